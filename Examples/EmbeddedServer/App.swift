@@ -1,0 +1,2 @@
+import Hummingbird
+@main struct X { static func main() {} }

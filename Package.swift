@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "GroupCache",
+    platforms: [.macOS("26.0")],
+    products: [
+        .library(name: "GroupCache", targets: ["GroupCache"]),
+        .library(name: "GroupCacheHTTP", targets: ["GroupCacheHTTP"]),
+        .library(name: "GroupCacheTesting", targets: ["GroupCacheTesting"]),
+        .executable(name: "groupcache", targets: ["groupcache"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+    ],
+    targets: [
+        .target(
+            name: "GroupCache",
+            dependencies: [nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging, metrics, tracing],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GroupCacheHTTP",
+            dependencies: ["GroupCache", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging, tracing, lifecycle],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GroupCacheTesting",
+            dependencies: ["GroupCache", nio("NIOCore"), nio("NIOConcurrencyHelpers")],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "groupcache",
+            dependencies: [
+                "GroupCache", "GroupCacheHTTP", lifecycle, logging,
+                nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "EmbeddedServer",
+            dependencies: [
+                "GroupCache", "GroupCacheHTTP", lifecycle, logging, nio("NIOCore"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Examples/EmbeddedServer",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GroupCacheTests",
+            dependencies: ["GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GroupCacheHTTPTests",
+            dependencies: [
+                "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
+                nio("NIOConcurrencyHelpers"), logging, lifecycle,
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: [
+                "groupcache", "EmbeddedServer", "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,64 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Where a group reads the time and waits. Tests give it a clock that they turn by hand.
+public struct CacheClock: Sendable {
+    @usableFromInline
+    enum Base: Sendable {
+        case system
+        case source(any TimeSource)
+    }
+
+    @usableFromInline let base: Base
+
+    /// The machine's monotonic clock. It is read coarsely (a few milliseconds on Linux), because a hit with a TTL reads it.
+    public static let system = CacheClock(base: .system)
+
+    /// A clock of your own.
+    public init(_ source: any TimeSource) {
+        self.base = .source(source)
+    }
+
+    @usableFromInline init(base: Base) { self.base = base }
+
+    /// Milliseconds since some fixed moment.
+    @inlinable var milliseconds: Int64 {
+        switch self.base {
+        case .system: Self.coarseMilliseconds()
+        case .source(let source): source.milliseconds
+        }
+    }
+
+    /// Waits; throws `CancellationError` when the task is cancelled.
+    func sleep(for duration: Duration) async throws {
+        switch self.base {
+        case .system: try await Task.sleep(for: duration)
+        case .source(let source): try await source.sleep(for: duration)
+        }
+    }
+
+    @usableFromInline
+    static func coarseMilliseconds() -> Int64 {
+        #if os(Linux)
+        let clock = CLOCK_MONOTONIC_COARSE
+        #else
+        let clock = CLOCK_MONOTONIC
+        #endif
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// A clock that is not the machine's.
+public protocol TimeSource: Sendable {
+    /// Milliseconds since some fixed moment; never goes back.
+    var milliseconds: Int64 { get }
+    /// Waits; throws `CancellationError` when the task is cancelled.
+    func sleep(for duration: Duration) async throws
+}

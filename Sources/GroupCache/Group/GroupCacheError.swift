@@ -1,0 +1,97 @@
+/// The one error of this library.
+///
+/// Switch over ``code``; more codes may come, so keep a default. Neither ``message`` nor ``description`` ever shows a key or a value;
+/// ``cause`` is the getter's own error and is left as the getter threw it.
+public struct GroupCacheError: Error, Sendable {
+    /// What kind of failure it was.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        fileprivate enum Base: String {
+            case notFound, getterFailed, peerFailed, deadlineExceeded, cancelled, recursiveLoad, overloaded, shutDown
+            case emptyKey, keyTooLong, valueTooLarge, codecFailed, noSuchGroup, duplicateGroup, invalidConfiguration
+            case badRequest, unsupported
+        }
+
+        fileprivate let base: Base
+
+        /// The getter (here or at the owner) says that there is no such key.
+        public static let notFound = Self(base: .notFound)
+        /// The getter (here or at the owner) threw. ``GroupCacheError/cause`` holds the error if the getter ran in this process.
+        public static let getterFailed = Self(base: .getterFailed)
+        /// A peer did not answer, or answered with something that is not its protocol.
+        public static let peerFailed = Self(base: .peerFailed)
+        /// The load did not end in time.
+        public static let deadlineExceeded = Self(base: .deadlineExceeded)
+        /// The calling task was cancelled while it waited.
+        public static let cancelled = Self(base: .cancelled)
+        /// A getter asked, directly or through others, for the key that it is loading.
+        public static let recursiveLoad = Self(base: .recursiveLoad)
+        /// Too much is already running; try again after ``GroupCacheError/retryAfter``.
+        public static let overloaded = Self(base: .overloaded)
+        /// The pool or the node is stopping.
+        public static let shutDown = Self(base: .shutDown)
+        /// The key has no bytes.
+        public static let emptyKey = Self(base: .emptyKey)
+        /// The key is longer than ``Key/maximumLength``.
+        public static let keyTooLong = Self(base: .keyTooLong)
+        /// The value is larger than the limit of the pool, or than a peer accepts.
+        public static let valueTooLarge = Self(base: .valueTooLarge)
+        /// The codec threw, here or at the owner.
+        public static let codecFailed = Self(base: .codecFailed)
+        /// The peer knows no group of that name.
+        public static let noSuchGroup = Self(base: .noSuchGroup)
+        /// The pool already has a group of that name.
+        public static let duplicateGroup = Self(base: .duplicateGroup)
+        /// A setting is out of its range.
+        public static let invalidConfiguration = Self(base: .invalidConfiguration)
+        /// A request is not of the form that its receiver understands.
+        public static let badRequest = Self(base: .badRequest)
+        /// The peer's dialect has no such operation.
+        public static let unsupported = Self(base: .unsupported)
+
+        /// The name of the code, fit for a metric label.
+        public var description: String { self.base.rawValue }
+
+        /// The code with this ``description``, if there is one: how a code crosses the wire.
+        public init?(_ description: String) {
+            guard let base = Base(rawValue: description) else { return nil }
+            self.base = base
+        }
+
+        private init(base: Base) { self.base = base }
+    }
+
+    /// What kind of failure it was.
+    public var code: Code
+    /// One line for people. Constant text: no key, no value.
+    public var message: String
+    /// The error behind this one: what the getter or the codec threw, or the transport's error.
+    public var cause: (any Error)?
+    /// How long the same answer holds: for ``Code/notFound`` the time to cache it, for ``Code/overloaded`` the time to wait.
+    public var retryAfter: Duration?
+
+    /// An error with a code, one line of constant text and what caused it.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil, retryAfter: Duration? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+        self.retryAfter = retryAfter
+    }
+}
+
+extension GroupCacheError: CustomStringConvertible {
+    /// The code and the message. The cause is left out, because its text is not ours to vouch for.
+    public var description: String { "\(self.code): \(self.message)" }
+}
+
+extension GroupCacheError {
+    /// The key does not exist.
+    public static let notFound = Self(.notFound, "the key does not exist")
+    /// The key is empty.
+    public static let emptyKey = Self(.emptyKey, "a key has at least one byte")
+    /// The key is too long.
+    public static let keyTooLong = Self(.keyTooLong, "a key has at most \(Key.maximumLength) bytes")
+    /// The caller was cancelled.
+    public static let cancelled = Self(.cancelled, "the caller was cancelled")
+    /// The deadline passed.
+    public static let deadlineExceeded = Self(.deadlineExceeded, "the load did not end before its deadline")
+}

@@ -1,0 +1,75 @@
+/// A group as a pool sees it: values as bytes, keys from the wire. ``Group`` conforms; pools call it.
+public protocol PeerServing: AnyObject, Sendable {
+    /// The group's name.
+    var name: String { get }
+    /// Settings and counters, for display.
+    var summary: GroupSummary { get }
+    /// Counters.
+    var statistics: GroupStatistics { get }
+
+    /// What the local cache can answer right now, without suspending: for event loops. Counts as a get (or a server request, when
+    /// `requester` is a peer) only when it answers. A negative entry is an answer: its ``ServedEntry/value`` is `nil`.
+    ///
+    /// - Returns: `nil` when the value has to be loaded: go on with ``serve(_:for:timeout:)``.
+    func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry?
+    /// Gets the value: for a client as ``Group/get(_:)`` does, for a peer from the cache or the getter only.
+    func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry
+    /// Gets values of many keys; each is answered as it arrives, in any order.
+    func serve(
+        _ keys: [Key],
+        for requester: Requester,
+        timeout: Duration?,
+        each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async
+    /// Stores a value: for a client at its owner, for a peer here.
+    func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError)
+    /// Removes a value: for a client everywhere it is known to be, for a peer here.
+    func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError)
+    /// Removes every value that this node holds.
+    func serveClear()
+}
+
+/// Who asks.
+public enum Requester: Sendable {
+    /// A person or a program over the public routes.
+    case client
+    /// Another node: the request is terminal.
+    case peer
+}
+
+/// An answer of ``PeerServing``.
+public struct ServedEntry: Sendable {
+    /// Where the value came from.
+    public enum Source: Sendable {
+        /// From the entries of keys that this node owns.
+        case main
+        /// From this node's copy of another node's entry.
+        case near
+        /// An entry past its time, served while it is refreshed or because the refresh failed.
+        case stale
+        /// The getter of this node ran.
+        case loaded
+        /// A peer answered.
+        case peer
+    }
+
+    /// The encoded value; `nil`: there is no such key.
+    public var value: ByteView?
+    /// Where it came from.
+    public var source: Source
+    /// Whether the caller shared a load that another had begun.
+    public var collapsed: Bool
+    /// How long ago the value was stored, in whole seconds.
+    public var age: Int
+    /// How much longer the value is fresh; `nil`: without end. Negative when it is stale.
+    public var ttl: Duration?
+
+    /// An answer.
+    public init(value: ByteView?, source: Source, collapsed: Bool = false, age: Int = 0, ttl: Duration? = nil) {
+        self.value = value
+        self.source = source
+        self.collapsed = collapsed
+        self.age = age
+        self.ttl = ttl
+    }
+}

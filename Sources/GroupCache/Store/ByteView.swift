@@ -1,0 +1,85 @@
+/// Immutable bytes behind one reference: what a raw group caches and what crosses the wire.
+///
+/// A copy of a view is one retain. The bytes lie in the same allocation as the object header, exactly as many as were asked for, so a
+/// view never keeps a receive buffer alive.
+public struct ByteView: Sendable {
+    @usableFromInline let storage: ByteStorage
+
+    @inlinable init(storage: ByteStorage) { self.storage = storage }
+
+    /// No bytes.
+    public static let empty = ByteView([])
+
+    /// A copy of `bytes`.
+    public init(_ bytes: some Collection<UInt8>) {
+        self.storage = ByteStorage.make(count: bytes.count) { target in
+            _ = target.initialize(fromContentsOf: bytes)
+        }
+    }
+
+    /// A copy of the UTF-8 bytes of `string`.
+    public init(_ string: String) {
+        self.init(string.utf8)
+    }
+
+    /// A copy of `bytes`.
+    public init(copying bytes: Span<UInt8>) {
+        self.storage = ByteStorage.make(count: bytes.count) { target in
+            bytes.withUnsafeBufferPointer { _ = target.initialize(from: $0) }
+        }
+    }
+
+    /// A view of `count` bytes, which `initializer` must all write.
+    package init(count: Int, initializer: (UnsafeMutableBufferPointer<UInt8>) -> Void) {
+        self.storage = ByteStorage.make(count: count, initializer)
+    }
+
+    /// How many bytes there are.
+    @inlinable public var count: Int { Int(self.storage.header) }
+    /// Whether there are none.
+    @inlinable public var isEmpty: Bool { self.count == 0 }
+
+    /// Calls `body` with the bytes, which are valid until it returns.
+    @inlinable public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        let count = self.count
+        return try self.storage.withUnsafeMutablePointerToElements { (pointer) throws(E) -> R in
+            try body(UnsafeRawBufferPointer(start: pointer, count: count))
+        }
+    }
+
+    /// The bytes as text; bytes that are not valid UTF-8 become U+FFFD.
+    public var string: String {
+        self.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The bytes as an array.
+    public var bytes: [UInt8] {
+        self.withUnsafeBytes { Array($0) }
+    }
+
+    /// What the allocation of `count` bytes costs beyond them: object header, length, and the allocator's rounding (glibc: chunks of
+    /// 16 bytes with an 8-byte header, at least 32).
+    public static func overhead(count: Int) -> Int {
+        MallocChunk.size(ByteStorage.headerSize + count) - count
+    }
+}
+
+extension ByteView: Hashable {
+    /// Whether both hold the same bytes.
+    public static func == (a: ByteView, b: ByteView) -> Bool {
+        if a.storage === b.storage { return true }
+        return a.withUnsafeBytes { a in b.withUnsafeBytes { b in a.elementsEqual(b) } }
+    }
+
+    /// Feeds the bytes to `hasher`.
+    public func hash(into hasher: inout Hasher) {
+        self.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+}
+
+extension ByteView: ExpressibleByStringLiteral, CustomStringConvertible {
+    /// The UTF-8 bytes of a literal.
+    public init(stringLiteral value: String) { self.init(value) }
+    /// The length only: values may be personal data and stay out of logs.
+    public var description: String { "ByteView(\(self.count) bytes)" }
+}
