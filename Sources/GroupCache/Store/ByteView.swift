@@ -2,7 +2,7 @@
 ///
 /// A copy of a view is one retain. The bytes lie in the same allocation as the object header, exactly as many as were asked for, so a
 /// view never keeps a receive buffer alive.
-public struct ByteView: Sendable {
+public struct ByteView: @unchecked Sendable {
     @usableFromInline let storage: ByteStorage
 
     @inlinable init(storage: ByteStorage) { self.storage = storage }
