@@ -175,3 +175,11 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return sum
     }
 }
+
+extension Store {
+    /// What an entry with a key of `keyLength` bytes and a value of this size takes of the capacity, in bytes.
+    package func footprint(keyLength: Int, size: ValueSize, kind: EntryKind = .main) -> Int {
+        let footprint = self.shard(at: 0).pointee.core.footprint
+        return footprint.bytes(keyLength: keyLength, payload: size.payload, overhead: size.overhead, near: kind == .near)
+    }
+}
