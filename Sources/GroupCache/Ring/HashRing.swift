@@ -62,7 +62,7 @@ public struct HashRing: Sendable {
         self.init(sorted: sorted, dialect: dialect, points: points) { dialect.points(of: $0.id, count: $0.weight * points) }
     }
 
-    /// A ring of members of weight 1 with these ids; see ``init(_:dialect:points:)-(Sequence<Member>,_,_)``.
+    /// A ring of members of weight 1 with these ids.
     public init(_ ids: some Sequence<String>, dialect: Dialect = .native, points: Int? = nil) throws(GroupCacheError) {
         try self.init(ids.map { Member($0) }, dialect: dialect, points: points)
     }

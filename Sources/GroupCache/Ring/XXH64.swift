@@ -10,7 +10,7 @@ package enum XXH64 {
     private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
     private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
-    /// The hash of `bytes`. O(n), about one byte per cycle for keys of cache size.
+    /// The hash of `bytes`. O(n).
     package static func hash(_ bytes: Span<UInt8>, seed: UInt64 = 0) -> UInt64 {
         // A short key must not pay for the registers that a long one needs.
         bytes.count < 32 ? self.finish(seed &+ self.prime5, bytes) : self.long(bytes, seed: seed)
