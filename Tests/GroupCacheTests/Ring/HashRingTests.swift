@@ -141,15 +141,20 @@ import Testing
             }
             let points = Int.random(in: 1...60, using: &random)
             let ring = try HashRing(members, dialect: dialect, points: points)
-            let model = ring.members.enumerated().flatMap { index, member in
-                dialect.points(of: member.id, count: points * member.weight).map { ($0, index) }
-            }.sorted { $0.0 == $1.0 ? $0.1 > $1.1 : $0.0 < $1.0 }
+            var model: [(position: UInt64, member: Int)] = []
+            for (index, member) in ring.members.enumerated() {
+                for position in dialect.points(of: member.id, count: points * member.weight) { model.append((position, index)) }
+            }
+            model.sort { a, b in a.position == b.position ? a.member > b.member : a.position < b.position }
             for _ in 0..<100 {
                 let key = (0..<Int.random(in: 1...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
                 let position = dialect.position(of: key.span)
-                let start = model.firstIndex { $0.0 >= position } ?? 0
+                let start = model.firstIndex { $0.position >= position } ?? 0
                 var order: [Int] = []
-                for (_, member) in model[start...] + model[..<start] where !order.contains(member) { order.append(member) }
+                for index in model.indices {
+                    let member = model[(start + index) % model.count].member
+                    if !order.contains(member) { order.append(member) }
+                }
                 let preference = Array(ring.preference(of: key.span))
                 let owner = ring.owner(of: key.span)
                 #expect(preference == order, "seed \(seed)")
