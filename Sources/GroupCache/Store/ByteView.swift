@@ -2,6 +2,8 @@
 ///
 /// A copy of a view is one retain. The bytes lie in the same allocation as the object header, exactly as many as were asked for, so a
 /// view never keeps a receive buffer alive.
+///
+/// `@unchecked Sendable` is sound because the bytes are written only while the view is made, before it is shared, and never again.
 public struct ByteView: @unchecked Sendable {
     @usableFromInline let storage: ByteStorage
 
