@@ -5,7 +5,7 @@
 /// A flight is *current* while a newcomer may join it. It stops being current when it ends, when its last waiter leaves, or when a set,
 /// remove or clear supersedes it; in that last case it flies on for those who already wait, but its result is not stored and the next
 /// caller starts afresh.
-struct FlightTable<Waiter> {
+struct FlightTable<Waiter: Sendable>: Sendable {
     private struct Name: Hashable {
         var kind: FlightKind
         var key: Key
@@ -27,6 +27,8 @@ struct FlightTable<Waiter> {
 
     /// How many loads run.
     var count: Int { self.flights.count }
+    /// How many callers wait.
+    var waiters: Int { self.waiting.count }
 
     /// The flight that a newcomer would join.
     func current(_ kind: FlightKind, _ key: Key) -> FlightID? {

@@ -22,6 +22,8 @@ final class Flights<Success: Sendable>: Sendable {
 
     /// How many loads run.
     var count: Int { self.shards.reduce(0) { $0 + $1.withLockedValue { $0.count } } }
+    /// How many callers wait.
+    var waiters: Int { self.shards.reduce(0) { $0 + $1.withLockedValue { $0.waiters } } }
 
     func newFlight() -> FlightID { FlightID(number: NumberSource.shared.next()) }
     func newWaiter() -> WaiterID { WaiterID(number: NumberSource.shared.next()) }

@@ -96,3 +96,10 @@ extension Duration {
         return seconds >= 1 << 31 ? 1 << 61 : seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }
+
+extension Store {
+    /// Which shard a key of this hash is in. The flights are divided in the same way.
+    func shardIndex(of hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: hash >> self.shift)
+    }
+}

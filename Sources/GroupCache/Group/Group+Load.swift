@@ -16,7 +16,7 @@ extension Group {
         var (answer, collapsed) = try await self.flights.join(
             kind,
             key,
-            shard: self.store.shard(of: hash),
+            shard: self.store.shardIndex(of: hash),
             timeout: timeout,
             clock: self.configuration.clock,
             start: load
@@ -43,7 +43,7 @@ extension Group {
                 if error.code == .notFound { self.counters.peerLoads.increment() }
                 if error.isFinal || Task.isCancelled { return self.land(flight, hash, error.answer()) }
                 self.counters.peerErrors.increment()
-                self.metrics.peerErrors.increment()
+                self.metrics.countPeerError()
                 self.logger.debug("peer failed", metadata: ["peer.id": "\(peer.id)", "error.code": "\(error.code)"])
             }
         }
@@ -98,7 +98,7 @@ extension Group {
         let result = await self.callGetter(key, previous: previous)
         deadline.cancel()
         let cost = ContinuousClock.now - start
-        self.metrics.loadDuration.recordNanoseconds(cost.nanoseconds)
+        self.metrics.record(cost)
         switch result {
         case .success(let loaded):
             self.counters.localLoads.increment()
@@ -109,7 +109,7 @@ extension Group {
                 self.land(flight, key, hash, .notFound(ttl: error.retryAfter), previous: previous, cost: cost)
             } else {
                 self.counters.localLoadErrors.increment()
-                self.metrics.loadErrors.increment()
+                self.metrics.countLoadErrors()
                 self.landFailure(flight, key, hash, error)
             }
         }
@@ -199,7 +199,7 @@ extension Group {
     /// Lands a failure: with the value that the store still has, if it may be served now.
     func landFailure(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ error: GroupCacheError, cancelling: Bool = false) {
         let entry = self.entry(key, hash)
-        if let entry, let value = entry.value, let until = entry.staleIfErrorUntil, self.store.now <= until {
+        if let entry, let value = entry.value, let until = entry.details.staleIfErrorUntil, self.configuration.clock.milliseconds <= until {
             self.counters.staleIfErrorHits.increment()
             return self.land(flight, hash, .success(Answer(value: value, source: .stale, ttl: .zero)), cancelling: cancelling)
         }
@@ -219,7 +219,7 @@ extension Group {
         cancelling: Bool = false,
         store change: () -> Void = {}
     ) {
-        let landing = self.flights.withTable(self.store.shard(of: hash)) { table in
+        let landing = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
             let landing = table.land(flight)
             if let landing, landing.stores { change() }
             return landing
@@ -239,7 +239,7 @@ extension Group {
 
     /// The value that is to be loaded anew, if we hold it as its owner.
     private func previous(_ key: Key, _ hash: UInt64) -> Value? {
-        guard let entry = self.entry(key, hash), entry.kind == .main else { return nil }
+        guard let entry = self.entry(key, hash), entry.details.kind == .main else { return nil }
         return entry.value
     }
 
@@ -249,7 +249,7 @@ extension Group {
     func refreshInBackground(_ key: Key, _ hash: UInt64) {
         guard self.peers?.pickPeer(for: key).owner == nil else { return }
         let id = self.flights.newFlight()
-        let shard = self.store.shard(of: hash)
+        let shard = self.store.shardIndex(of: hash)
         guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }
         self.counters.refreshes.increment()
         self.flights.start(id, shard: shard) { await self.loadLocally($0, key, hash, reload: true) }

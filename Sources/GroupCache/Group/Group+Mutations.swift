@@ -113,7 +113,7 @@ extension Group {
     /// Changes the store in one step with sending off the loads that began before.
     @discardableResult
     func change<R>(_ key: Key, _ hash: UInt64, _ body: () -> R) -> R {
-        self.flights.withTable(self.store.shard(of: hash)) { table in
+        self.flights.withTable(self.store.shardIndex(of: hash)) { table in
             _ = table.supersede(key)
             return body()
         }

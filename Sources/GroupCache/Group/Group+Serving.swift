@@ -119,10 +119,10 @@ extension Group: PeerServing {
     /// `served` with the age and the remaining time of what the store has.
     private func dated(_ served: ServedEntry, _ entry: EntryInfo<Value>?) -> ServedEntry {
         guard let entry else { return served }
-        let now = self.store.now
+        let now = self.configuration.clock.milliseconds
         var served = served
-        served.age = Int(max(0, now - entry.created) / 1000)
-        served.ttl = entry.expires.map { .milliseconds($0 - now) }
+        served.age = Int(max(0, now - entry.details.created) / 1000)
+        served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
         return served
     }
 }

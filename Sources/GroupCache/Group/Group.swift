@@ -185,7 +185,7 @@ public final class Group<Value: Sendable>: Sendable {
     /// Gets what the store does not have.
     func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
         self.counters.loads.increment()
-        self.metrics.loads.increment()
+        self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
         if route.owner == nil {
             return try await self.join(.local, key, hash, timeout: timeout) { flight in

@@ -78,9 +78,9 @@ extension Group {
         var started: [BatchFlight] = []
         for key in keys {
             self.counters.loads.increment()
-            self.metrics.loads.increment()
+            self.metrics.countLoad()
             let waiter = self.flights.newWaiter()
-            let shard = self.store.shard(of: key.hash)
+            let shard = self.store.shardIndex(of: key.hash)
             let boarding = self.flights.board(.local, key.key, shard: shard, as: waiter, nested: nested) { sink.yield((key.key, $0)) }
             guard let boarding else {
                 sink.yield((key.key, .failure(.recursiveLoad)))
@@ -124,7 +124,7 @@ extension Group {
             // flight that only this task can land.
             let task = Task { await WaitGraph.$current.withValue(some[0].id) { await self.loadBatch(some, getter) } }
             for flight in some {
-                self.flights.started(flight.id, shard: self.store.shard(of: flight.key.hash)) {
+                self.flights.started(flight.id, shard: self.store.shardIndex(of: flight.key.hash)) {
                     if count.countDown() { task.cancel() }
                 }
             }
@@ -162,7 +162,7 @@ extension Group {
             }
         } catch {
             self.counters.localLoadErrors.increment(by: open.count)
-            self.metrics.loadErrors.increment(by: Int64(open.count))
+            self.metrics.countLoadErrors(open.count)
             for flight in open { self.landFailure(flight.id, flight.key.key, flight.key.hash, .getter(error)) }
         }
     }
