@@ -13,6 +13,9 @@ public protocol Codec<Value>: Sendable {
     /// How much memory `value` holds, in bytes, for the capacity of the group: payload and what the value's own objects cost beyond
     /// it. The default says: as many as its encoded form.
     func size(of value: Value, encoded: ByteView) -> ValueSize
+    /// The form of `value` to keep. The default keeps it as it is; a codec whose values may hold on to more memory than they show, such
+    /// as slices of a receive buffer, makes an exact copy here.
+    func stored(_ value: Value, encoded: ByteView) -> Value
 }
 
 /// What one value costs in memory, in bytes.
@@ -34,4 +37,7 @@ extension Codec {
     public func size(of value: Value, encoded: ByteView) -> ValueSize {
         ValueSize(payload: encoded.count, overhead: 0)
     }
+
+    /// `value` itself.
+    public func stored(_ value: Value, encoded: ByteView) -> Value { value }
 }

@@ -84,6 +84,14 @@ extension GroupCacheError: CustomStringConvertible {
 }
 
 extension GroupCacheError {
+    /// Whether this is an answer about the key, rather than a failure to get one: nobody else is to be asked.
+    var isFinal: Bool {
+        switch self.code {
+        case .notFound, .getterFailed, .codecFailed, .overloaded, .recursiveLoad, .valueTooLarge, .cancelled, .emptyKey, .keyTooLong: true
+        default: false
+        }
+    }
+
     /// The key does not exist.
     public static let notFound = Self(.notFound, "the key does not exist")
     /// The key is empty.
@@ -92,6 +100,8 @@ extension GroupCacheError {
     public static let keyTooLong = Self(.keyTooLong, "a key has at most \(Key.maximumLength) bytes")
     /// The caller was cancelled.
     public static let cancelled = Self(.cancelled, "the caller was cancelled")
+    /// The getter came back to its own key.
+    public static let recursiveLoad = Self(.recursiveLoad, "a getter asked, directly or through others, for the key that it is loading")
     /// The deadline passed.
     public static let deadlineExceeded = Self(.deadlineExceeded, "the load did not end before its deadline")
 }

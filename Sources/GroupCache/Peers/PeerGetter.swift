@@ -26,6 +26,8 @@ public struct PeerRequest: Sendable {
     public var key: Key
     /// How long the answer is of use; `nil`: as long as the pool allows. The rest of it crosses the wire.
     public var timeout: Duration?
+    /// Load the value anew, even if a fresh one is cached.
+    public var reload = false
 
     /// A request about `key` of `group`.
     public init(group: String, key: Key, timeout: Duration? = nil) {

@@ -10,16 +10,22 @@ public protocol PeerServing: AnyObject, Sendable {
     /// What the local cache can answer right now, without suspending: for event loops. Counts as a get (or a server request, when
     /// `requester` is a peer) only when it answers. A negative entry is an answer: its ``ServedEntry/value`` is `nil`.
     ///
-    /// - Returns: `nil` when the value has to be loaded: go on with ``serve(_:for:timeout:)``.
+    /// - Returns: `nil` when the value has to be loaded: go on with ``serve(_:for:timeout:reload:)``.
     func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry?
-    /// Gets the value: for a client as ``Group/get(_:)`` does, for a peer from the cache or the getter only.
-    func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry
+    /// Gets the value: for a client as ``Group/get(_:)-(Key)`` does, for a peer from the cache or the getter only.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - requester: Who asks.
+    ///   - timeout: How long the requester waits; `nil`: as long as the group lets a load run.
+    ///   - reload: Load the value anew, even if a fresh one is cached.
+    func serve(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry
     /// Gets values of many keys; each is answered as it arrives, in any order.
     func serve(
         _ keys: [Key],
         for requester: Requester,
         timeout: Duration?,
-        each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async
     /// Stores a value: for a client at its owner, for a peer here.
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError)
@@ -27,6 +33,13 @@ public protocol PeerServing: AnyObject, Sendable {
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError)
     /// Removes every value that this node holds.
     func serveClear()
+}
+
+extension PeerServing {
+    /// Gets the value, from a cache if there is one.
+    public func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
+        try await self.serve(key, for: requester, timeout: timeout, reload: false)
+    }
 }
 
 /// Who asks.

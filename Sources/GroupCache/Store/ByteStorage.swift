@@ -1,8 +1,6 @@
 /// The object behind a ``ByteView``: a length and that many bytes in one allocation.
-///
-/// `@unchecked Sendable` is sound because the bytes are written only by ``make(count:_:)``, before the object is shared, and never again.
 @usableFromInline
-final class ByteStorage: ManagedBuffer<UInt32, UInt8>, @unchecked Sendable {
+final class ByteStorage: ManagedBuffer<UInt32, UInt8> {
     /// Object header (isa and reference counts) and the length.
     static let headerSize = 16 + 4
 

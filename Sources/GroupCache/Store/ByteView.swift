@@ -2,7 +2,9 @@
 ///
 /// A copy of a view is one retain. The bytes lie in the same allocation as the object header, exactly as many as were asked for, so a
 /// view never keeps a receive buffer alive.
-public struct ByteView: Sendable {
+///
+/// `@unchecked Sendable` is sound because the bytes are written only while the view is made, before it is shared, and never again.
+public struct ByteView: @unchecked Sendable {
     @usableFromInline let storage: ByteStorage
 
     @inlinable init(storage: ByteStorage) { self.storage = storage }

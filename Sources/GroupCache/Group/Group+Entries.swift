@@ -1,0 +1,105 @@
+// Small helpers between a group and its store.
+extension Group {
+    func withBytes<R>(of key: Key, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        key.bytes.withUnsafeBytes(body)
+    }
+
+    func hash(of key: Key) -> UInt64 {
+        self.withBytes(of: key) { self.store.hash($0) }
+    }
+
+    func entry(_ key: Key, _ hash: UInt64) -> EntryInfo<Value>? {
+        self.withBytes(of: key) { self.store.entry(hash, $0) }
+    }
+
+    @discardableResult
+    func insert(
+        _ key: Key,
+        _ hash: UInt64,
+        _ value: Value?,
+        _ size: ValueSize,
+        _ kind: EntryKind,
+        _ life: EntryLife
+    ) -> InsertOutcome {
+        self.withBytes(of: key) { self.store.insert(hash, $0, value, size: size, kind: kind, life: life) }
+    }
+
+    func drop(_ key: Key, _ hash: UInt64) {
+        _ = self.withBytes(of: key) { self.store.remove(hash, $0) }
+    }
+
+    func encode(_ value: Value) throws(GroupCacheError) -> ByteView {
+        do {
+            return try self.codec.encode(value)
+        } catch let error as GroupCacheError {
+            throw error
+        } catch {
+            throw GroupCacheError(.codecFailed, "the value could not be encoded", cause: error)
+        }
+    }
+
+    func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value {
+        do {
+            return try self.codec.decode(bytes)
+        } catch let error as GroupCacheError {
+            throw error
+        } catch {
+            throw GroupCacheError(.codecFailed, "the value could not be decoded", cause: error)
+        }
+    }
+
+    /// The TTL of an entry in milliseconds, with jitter; `nil`: without end.
+    func ttl(of loaded: Loaded<Value>, owned: Bool) -> Int64? {
+        guard let ttl = loaded.ttl ?? self.configuration.ttl else {
+            return owned ? nil : self.configuration.nearTTL.milliseconds
+        }
+        return self.jittered(owned ? ttl : min(ttl, self.configuration.nearTTL))
+    }
+
+    /// `ttl` in milliseconds, varied so that values loaded together do not end together. Never zero unless `ttl` is.
+    func jittered(_ ttl: Duration) -> Int64 {
+        let milliseconds = ttl.milliseconds
+        let jitter = self.configuration.ttlJitter
+        guard milliseconds > 0, jitter > 0 else { return max(0, milliseconds) }
+        return max(1, Int64(Double(milliseconds) * Double.random(in: (1 - jitter)...(1 + jitter))))
+    }
+}
+
+extension GroupCacheError {
+    /// What a getter threw, as its callers see it.
+    static func getter(_ error: any Error) -> GroupCacheError {
+        // An error of ours that passed through the getter keeps its meaning. Not a cancellation: whatever the getter had cancelled, it
+        // was not the caller, who must not take it for their own.
+        if let error = error as? GroupCacheError, error.code != .cancelled { return error }
+        return GroupCacheError(.getterFailed, "the getter failed", cause: error)
+    }
+
+    /// As the end of a flight: "there is no such key" is an answer.
+    func answer<Value>() -> Result<Answer<Value>, GroupCacheError> {
+        self.code == .notFound ? .success(Answer(value: nil, source: .peer, ttl: self.retryAfter)) : .failure(self)
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, at most 2^40 (34 years); more than nothing is at least 1.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = self.components
+        if seconds >= 1 << 30 { return 1 << 40 }
+        if seconds < 0 || attoseconds < 0 { return 0 }
+        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        return milliseconds == 0 && attoseconds > 0 ? 1 : milliseconds
+    }
+
+    /// Whole nanoseconds, at most 2^61.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = self.components
+        return seconds >= 1 << 31 ? 1 << 61 : seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}
+
+extension Store {
+    /// Which shard a key of this hash is in. The flights are divided in the same way.
+    func shardIndex(of hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: hash >> self.shift)
+    }
+}

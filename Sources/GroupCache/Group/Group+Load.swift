@@ -1,0 +1,257 @@
+internal import Logging
+internal import Tracing
+
+// What happens inside a flight.
+extension Group {
+    /// Waits for the running load of `key`, or starts `load`.
+    func join(
+        _ kind: FlightKind,
+        _ key: Key,
+        _ hash: UInt64,
+        timeout: Duration?,
+        load: @escaping @Sendable (FlightID) async -> Void
+    ) async throws(GroupCacheError) -> Answer<Value> {
+        // Every load ends by itself in time; a caller needs a clock of its own only to go earlier.
+        let timeout = timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
+        var (answer, collapsed) = try await self.flights.join(
+            kind,
+            key,
+            shard: self.store.shardIndex(of: hash),
+            timeout: timeout,
+            clock: self.configuration.clock,
+            start: load
+        )
+        answer.collapsed = collapsed
+        return answer
+    }
+
+    // MARK: Routed flights
+
+    /// Asks the owner, then the next owner, then the getter.
+    func loadFromPeers(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute) async {
+        if let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+        self.counters.loadsDeduped.increment()
+        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        for peer in [route.owner, route.next] {
+            guard let peer else { continue }
+            do throws(GroupCacheError) {
+                let entry = try await self.ask(peer, request)
+                self.counters.peerLoads.increment()
+                let value = try self.decode(entry.value)
+                return self.landNear(flight, key, hash, value, entry)
+            } catch {
+                if error.code == .notFound { self.counters.peerLoads.increment() }
+                if error.isFinal || Task.isCancelled { return self.land(flight, hash, error.answer()) }
+                self.counters.peerErrors.increment()
+                self.metrics.countPeerError()
+                self.logger.debug("peer failed", metadata: ["peer.id": "\(peer.id)", "error.code": "\(error.code)"])
+            }
+        }
+        // Nobody else can answer. The local flight is shared with requests from peers who, for the same reason, take us for the owner.
+        do throws(GroupCacheError) {
+            let answer = try await self.join(.local, key, hash, timeout: nil) { await self.loadLocally($0, key, hash) }
+            self.land(flight, hash, .success(answer))
+        } catch {
+            self.land(flight, hash, .failure(error))
+        }
+    }
+
+    private func ask(_ peer: any PeerGetter, _ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
+        let result = await withSpan("groupcache.peer.get", ofKind: .client) { span in
+            span.attributes["groupcache.group"] = self.name
+            span.attributes["groupcache.peer"] = peer.id
+            do throws(GroupCacheError) {
+                return Result<PeerEntry, GroupCacheError>.success(try await peer.get(request))
+            } catch {
+                if error.code != .notFound { span.recordError(error) }
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Lands a value that a peer gave, and keeps a copy of it if the key is asked for often enough.
+    private func landNear(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ value: Value, _ entry: PeerEntry) {
+        let fresh = min(self.configuration.nearTTL, entry.ttl ?? self.configuration.nearTTL)
+        let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
+        self.store.recordRemote(hash)
+        guard fresh > .zero, self.store.admitNear(hash) else { return self.land(flight, hash, .success(answer)) }
+        let size = self.codec.size(of: value, encoded: entry.value)
+        self.land(flight, hash, .success(answer)) {
+            self.insert(key, hash, value, size, .near, EntryLife(ttl: fresh.milliseconds, version: flight.number))
+        }
+    }
+
+    // MARK: Local flights
+
+    /// Calls the getter and keeps what it answers.
+    ///
+    /// - Parameter reload: Load even if the store has a fresh value.
+    func loadLocally(_ flight: FlightID, _ key: Key, _ hash: UInt64, reload: Bool = false) async {
+        // Two callers miss; one starts a flight, loads, stores and lands; only then comes the other here. Without this second look it would
+        // load again.
+        if !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+        self.counters.loadsDeduped.increment()
+        let previous = self.previous(key, hash)
+        let deadline = self.startDeadline(of: flight, key, hash)
+        let start = ContinuousClock.now
+        let result = await self.callGetter(key, previous: previous)
+        deadline.cancel()
+        let cost = ContinuousClock.now - start
+        self.metrics.record(cost)
+        switch result {
+        case .success(let loaded):
+            self.counters.localLoads.increment()
+            self.land(flight, key, hash, loaded, previous: previous, cost: cost)
+        case .failure(let error):
+            if error.code == .notFound {
+                self.counters.localLoads.increment()
+                self.land(flight, key, hash, .notFound(ttl: error.retryAfter), previous: previous, cost: cost)
+            } else {
+                self.counters.localLoadErrors.increment()
+                self.metrics.countLoadErrors()
+                self.landFailure(flight, key, hash, error)
+            }
+        }
+    }
+
+    /// Ends the flight when its time is over, whether or not the getter heeds its cancellation.
+    private func startDeadline(of flight: FlightID, _ key: Key, _ hash: UInt64) -> Task<Void, Never> {
+        Task {
+            guard (try? await self.configuration.clock.sleep(for: self.configuration.loadTimeout)) != nil else { return }
+            self.landFailure(flight, key, hash, .deadlineExceeded, cancelling: true)
+        }
+    }
+
+    private func callGetter(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
+        await withSpan("groupcache.load", ofKind: .internal) { span in
+            span.attributes["groupcache.group"] = self.name
+            let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
+            do {
+                return .success(try await self.getter.load(key, context: context))
+            } catch let error as GroupCacheError where error.code == .notFound {
+                return .failure(error)
+            } catch {
+                span.recordError(error)
+                return .failure(.getter(error))
+            }
+        }
+    }
+
+    /// Lands what the getter answered.
+    func land(
+        _ flight: FlightID,
+        _ key: Key,
+        _ hash: UInt64,
+        _ loaded: Loaded<Value>,
+        previous: Value?,
+        cost: Duration
+    ) {
+        // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
+        // because a peer sees another ring than we do; the true owner's value may change without our knowing.
+        let owned = self.peers?.pickPeer(for: key).owner == nil
+        let ttl = self.ttl(of: loaded, owned: owned)
+        var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
+        if owned {
+            life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.configuration.staleWhileRevalidate).milliseconds
+            life.staleIfError = (loaded.staleIfError ?? self.configuration.staleIfError).milliseconds
+        }
+        let kind: EntryKind = owned ? .main : .near
+        switch loaded.outcome {
+        case .value(let value):
+            do throws(GroupCacheError) {
+                let encoded = try self.encode(value)
+                let value = self.codec.stored(value, encoded: encoded)
+                let size = self.codec.size(of: value, encoded: encoded)
+                let answer = Answer(value: value, source: .loaded, ttl: ttl.map { .milliseconds($0) })
+                let keeps = loaded.cacheable && (ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
+                self.land(flight, hash, .success(answer)) {
+                    if keeps { self.insert(key, hash, value, size, kind, life) } else { self.drop(key, hash) }
+                }
+            } catch {
+                self.landFailure(flight, key, hash, error)
+            }
+        case .notFound:
+            let negative = loaded.ttl ?? self.configuration.negativeTTL
+            self.land(flight, hash, .success(Answer(value: nil, source: .loaded, ttl: negative))) {
+                if let negative, negative > .zero {
+                    let ttl = owned ? negative : min(negative, self.configuration.nearTTL)
+                    let life = EntryLife(ttl: self.jittered(ttl), cost: life.cost, version: flight.number)
+                    self.insert(key, hash, nil, ValueSize(payload: 0), kind, life)
+                } else {
+                    // The key has gone: what we had of it, stale or not, is wrong.
+                    self.drop(key, hash)
+                }
+            }
+        case .notModified:
+            guard let previous else {
+                let error = GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
+                return self.landFailure(flight, key, hash, error)
+            }
+            self.counters.notModified.increment()
+            let answer = Answer(value: previous, source: .loaded, ttl: ttl.map { .milliseconds($0) })
+            self.land(flight, hash, .success(answer)) {
+                _ = self.withBytes(of: key) { self.store.extend(hash, $0, life: life) }
+            }
+        }
+    }
+
+    /// Lands a failure: with the value that the store still has, if it may be served now.
+    func landFailure(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ error: GroupCacheError, cancelling: Bool = false) {
+        let entry = self.entry(key, hash)
+        if let entry, let value = entry.value, let until = entry.details.staleIfErrorUntil, self.configuration.clock.milliseconds <= until {
+            self.counters.staleIfErrorHits.increment()
+            return self.land(flight, hash, .success(Answer(value: value, source: .stale, ttl: .zero)), cancelling: cancelling)
+        }
+        self.land(flight, hash, .failure(error), cancelling: cancelling)
+    }
+
+    // MARK: Landing
+
+    /// Ends a flight: stores, unless it was superseded, and hands `result` to everybody who waits.
+    ///
+    /// The check and the change of the store are one step under the flight's lock. Were they two, this could happen: the load finds that
+    /// nothing superseded it; a remove takes the old value out of the store; the load puts it in again.
+    func land(
+        _ flight: FlightID,
+        _ hash: UInt64,
+        _ result: Result<Answer<Value>, GroupCacheError>,
+        cancelling: Bool = false,
+        store change: () -> Void = {}
+    ) {
+        let landing = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
+            let landing = table.land(flight)
+            if let landing, landing.stores { change() }
+            return landing
+        }
+        guard let landing else { return }
+        if !landing.stores { self.counters.supersededLoads.increment() }
+        if cancelling { landing.cancel?() }
+        for waiter in landing.waiters { waiter(result) }
+    }
+
+    /// The fresh value that another flight has stored in the meantime.
+    func landed(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+        let found = self.withBytes(of: key) { self.store.peek(hash, $0) }
+        guard found.freshness == .fresh || found.freshness == .refreshEarly else { return nil }
+        return Answer(value: found.value, source: found.isNear ? .near : .main)
+    }
+
+    /// The value that is to be loaded anew, if we hold it as its owner.
+    private func previous(_ key: Key, _ hash: UInt64) -> Value? {
+        guard let entry = self.entry(key, hash), entry.details.kind == .main else { return nil }
+        return entry.value
+    }
+
+    // MARK: Refreshing
+
+    /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
+    func refreshInBackground(_ key: Key, _ hash: UInt64) {
+        guard self.peers?.pickPeer(for: key).owner == nil else { return }
+        let id = self.flights.newFlight()
+        let shard = self.store.shardIndex(of: hash)
+        guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }
+        self.counters.refreshes.increment()
+        self.flights.start(id, shard: shard) { await self.loadLocally($0, key, hash, reload: true) }
+    }
+}

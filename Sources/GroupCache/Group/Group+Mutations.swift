@@ -1,0 +1,121 @@
+// Changing what is cached. A change beats every load that began before it: those who wait get the load's result, nobody keeps it, and the
+// next get starts afresh.
+extension Group {
+    /// Stores a value at the owner of the key.
+    ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - value: The value.
+    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:)-(String)``.
+    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
+    ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
+    public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
+        if let error = key.error { throw error }
+        if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
+        let encoded = try self.encode(value)
+        let hash = self.hash(of: key)
+        if let owner = self.peers?.pickPeer(for: key).owner {
+            // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
+            // failed, for it may have failed after it stored the value.
+            defer { self.change(key, hash) { self.drop(key, hash) } }
+            try await owner.set(PeerRequest(group: self.name, key: key), to: PeerEntry(value: encoded, ttl: ttl))
+        } else {
+            try self.setLocally(key, hash, value, encoded: encoded, ttl: ttl)
+        }
+    }
+
+    /// Stores a value, as ``set(_:to:ttl:)-(Key,_,_)``.
+    public func set(_ key: String, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
+        try await self.set(Key(key), to: value, ttl: ttl)
+    }
+
+    /// Removes a value from the owner of the key and from this node. Other nodes' copies end with ``GroupConfiguration/nearTTL``.
+    ///
+    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; and whatever the owner answers if that is another node.
+    public func remove(_ key: Key) async throws(GroupCacheError) {
+        if let error = key.error { throw error }
+        let hash = self.hash(of: key)
+        defer { self.change(key, hash) { self.drop(key, hash) } }
+        try await self.peers?.pickPeer(for: key).owner?.remove(PeerRequest(group: self.name, key: key))
+    }
+
+    /// Removes a value, as ``remove(_:)-(Key)``.
+    public func remove(_ key: String) async throws(GroupCacheError) {
+        try await self.remove(Key(key))
+    }
+
+    /// Removes everything that this node holds.
+    public func clear() {
+        // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
+        for shard in 0..<self.store.shardCount {
+            _ = self.flights.withTable(shard) { $0.supersedeAll() }
+        }
+        self.store.removeAll()
+    }
+
+    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it.
+    ///
+    /// - Throws: As ``get(_:)-(String)``.
+    @discardableResult
+    public func refresh(_ key: Key) async throws(GroupCacheError) -> Value {
+        if let error = key.error { throw error }
+        let hash = self.hash(of: key)
+        guard let value = try await self.reload(key, hash, timeout: nil).value else { throw .notFound }
+        return value
+    }
+
+    /// Loads the value of `key` anew, as ``refresh(_:)-(Key)``.
+    @discardableResult
+    public func refresh(_ key: String) async throws(GroupCacheError) -> Value {
+        try await self.refresh(Key(key))
+    }
+
+    /// Loads a value anew, here if this node owns the key, else at its owner.
+    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+        guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
+            return try await self.join(.local, key, hash, timeout: timeout) { flight in
+                await self.loadLocally(flight, key, hash, reload: true)
+            }
+        }
+        defer { self.change(key, hash) { self.drop(key, hash) } }
+        var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
+        request.reload = true
+        do throws(GroupCacheError) {
+            let entry = try await owner.get(request)
+            return Answer(value: try self.decode(entry.value), source: .peer, ttl: entry.ttl)
+        } catch {
+            return try (error.answer() as Result<Answer<Value>, GroupCacheError>).get()
+        }
+    }
+
+    /// Stores a value here.
+    func setLocally(
+        _ key: Key,
+        _ hash: UInt64,
+        _ value: Value,
+        encoded: ByteView,
+        ttl: Duration?
+    ) throws(GroupCacheError) {
+        let stored = self.codec.stored(value, encoded: encoded)
+        let size = self.codec.size(of: stored, encoded: encoded)
+        let life = EntryLife(
+            ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) },
+            staleWhileRevalidate: self.configuration.staleWhileRevalidate.milliseconds,
+            staleIfError: self.configuration.staleIfError.milliseconds,
+            version: NumberSource.shared.next()
+        )
+        let outcome = self.change(key, hash) { self.insert(key, hash, stored, size, .main, life) }
+        if outcome == .tooLarge {
+            throw GroupCacheError(.valueTooLarge, "the value does not fit a shard of the group; raise its capacity or lower its shards")
+        }
+    }
+
+    /// Changes the store in one step with sending off the loads that began before.
+    @discardableResult
+    func change<R>(_ key: Key, _ hash: UInt64, _ body: () -> R) -> R {
+        self.flights.withTable(self.store.shardIndex(of: hash)) { table in
+            _ = table.supersede(key)
+            return body()
+        }
+    }
+}

@@ -1,0 +1,199 @@
+public import Logging
+
+/// A named cache with one getter, spread over the nodes of a cluster.
+///
+/// ```swift
+/// let scores = try Group<Score>("scores", capacity: .mebibytes(64), peers: pool) { key, context in
+///     try await database.score(of: key.string)
+/// }
+/// let tom = try await scores.get("Tom")
+/// ```
+///
+/// The life of a ``get(_:)-(String)``:
+///
+/// 1. Look in the store. A hit is answered here, on the caller's executor, without allocating.
+/// 2. Ask the ring who owns the key.
+/// 3. If another node does, ask it; if it fails, ask the key's next owner. Keep a copy if the key proves hot.
+/// 4. If this node does, or the others failed, call the getter. The owner keeps the value; anybody else keeps it for a short time only.
+///
+/// From step 3 on the work is done once for all callers of the key, in a *flight*: a task of its own, which is cancelled when the last of
+/// them has gone. There are two kinds of flight. *Routed* ones wait for peers; *local* ones call the getter and never wait for a
+/// peer. A request from a peer only ever joins a local one, so two nodes whose rings differ cannot wait for each other; and both this
+/// node's callers and its peers share the local one, so that a value is loaded once.
+public final class Group<Value: Sendable>: Sendable {
+    /// The group's name.
+    public let name: String
+    /// The settings.
+    public let configuration: GroupConfiguration
+    /// The capacity of this node's part of the group.
+    public let capacity: ByteCount
+
+    @usableFromInline let store: Store<Value>
+    let flights: Flights<Answer<Value>>
+    let codec: any Codec<Value>
+    let getter: any Getter<Value>
+    let peers: (any PeerPicker)?
+    let counters = GroupCounters()
+    let metrics: GroupMetrics
+    let logger: Logger
+
+    /// A group whose values are loaded by `getter` and turned into bytes by `codec`.
+    ///
+    /// - Parameters:
+    ///   - name: 1 to 128 of the characters `A-Z a-z 0-9 - _ . ~`; the same on every node.
+    ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. 1 byte to 64 TiB.
+    ///   - configuration: How values are kept.
+    ///   - peers: The pool that knows the other nodes; `nil`: this node is alone. The group registers itself with it.
+    ///   - logger: For what goes wrong in the background; nothing above `debug` is logged. Default: silent.
+    ///   - codec: Turns values into bytes.
+    ///   - getter: Loads values.
+    /// - Throws: ``GroupCacheError/Code/invalidConfiguration``, ``GroupCacheError/Code/duplicateGroup``.
+    public convenience init(
+        _ name: String,
+        capacity: ByteCount,
+        configuration: GroupConfiguration = GroupConfiguration(),
+        peers: (any PeerPicker)? = nil,
+        logger: Logger? = nil,
+        codec: some Codec<Value>,
+        getter: some Getter<Value>
+    ) throws(GroupCacheError) {
+        try self.init(name, capacity, configuration, peers, logger, codec, getter)
+    }
+
+    init(
+        _ name: String,
+        _ capacity: ByteCount,
+        _ configuration: GroupConfiguration,
+        _ peers: (any PeerPicker)?,
+        _ logger: Logger?,
+        _ codec: any Codec<Value>,
+        _ getter: any Getter<Value>
+    ) throws(GroupCacheError) {
+        try configuration.validate(name: name, capacity: capacity)
+        self.name = name
+        self.capacity = capacity
+        self.configuration = configuration
+        let store = Store<Value>(
+            StoreConfiguration(
+                capacity: capacity.bytes,
+                eviction: configuration.eviction,
+                shardCount: configuration.shards,
+                near: peers != nil,
+                earlyRefreshBeta: configuration.earlyRefresh
+            ),
+            clock: configuration.clock
+        )
+        self.store = store
+        self.flights = Flights(shards: store.shardCount)
+        self.codec = codec
+        self.getter = getter
+        self.peers = peers
+        self.metrics = GroupMetrics(group: name)
+        self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
+        try peers?.register(self)
+    }
+
+    // MARK: Get
+
+    /// The value of `key`: from this node's memory, from the peer that owns the key, or from the getter.
+    ///
+    /// - Throws: ``GroupCacheError``: `notFound`, `getterFailed` (with the getter's error as its cause, if it ran here), `deadlineExceeded`,
+    ///   `cancelled` (only this caller goes; the load goes on while anybody else waits), `recursiveLoad`, `emptyKey`, `keyTooLong`,
+    ///   `codecFailed`, `overloaded`.
+    @inlinable
+    public func get(_ key: String) async throws(GroupCacheError) -> Value {
+        let (hash, found) = self.find(key)
+        if found.freshness == .fresh, let value = found.value { return value }
+        return try await self.finish(Key(key), hash, found)
+    }
+
+    /// The value of `key`, as ``get(_:)-(String)``.
+    @inlinable
+    public func get(_ key: Key) async throws(GroupCacheError) -> Value {
+        let (hash, found) = self.find(key)
+        if found.freshness == .fresh, let value = found.value { return value }
+        return try await self.finish(key, hash, found)
+    }
+
+    /// The value of `key` if this node holds a fresh one. Asks nobody.
+    @inlinable
+    public func cached(_ key: String) -> Value? {
+        let found = self.find(key).found
+        return found.freshness == .fresh || found.freshness == .refreshEarly ? found.value : nil
+    }
+
+    /// The value of `key` if this node holds a fresh one. Asks nobody.
+    @inlinable
+    public func cached(_ key: Key) -> Value? {
+        let found = self.find(key).found
+        return found.freshness == .fresh || found.freshness == .refreshEarly ? found.value : nil
+    }
+
+    /// Looks in the store. The key is hashed here, once.
+    @inlinable
+    func find(_ key: String) -> (hash: UInt64, found: Lookup<Value>) {
+        let store = self.store
+        let found = key.utf8.withContiguousStorageIfAvailable { (bytes) -> (hash: UInt64, found: Lookup<Value>) in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            let hash = store.hash(bytes)
+            return (hash, store.lookup(hash, bytes))
+        }
+        // Only a string bridged from Objective-C has no contiguous UTF-8.
+        return found ?? self.find(Key(key))
+    }
+
+    /// Looks in the store. The key is hashed here, once.
+    @inlinable
+    func find(_ key: Key) -> (hash: UInt64, found: Lookup<Value>) {
+        let store = self.store
+        return key.bytes.withUnsafeBytes { bytes in
+            let hash = store.hash(bytes)
+            return (hash, store.lookup(hash, bytes))
+        }
+    }
+
+    /// Ends a get that the fast path did not.
+    @usableFromInline
+    func finish(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
+        let answer = try await self.answer(key, hash, found, terminal: false, timeout: nil)
+        guard let value = answer.value else { throw .notFound }
+        return value
+    }
+
+    /// Ends any get: of a caller, of a peer, over HTTP.
+    ///
+    /// - Parameter terminal: A peer asks: do not ask another one.
+    func answer(
+        _ key: Key,
+        _ hash: UInt64,
+        _ found: Lookup<Value>,
+        terminal: Bool,
+        timeout: Duration?
+    ) async throws(GroupCacheError) -> Answer<Value> {
+        switch found.freshness {
+        case .fresh:
+            return Answer(value: found.value, source: found.isNear ? .near : .main)
+        case .refreshEarly, .stale:
+            self.refreshInBackground(key, hash)
+            return Answer(value: found.value, source: found.freshness == .stale ? .stale : .main)
+        case .miss, .expired:
+            if let error = key.error { throw error }
+            return try await self.load(key, hash, terminal: terminal, timeout: timeout)
+        }
+    }
+
+    /// Gets what the store does not have.
+    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+        self.counters.loads.increment()
+        self.metrics.countLoad()
+        let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
+        if route.owner == nil {
+            return try await self.join(.local, key, hash, timeout: timeout) { flight in
+                await self.loadLocally(flight, key, hash)
+            }
+        }
+        return try await self.join(.routed, key, hash, timeout: timeout) { flight in
+            await self.loadFromPeers(flight, key, hash, route)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// How a ``Group`` keeps its values. Every setting has a default that suits a value without an age.
+public struct GroupConfiguration: Sendable {
+    /// Which entry leaves when the group is full. Default: ``EvictionPolicy/lru``.
+    public var eviction: EvictionPolicy = .lru
+    /// How long a value stays fresh unless the getter says otherwise; `nil` (the default): without end. More than zero.
+    public var ttl: Duration?
+    /// By how much a TTL is varied at random, so that values loaded together do not end together: `0.05` (the default) is ±5 %. 0 to 0.5.
+    public var ttlJitter: Double = 0.05
+    /// How long "there is no such key" is remembered unless the getter says otherwise; `nil` (the default): not at all.
+    public var negativeTTL: Duration?
+    /// How long after its TTL a value may still be served while it is loaded anew in the background (RFC 5861). Default: zero.
+    public var staleWhileRevalidate: Duration = .zero
+    /// How long after its TTL a value may be served when loading it anew fails (RFC 5861). Default: zero.
+    public var staleIfError: Duration = .zero
+    /// How eagerly a value is loaded anew before its TTL ends, in units of what loading it last took: the beta of XFetch (Vattani,
+    /// Chierichetti, Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). Default: 1. Zero: never early.
+    public var earlyRefresh: Double = 1
+    /// How long a copy of another node's value is served, at the most. Default: 10 s.
+    public var nearTTL: Duration = .seconds(10)
+    /// How long a load may take. Default: 30 s.
+    public var loadTimeout: Duration = .seconds(30)
+    /// How many parts the store has, each with a lock of its own: a power of two, 1 to 1,024. `nil` (the default): as many as fit the
+    /// capacity and the machine. With one, `.lru` is exact over the whole group. No value can be larger than one part.
+    public var shards: Int?
+    /// Where the group reads the time. Default: the machine's clock.
+    public var clock: CacheClock = .system
+
+    /// The defaults.
+    public init() {}
+
+    func validate(name: String, capacity: ByteCount) throws(GroupCacheError) {
+        func check(_ condition: Bool, _ message: String) throws(GroupCacheError) {
+            if !condition { throw GroupCacheError(.invalidConfiguration, message) }
+        }
+        let allowed = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "~"):
+                true
+            default: false
+            }
+        }
+        try check((1...128).contains(name.utf8.count) && allowed, "a group's name is 1 to 128 of the characters A-Z a-z 0-9 - _ . ~")
+        try check(name != "." && name != "..", "a group's name is not . or ..")
+        try check(capacity.bytes >= 1 && capacity.bytes <= 1 << 46, "a group's capacity is 1 byte to 64 TiB")
+        if let ttl { try check(ttl > .zero, "ttl is more than zero") }
+        try check((0...0.5).contains(self.ttlJitter), "ttlJitter is 0 to 0.5")
+        if let negativeTTL { try check(negativeTTL > .zero, "negativeTTL is more than zero") }
+        try check(self.staleWhileRevalidate >= .zero, "staleWhileRevalidate is not negative")
+        try check(self.staleIfError >= .zero, "staleIfError is not negative")
+        try check(self.earlyRefresh >= 0 && self.earlyRefresh <= 1000, "earlyRefresh is 0 to 1,000")
+        try check(self.nearTTL >= .zero, "nearTTL is not negative")
+        try check(self.loadTimeout > .zero, "loadTimeout is more than zero")
+        if let shards { try check((1...1024).contains(shards) && shards & (shards - 1) == 0, "shards is a power of two, 1 to 1,024") }
+    }
+}

@@ -1,0 +1,25 @@
+internal import Synchronization
+
+/// Counters of what is not a hit. Hits are counted in the shards, under the lock that they take anyway.
+final class GroupCounters: Sendable {
+    let loads = Atomic<Int>(0)
+    let loadsDeduped = Atomic<Int>(0)
+    let localLoads = Atomic<Int>(0)
+    let localLoadErrors = Atomic<Int>(0)
+    let peerLoads = Atomic<Int>(0)
+    let peerErrors = Atomic<Int>(0)
+    let serverRequests = Atomic<Int>(0)
+    let staleIfErrorHits = Atomic<Int>(0)
+    let refreshes = Atomic<Int>(0)
+    let notModified = Atomic<Int>(0)
+    let supersededLoads = Atomic<Int>(0)
+
+}
+
+extension Atomic where Value == Int {
+    func increment(by amount: Int = 1) {
+        self.wrappingAdd(amount, ordering: .relaxed)
+    }
+
+    var value: Int { self.load(ordering: .relaxed) }
+}

@@ -1,0 +1,26 @@
+internal import CoreMetrics
+
+/// What a group reports to swift-metrics. The handles are made once; nothing here is touched by a hit.
+struct GroupMetrics: Sendable {
+    private let loads: Counter
+    private let loadErrors: Counter
+    private let peerErrors: Counter
+    private let loadDuration: CoreMetrics.Timer
+
+    init(group: String) {
+        let dimensions = [("group", group)]
+        self.loads = Counter(label: "groupcache_loads_total", dimensions: dimensions)
+        self.loadErrors = Counter(label: "groupcache_load_errors_total", dimensions: dimensions)
+        self.peerErrors = Counter(label: "groupcache_peer_errors_total", dimensions: dimensions)
+        self.loadDuration = CoreMetrics.Timer(label: "groupcache_load_seconds", dimensions: dimensions)
+    }
+
+    /// A get that the cache did not answer.
+    func countLoad() { self.loads.increment() }
+    /// Getter calls that failed.
+    func countLoadErrors(_ count: Int = 1) { self.loadErrors.increment(by: Int64(count)) }
+    /// A peer that did not answer.
+    func countPeerError() { self.peerErrors.increment() }
+    /// How long a getter call took.
+    func record(_ duration: Duration) { self.loadDuration.recordNanoseconds(duration.nanoseconds) }
+}

@@ -1,0 +1,30 @@
+/// How long an entry lives and where it comes from: what a load gives the store beside the value.
+@usableFromInline
+package struct EntryLife: Sendable, Hashable {
+    /// How long the entry is fresh, in milliseconds; `nil`: without end. At most 34 years.
+    package var ttl: Int64?
+    /// How long after that it may still be served while somebody refreshes it, in milliseconds; kept to 1/2048.
+    package var staleWhileRevalidate: Int64
+    /// How long after its time it is kept for the case that a load fails, in milliseconds; kept to 1/2048.
+    package var staleIfError: Int64
+    /// How long the load took, in microseconds, 0 if it is not known; kept to an eighth.
+    package var cost: Int64
+    /// The origin's version, 48 bits; 0 if there is none.
+    package var version: UInt64
+
+    /// A life without end, unless told otherwise.
+    @usableFromInline
+    package init(
+        ttl: Int64? = nil,
+        staleWhileRevalidate: Int64 = 0,
+        staleIfError: Int64 = 0,
+        cost: Int64 = 0,
+        version: UInt64 = 0
+    ) {
+        self.ttl = ttl
+        self.staleWhileRevalidate = staleWhileRevalidate
+        self.staleIfError = staleIfError
+        self.cost = cost
+        self.version = version
+    }
+}

@@ -1,0 +1,138 @@
+/// What became of an insert.
+@usableFromInline
+package enum InsertOutcome: Sendable {
+    /// The entry is new.
+    case inserted
+    /// The entry took the place of another of the same key.
+    case replaced
+    /// The item is larger than its shard, or than near's part of it, and was not stored. An older entry of the key was removed.
+    case tooLarge
+}
+
+extension Store {
+    /// Stores `value` under `key`, or, if it is `nil`, that there is none. An entry of that key is replaced.
+    ///
+    /// Makes room first, at most 64 entries in one hold of the lock, so that one large item does not keep others waiting while it
+    /// pushes out many small ones. The shard never holds more than its capacity. O(1) amortised, and O(evicted entries).
+    @discardableResult @inlinable
+    package func insert(
+        _ hash: UInt64,
+        _ key: UnsafeRawBufferPointer,
+        _ value: Value?,
+        size: ValueSize,
+        kind: EntryKind = .main,
+        life: EntryLife = EntryLife()
+    ) -> InsertOutcome {
+        let packed = PackedKey(key)
+        let near = kind == .near
+        let now = self.now()
+        let shard = self.shard(of: hash)
+        guard let size = EntrySize(size), key.count <= Key.maximumLength else {
+            self.remove(hash, key)
+            return .tooLarge
+        }
+        let bytes = shard.pointee.core.bytes(key: packed, size: size, near: near)
+        guard shard.pointee.core.admits(bytes, near: near) else {
+            self.remove(hash, key)
+            return .tooLarge
+        }
+        var replaced = false
+        var proven = false
+        // Others may fill the room again between two holds of the lock. Who never finds any gives up; a cache may.
+        for _ in 0..<Self.maximumRounds {
+            var victims = Victims<Value>()
+            shard.pointee.lock.lock()
+            let old = shard.pointee.core.find(hash, packed)
+            if old >= 0 {
+                replaced = true
+                proven = shard.pointee.core.slab.header(old).pointee.list == .proven
+                shard.pointee.core.remove(old)
+                victims.take(shard, old)
+            }
+            for _ in 0..<Self.evictionsPerHold {
+                guard let slot = shard.pointee.core.evict(toFit: bytes, near: near) else { break }
+                victims.take(shard, slot)
+            }
+            let fits = shard.pointee.core.fits(bytes, near: near)
+            if fits {
+                var looks = Self.looksPerInsert
+                while let slot = shard.pointee.core.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
+                self.place(shard, hash, packed, value, size: size, near: near, proven: proven, life: life, now: now)
+            }
+            shard.pointee.lock.unlock()
+            // The optimiser may end a life after its last use: this one must last until the lock is let go.
+            withExtendedLifetime(victims) {}
+            if fits { return replaced ? .replaced : .inserted }
+        }
+        return .tooLarge
+    }
+
+    @inlinable static var evictionsPerHold: Int { 64 }
+    @inlinable static var maximumRounds: Int { 1 << 20 }
+    @inlinable static var looksPerInsert: Int { 4 }
+
+    @inlinable
+    func place(
+        _ shard: UnsafeMutablePointer<Shard>,
+        _ hash: UInt64,
+        _ key: PackedKey,
+        _ value: Value?,
+        size: EntrySize,
+        near: Bool,
+        proven: Bool,
+        life: EntryLife,
+        now: Int64
+    ) {
+        if shard.pointee.core.needsSlots {
+            var larger = EntrySlab(capacity: shard.pointee.core.nextSlabCapacity, layout: shard.pointee.core.slab.layout)
+            shard.pointee.core.slab.move(to: &larger, valuesAs: Value.self)
+            shard.pointee.core.slab = larger
+        }
+        let (slot, isNew) = shard.pointee.core.insert(hash, key, size: size, near: near, proven: proven, life: life, now: now)
+        let target = shard.pointee.core.slab.value(slot, as: Value.self)
+        if isNew { target.initialize(to: value) } else { target.pointee = value }
+    }
+
+    /// Gives the entry of `key` a new life, as after "not modified"; a version of 0 leaves the old one. Whether there is an entry.
+    @inlinable @discardableResult
+    package func extend(_ hash: UInt64, _ key: UnsafeRawBufferPointer, life: EntryLife) -> Bool {
+        let packed = PackedKey(key)
+        let now = self.now()
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        defer { shard.pointee.lock.unlock() }
+        let slot = shard.pointee.core.find(hash, packed)
+        guard slot >= 0 else { return false }
+        shard.pointee.core.extend(slot, life: life, now: now)
+        return true
+    }
+
+    /// Removes the entry of `key`. Whether there was one.
+    @inlinable @discardableResult
+    package func remove(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Bool {
+        let packed = PackedKey(key)
+        var victims = Victims<Value>()
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        let slot = shard.pointee.core.find(hash, packed)
+        if slot >= 0 {
+            shard.pointee.core.remove(slot)
+            victims.take(shard, slot)
+        }
+        shard.pointee.lock.unlock()
+        withExtendedLifetime(victims) {}
+        return slot >= 0
+    }
+
+    /// Removes every entry that is there when its shard's turn comes. A shard is emptied at once; its values go without the lock.
+    @inlinable
+    package func removeAll() {
+        for index in 0..<self.shardCount {
+            let shard = self.shard(at: index)
+            shard.pointee.lock.lock()
+            let old = shard.pointee.core.removeAll()
+            shard.pointee.lock.unlock()
+            old.destroy(valuesAs: Value.self)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+/// The entries of one group on this node: a sharded hash table with eviction, bounded in bytes.
+///
+/// A shard is chosen by the top bits of a key's hash and has one short lock. A hit takes the lock, looks at one place of the index and
+/// one entry, notes the use and copies the value out, which is one retain; it allocates nothing. Values that leave are always released
+/// after the lock is let go, so a value's `deinit` may use the store.
+///
+/// `@unchecked Sendable` is sound because after `init` all mutable memory is inside the shards and touched only under their locks.
+@usableFromInline
+package final class Store<Value: Sendable>: @unchecked Sendable {
+    /// What all entries may take together, in bytes.
+    package let capacity: Int
+    /// Into how many parts the store is divided.
+    @usableFromInline package let shardCount: Int
+
+    @usableFromInline let shards: UnsafeMutableRawPointer
+    @usableFromInline let shift: UInt64
+    @usableFromInline let hasher: KeyHash
+    @usableFromInline let clock: CacheClock
+    @usableFromInline let clockIsSystem: Bool
+    @usableFromInline let birth: Int64
+
+    /// An empty store. Entries take their times from `clock`.
+    package init(_ configuration: StoreConfiguration, clock: CacheClock = .system, hasher: KeyHash = KeyHash()) {
+        let count = configuration.resolvedShardCount
+        self.capacity = max(0, configuration.capacity)
+        self.shardCount = count
+        self.shift = UInt64(64 - count.trailingZeroBitCount)
+        self.hasher = hasher
+        self.clock = clock
+        if case .system = clock.base { self.clockIsSystem = true } else { self.clockIsSystem = false }
+        self.birth = clock.milliseconds
+        self.shards = .allocate(byteCount: count * Shard.stride, alignment: 128)
+        for shard in 0..<count {
+            (self.shards + shard * Shard.stride).initializeMemory(
+                as: Shard.self,
+                to: Shard(
+                    core: ShardCore(capacity: self.capacity / count, configuration: configuration, layout: EntryLayout(of: Value.self))
+                )
+            )
+        }
+    }
+
+    deinit {
+        for shard in 0..<self.shardCount {
+            let shard = self.shard(at: shard)
+            shard.pointee.core.slab.destroy(valuesAs: Value.self)
+            shard.deinitialize(count: 1)
+        }
+        self.shards.deallocate()
+    }
+
+    /// The hash that every other function wants, of `key`.
+    @inlinable
+    package func hash(_ key: UnsafeRawBufferPointer) -> UInt64 { self.hasher(key) }
+
+    @inlinable
+    func shard(of hash: UInt64) -> UnsafeMutablePointer<Shard> {
+        self.shard(at: Int(truncatingIfNeeded: hash >> self.shift))
+    }
+
+    @inlinable
+    func shard(at index: Int) -> UnsafeMutablePointer<Shard> {
+        (self.shards + index &* Shard.stride).assumingMemoryBound(to: Shard.self)
+    }
+
+    /// Milliseconds since the store began.
+    @usableFromInline
+    func now() -> Int64 { max(0, self.clock.milliseconds - self.birth) }
+
+    /// What there is for `key`. It counts, and it is a use of the entry. O(1).
+    @inlinable
+    package func lookup(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Lookup<Value> {
+        let packed = PackedKey(key)
+        // A clock of the user's own is foreign code and runs before the lock; the machine's is read under it, and only for an entry with an end.
+        var now = self.clockIsSystem ? 0 : self.now()
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        shard.pointee.core.gets &+= 1
+        let slot = shard.pointee.core.find(hash, packed)
+        guard slot >= 0 else {
+            shard.pointee.lock.unlock()
+            return Lookup(no: .miss)
+        }
+        var freshness = Freshness.fresh
+        let header = shard.pointee.core.slab.header(slot)
+        if header.pointee.expires != 0 {
+            if self.clockIsSystem { now = self.now() }
+            freshness = shard.pointee.core.freshness(slot, now: now)
+            if freshness == .expired {
+                shard.pointee.lock.unlock()
+                return Lookup(no: .expired)
+            }
+            if freshness == .stale { shard.pointee.core.staleHits &+= 1 }
+        }
+        shard.pointee.core.hits &+= 1
+        let isNear = header.pointee.isNear
+        if isNear { shard.pointee.core.nearHits &+= 1 }
+        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
+        if value == nil { shard.pointee.core.negativeHits &+= 1 }
+        shard.pointee.core.touch(slot)
+        shard.pointee.lock.unlock()
+        return Lookup(value: value, freshness: freshness, isNear: isNear)
+    }
+
+    /// What there is for `key`, for a caller that is no get: it counts nothing and is no use of the entry. O(1).
+    @inlinable
+    package func peek(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Lookup<Value> {
+        let packed = PackedKey(key)
+        var now = self.clockIsSystem ? 0 : self.now()
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        defer { shard.pointee.lock.unlock() }
+        let slot = shard.pointee.core.find(hash, packed)
+        guard slot >= 0 else { return Lookup(no: .miss) }
+        var freshness = Freshness.fresh
+        let header = shard.pointee.core.slab.header(slot)
+        if header.pointee.expires != 0 {
+            if self.clockIsSystem { now = self.now() }
+            freshness = shard.pointee.core.freshness(slot, now: now)
+            if freshness == .expired { return Lookup(no: .expired) }
+        }
+        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
+        return Lookup(value: value, freshness: freshness, isNear: header.pointee.isNear)
+    }
+
+    /// ``lookup(_:_:)`` of an array of bytes, hashed here.
+    @inlinable
+    package func lookup(_ key: [UInt8]) -> Lookup<Value> {
+        key.withUnsafeBytes { self.lookup(self.hash($0), $0) }
+    }
+
+    /// All that is known about the entry of `key`, also when its time is over but it is still here. Counts nothing. O(1).
+    @inlinable
+    package func entry(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> EntryInfo<Value>? {
+        let packed = PackedKey(key)
+        let now = self.now()
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        defer { shard.pointee.lock.unlock() }
+        let slot = shard.pointee.core.find(hash, packed)
+        guard slot >= 0 else { return nil }
+        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
+        return EntryInfo(
+            value: value,
+            details: shard.pointee.core.details(slot, isNegative: value == nil, birth: self.birth, now: now)
+        )
+    }
+
+    /// Counts one get of another node's key by this node.
+    package func recordRemote(_ hash: UInt64) {
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        defer { shard.pointee.lock.unlock() }
+        shard.pointee.core.recordRemote(hash)
+    }
+
+    /// Whether to keep a copy of another node's entry: whether its key was asked for twice of late, and more often than what would leave for it.
+    package func admitNear(_ hash: UInt64) -> Bool {
+        let shard = self.shard(of: hash)
+        shard.pointee.lock.lock()
+        defer { shard.pointee.lock.unlock() }
+        return shard.pointee.core.admitNear(hash)
+    }
+
+    /// The counters. Each shard's are of one moment; the shards are read one after the other.
+    package var statistics: StoreStatistics {
+        var sum = StoreStatistics()
+        for shard in 0..<self.shardCount {
+            let shard = self.shard(at: shard)
+            shard.pointee.lock.lock()
+            let part = shard.pointee.core.statistics
+            shard.pointee.lock.unlock()
+            sum += part
+        }
+        return sum
+    }
+}
+
+extension Store {
+    /// What an entry with a key of `keyLength` bytes and a value of this size takes of the capacity, in bytes.
+    package func footprint(keyLength: Int, size: ValueSize, kind: EntryKind = .main) -> Int {
+        let footprint = self.shard(at: 0).pointee.core.footprint
+        return footprint.bytes(keyLength: keyLength, payload: size.payload, overhead: size.overhead, near: kind == .near)
+    }
+}

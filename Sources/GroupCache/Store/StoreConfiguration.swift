@@ -1,0 +1,57 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// The settings of a store.
+@usableFromInline
+package struct StoreConfiguration: Sendable {
+    /// All memory of the entries, in bytes.
+    package var capacity: Int
+    /// Which of this node's own entries leaves a full shard.
+    package var eviction: EvictionPolicy
+    /// Into how many parts the store is divided, rounded up to a power of two, at most 1,024; `nil`: see ``defaultShardCount(capacity:)``. No
+    /// item can be larger than its shard.
+    package var shardCount: Int?
+    /// Whether near entries are kept, in at most an eighth of the capacity.
+    package var near: Bool
+    /// XFetch's β: 1 is the paper's optimum, more refreshes earlier, 0 never.
+    package var earlyRefreshBeta: Double
+
+    /// Settings; only the capacity has no default.
+    package init(
+        capacity: Int,
+        eviction: EvictionPolicy = .lru,
+        shardCount: Int? = nil,
+        near: Bool = true,
+        earlyRefreshBeta: Double = 1
+    ) {
+        self.capacity = capacity
+        self.eviction = eviction
+        self.shardCount = shardCount
+        self.near = near
+        self.earlyRefreshBeta = earlyRefreshBeta
+    }
+
+    /// Four shards a core, so that two threads seldom meet, between 16 and 64; but none below 64 KiB, which keeps the loss of hits to sharding
+    /// under 0.2 points.
+    package static func defaultShardCount(capacity: Int) -> Int {
+        let cores = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let wanted = min(64, max(16, Self.powerOfTwo(atLeast: 4 * cores)))
+        var count = 1
+        while count < wanted, capacity / (count * 2) >= 64 << 10 { count *= 2 }
+        return count
+    }
+
+    var resolvedShardCount: Int {
+        guard let count = self.shardCount else { return Self.defaultShardCount(capacity: self.capacity) }
+        return Self.powerOfTwo(atLeast: min(max(count, 1), 1024))
+    }
+
+    private static func powerOfTwo(atLeast count: Int) -> Int {
+        1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
+    }
+}

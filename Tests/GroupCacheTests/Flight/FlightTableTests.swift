@@ -1,0 +1,104 @@
+import Testing
+
+@testable import GroupCache
+
+@Suite("FlightTable: who waits for which load")
+struct FlightTableTests {
+    var table = FlightTable<String>()
+    let first = FlightID(number: 1)
+    let second = FlightID(number: 2)
+
+    private func waiter(_ number: UInt64) -> WaiterID { WaiterID(number: number) }
+
+    @Test("the first caller starts the load, the others join it, and all get its result")
+    mutating func join() throws {
+        #expect(self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first) == .start)
+        #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .joined)
+        let landing = try #require(self.table.land(self.first))
+        #expect(Set(landing.waiters) == ["a", "b"])
+        #expect(landing.stores)
+        #expect(self.table.count == 0)
+    }
+
+    @Test("a routed load is never shared with a local one")
+    mutating func kinds() {
+        #expect(self.table.join(.routed, "k", as: self.waiter(1), "a", orStart: self.first) == .start)
+        #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .start)
+    }
+
+    @Test("a landed flight lands once")
+    mutating func landTwice() {
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        #expect(self.table.land(self.first) != nil)
+        #expect(self.table.land(self.first) == nil)
+    }
+
+    @Test("a waiter leaves alone; the last one takes the load with it, and the next caller starts afresh")
+    mutating func leave() {
+        let cancelled = Flag()
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        _ = self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.first)
+        #expect(self.table.started(self.first) { cancelled.raise() })
+        let one = self.table.leave(self.waiter(1))
+        #expect(one.waiter == "a")
+        #expect(one.cancel == nil)
+        let other = self.table.leave(self.waiter(2))
+        #expect(other.waiter == "b")
+        other.cancel?()
+        #expect(cancelled.isRaised)
+        #expect(self.table.join(.local, "k", as: self.waiter(3), "c", orStart: self.second) == .start)
+        #expect(self.table.land(self.first) == nil, "the abandoned load's result is nobody's")
+    }
+
+    @Test("who leaves twice, or after the landing, leaves nothing behind")
+    mutating func leaveTwice() {
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        #expect(self.table.leave(self.waiter(1)).waiter == "a")
+        #expect(self.table.leave(self.waiter(1)).waiter == nil)
+        _ = self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second)
+        _ = self.table.land(self.second)
+        #expect(self.table.leave(self.waiter(2)).waiter == nil)
+    }
+
+    @Test("a load whose only waiter left before it was started is told so")
+    mutating func startedTooLate() {
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        _ = self.table.leave(self.waiter(1))
+        #expect(!self.table.started(self.first) {})
+    }
+
+    @Test("a superseded flight serves those who wait, is not stored, and is not joined")
+    mutating func supersede() throws {
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        #expect(self.table.supersede("k") == 1)
+        #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .start)
+        let old = try #require(self.table.land(self.first))
+        #expect(old.waiters == ["a"])
+        #expect(!old.stores)
+        let new = try #require(self.table.land(self.second))
+        #expect(new.waiters == ["b"])
+        #expect(new.stores)
+    }
+
+    @Test("a clear supersedes every flight of both kinds")
+    mutating func supersedeAll() throws {
+        _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
+        _ = self.table.join(.routed, "l", as: self.waiter(2), "b", orStart: self.second)
+        #expect(self.table.supersedeAll() == 2)
+        #expect(try #require(self.table.land(self.first)).stores == false)
+        #expect(try #require(self.table.land(self.second)).stores == false)
+    }
+
+    @Test("a held flight outlives its waiters until it is released")
+    mutating func hold() {
+        let cancelled = Flag()
+        #expect(self.table.hold(.local, "k", start: self.first))
+        #expect(!self.table.hold(.local, "k", start: self.second), "one is under way")
+        #expect(self.table.started(self.first) { cancelled.raise() })
+        #expect(self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.second) == .joined)
+        #expect(self.table.leave(self.waiter(1)).cancel == nil)
+        self.table.release(self.first)?()
+        #expect(cancelled.isRaised)
+        #expect(self.table.count == 0)
+    }
+}

@@ -1,0 +1,183 @@
+import GroupCacheTesting
+import Testing
+
+@testable import GroupCache
+
+@Suite("Group: how long a value is good", .timeLimit(.minutes(1)))
+struct FreshnessTests {
+    let clock = ManualClock()
+    let calls = Counter()
+    var configuration = GroupConfiguration()
+
+    init() {
+        self.configuration.clock = CacheClock(self.clock)
+        self.configuration.ttlJitter = 0
+        self.configuration.earlyRefresh = 0
+    }
+
+    private func group(load: @escaping @Sendable (Int, LoadContext<String>) async throws -> Loaded<String>) throws -> Group<String> {
+        let calls = self.calls
+        return try Group("g", capacity: .mebibytes(1), configuration: self.configuration) { _, context in
+            try await load(calls.increment(), context)
+        }
+    }
+
+    private func waitForCalls(_ count: Int) async {
+        while self.calls.value < count { await Task.yield() }
+    }
+
+    @Test("a value ends with its TTL")
+    mutating func ttl() async throws {
+        self.configuration.ttl = .seconds(10)
+        let group = try self.group { number, _ in .value("\(number)") }
+        #expect(try await group.get("k") == "1")
+        self.clock.advance(by: .milliseconds(9999))
+        #expect(try await group.get("k") == "1")
+        self.clock.advance(by: .milliseconds(1))
+        #expect(group.cached("k") == nil)
+        #expect(try await group.get("k") == "2")
+    }
+
+    @Test("the getter's TTL goes before the group's, and a set's too")
+    mutating func getterTTL() async throws {
+        self.configuration.ttl = .seconds(10)
+        let group = try self.group { number, _ in .value("\(number)", ttl: .seconds(100)) }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(50))
+        #expect(try await group.get("k") == "1")
+        try await group.set("k", to: "set", ttl: .seconds(5))
+        self.clock.advance(by: .seconds(5))
+        #expect(try await group.get("k") == "2")
+        await #expect(throws: GroupCacheError.self) { try await group.set("k", to: "x", ttl: .zero) }
+    }
+
+    @Test("jitter keeps values loaded together from ending together")
+    mutating func jitter() async throws {
+        self.configuration.ttl = .seconds(100)
+        self.configuration.ttlJitter = 0.1
+        let group = try Group<String>("g", capacity: .mebibytes(1), configuration: self.configuration) { _, _ in "v" }
+        for number in 0..<200 { _ = try await group.get("\(number)") }
+        self.clock.advance(by: .seconds(89))
+        #expect((0..<200).filter { group.cached("\($0)") != nil }.count == 200)
+        self.clock.advance(by: .seconds(11))
+        #expect((20...180).contains((0..<200).filter { group.cached("\($0)") != nil }.count))
+        self.clock.advance(by: .seconds(11))
+        #expect((0..<200).filter { group.cached("\($0)") != nil }.count == 0)
+    }
+
+    @Test("a negative entry ends with its own TTL")
+    mutating func negative() async throws {
+        self.configuration.negativeTTL = .seconds(3)
+        let group = try self.group { number, _ in number == 1 ? .notFound : .value("born") }
+        for _ in 0..<2 {
+            await #expect(throws: GroupCacheError.self) { try await group.get("k") }
+        }
+        #expect(self.calls.value == 1)
+        self.clock.advance(by: .seconds(3))
+        #expect(try await group.get("k") == "born")
+    }
+
+    @Test("stale-while-revalidate: one background load, nobody waits")
+    mutating func staleWhileRevalidate() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleWhileRevalidate = .seconds(20)
+        let gate = Gate()
+        let group = try self.group { number, _ in
+            if number > 1 { try await gate.pass() }
+            return .value("\(number)")
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        for _ in 0..<100 { #expect(try await group.get("k") == "1") }
+        await gate.waitForArrivals()
+        #expect(self.calls.value == 2)
+        #expect(group.statistics.refreshes == 1)
+        #expect(group.statistics.staleHits == 100)
+        gate.open()
+        while group.cached("k") != "2" { await Task.yield() }
+        self.clock.advance(by: .seconds(40))
+        #expect(try await group.get("k") == "3", "beyond the window it waits")
+    }
+
+    @Test("stale-if-error: the old value is served while loads fail, until its window ends")
+    mutating func staleIfError() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleIfError = .seconds(60)
+        let group = try self.group { number, _ in
+            if (2...4).contains(number) { throw GetterFailure(number: number) }
+            return .value("\(number)")
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        #expect(try await group.get("k") == "1")
+        #expect(self.calls.value == 2)
+        #expect(try await group.serve("k", for: .client, timeout: nil).source == .stale)
+        #expect(group.statistics.localLoadErrors == 2)
+        self.clock.advance(by: .seconds(60))
+        let error = await #expect(throws: GroupCacheError.self) { try await group.get("k") }
+        #expect(error?.code == .getterFailed)
+        #expect(try await group.get("k") == "5")
+    }
+
+    @Test("notFound is an answer, not an error: it ends a stale value")
+    mutating func notFoundEndsStale() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleIfError = .seconds(60)
+        let group = try self.group { number, _ in
+            if number == 1 { return .value("1") }
+            if number == 2 { return .notFound }
+            throw GetterFailure()
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        #expect(await #expect(throws: GroupCacheError.self) { try await group.get("k") }?.code == .notFound)
+        #expect(await #expect(throws: GroupCacheError.self) { try await group.get("k") }?.code == .getterFailed)
+    }
+
+    @Test("conditional reload: the getter sees the previous value and may keep it")
+    mutating func notModified() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleIfError = .seconds(60)
+        let group = try self.group { number, context in
+            if number == 1 {
+                #expect(context.previous == nil)
+                return .value("body")
+            }
+            #expect(context.previous == "body")
+            return .notModified
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        #expect(try await group.get("k") == "body")
+        #expect(group.statistics.notModified == 1)
+        self.clock.advance(by: .seconds(9))
+        #expect(try await group.get("k") == "body")
+        #expect(self.calls.value == 2, "fresh again for its TTL")
+    }
+
+    @Test("notModified without a previous value is the getter's mistake")
+    mutating func notModifiedWithoutPrevious() async throws {
+        let group = try self.group { _, _ in .notModified }
+        #expect(await #expect(throws: GroupCacheError.self) { try await group.get("k") }?.code == .getterFailed)
+    }
+
+    @Test("XFetch: near its end a value that is slow to load is loaded early, in the background")
+    mutating func earlyRefresh() async throws {
+        self.configuration.ttl = .seconds(10)
+        // One unit of beta is what the load took, here well under a millisecond; so make it count.
+        self.configuration.earlyRefresh = 1000
+        let group = try self.group { number, _ in
+            if number == 1 { try await Task.sleep(for: .milliseconds(20)) }
+            return .value("\(number)")
+        }
+        _ = try await group.get("k")
+        // A hair before the end (cost × beta is seconds), every get is likely to be chosen; far from it none is.
+        self.clock.advance(by: .milliseconds(9999))
+        for _ in 0..<50 where self.calls.value == 1 {
+            #expect(group.cached("k") != nil)
+            _ = try await group.get("k")
+        }
+        await self.waitForCalls(2)
+        #expect(group.statistics.refreshes == 1)
+    }
+}

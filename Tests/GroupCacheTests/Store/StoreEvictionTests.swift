@@ -1,0 +1,117 @@
+import Testing
+
+@testable import GroupCache
+
+@Suite struct StoreEvictionTests {
+    @Test(arguments: ["lru", "s3fifo"])
+    func `One large item pushes out many small ones, and no more than it must`(policy: String) throws {
+        let store = Store<Int>(StoreConfiguration(capacity: 1 << 20, eviction: try #require(EvictionPolicy(policy)), shardCount: 1))
+        for number in 0..<8_000 { store.put("\(number)", number, size: 40) }
+        let before = store.statistics
+        #expect(store.put("large", 1, size: 900_000) == .inserted)
+        let after = store.statistics
+        #expect(store.get("large").value == 1)
+        #expect(after.main.evictions - before.main.evictions > 640)
+        #expect(after.used <= store.capacity && after.used > store.capacity - 200)
+    }
+
+    @Test func `An item larger than the store is refused, and the older entry of its key goes`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 10_000, shardCount: 1))
+        store.put("other", 1)
+        store.put("Tom", 1)
+        #expect(store.put("Tom", 2, size: 10_000) == .tooLarge)
+        #expect(store.put("Tom", 2, size: .max, overhead: .max) == .tooLarge)
+        #expect(!store.get("Tom").isHit && store.get("other").isHit)
+        #expect(store.statistics.main.evictions == 0)
+    }
+
+    @Test func `Under S3-FIFO what was asked for twice outlives a scan`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 100_000, eviction: .s3fifo, shardCount: 1))
+        for number in 0..<50 { store.put("loved \(number)", number) }
+        for _ in 0..<3 { for number in 0..<50 { #expect(store.get("loved \(number)").isHit) } }
+        for number in 0..<5_000 { store.put("scan \(number)", number) }
+        #expect((0..<50).allSatisfy { store.look("loved \($0)").isHit })
+        #expect(!store.look("scan 0").isHit)
+    }
+
+    @Test func `Under S3-FIFO an entry that comes back soon is proven`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 100_000, eviction: .s3fifo, shardCount: 1))
+        for number in 0..<2_000 { store.put("\(number)", number) }
+        let held = store.statistics.main.items
+        let ghost = "\(2_000 - held - 5)"
+        #expect(!store.look(ghost).isHit)
+        store.put(ghost, 1)
+        for number in 3_000..<3_000 + held * 3 / 4 { store.put("\(number)", number) }
+        #expect(store.look(ghost).isHit)
+    }
+
+    @Test func `Ghosts are forgotten after as many others, and once met`() {
+        var ghosts = GhostQueue()
+        for hash in UInt32(1)...1_000 { ghosts.insert(hash &* 2_654_435_761, limit: 500) }
+        #expect(!ghosts.remove(400 &* 2_654_435_761, limit: 500))
+        var kept = 0
+        for hash in UInt32(501)...1_000 where ghosts.remove(hash &* 2_654_435_761, limit: 500) { kept += 1 }
+        #expect(kept > 470)
+        #expect(!ghosts.remove(900 &* 2_654_435_761, limit: 500))
+        #expect(ghosts.slotCount <= 2_048)
+    }
+
+    /// Near copies have an eighth of the capacity and a list of their own.
+    @Test func `Near entries stay within their part and do not push each other's kind out`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 200_000, shardCount: 1))
+        for number in 0..<100 { store.put("main \(number)", number) }
+        for number in 0..<1_000 { store.put("near \(number)", number, kind: .near) }
+        let statistics = store.statistics
+        #expect(statistics.near.bytes + statistics.near.overheadBytes <= 25_000)
+        #expect(statistics.near.bytes + statistics.near.overheadBytes > 24_800)
+        #expect(statistics.near.evictions > 0 && statistics.main.evictions == 0 && statistics.main.items == 100)
+        #expect(store.get("near 999").isNear && !store.get("near 0").isHit)
+        #expect(store.put("huge", 1, size: 25_000, kind: .near) == .tooLarge)
+        // A key that turns out to be this node's own changes sides.
+        store.put("near 999", 1, kind: .main)
+        #expect(!store.get("near 999").isNear)
+        #expect(store.statistics.nearHits == 1)
+    }
+
+    @Test func `A near key is admitted when it was asked for twice, and against a full house when it is more wanted`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1))
+        let hash = store.hash(of: "hot")
+        #expect(!store.admitNear(hash))
+        store.recordRemote(hash)
+        #expect(!store.admitNear(hash))
+        store.recordRemote(hash)
+        #expect(store.admitNear(hash))
+        for number in 0..<1_000 {
+            let key = "near \(number)"
+            for _ in 0..<3 { store.recordRemote(store.hash(of: key)) }
+            store.put(key, number, kind: .near)
+        }
+        let cold = store.hash(of: "cold")
+        for _ in 0..<2 { store.recordRemote(cold) }
+        #expect(!store.admitNear(cold))
+        for _ in 0..<10 { store.recordRemote(cold) }
+        #expect(store.admitNear(cold))
+        let without = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1, near: false))
+        for _ in 0..<9 { without.recordRemote(hash) }
+        #expect(!without.admitNear(hash) && without.put("hot", 1, kind: .near) == .tooLarge)
+    }
+
+    @Test func `The sketch counts to fifteen, seldom too high, and forgets`() {
+        var sketch = FrequencySketch(keys: 1_000)
+        for hash in UInt32(0)..<300 { for _ in 0..<(hash % 8) { sketch.record(hash &* 2_654_435_761) } }
+        var wrong = 0
+        for hash in UInt32(0)..<300 {
+            let frequency = sketch.frequency(hash &* 2_654_435_761)
+            #expect(frequency >= Int(hash % 8))
+            if frequency != Int(hash % 8) { wrong += 1 }
+        }
+        #expect(wrong < 15)
+        for _ in 0..<100 { sketch.record(7) }
+        #expect(sketch.frequency(7) == 15)
+        var random = SeededRandom(seed: 1)
+        for _ in 0..<40_000 { sketch.record(UInt32.random(in: 1_000 ... .max, using: &random)) }
+        #expect(sketch.frequency(7) < 15)
+        #expect(FrequencySketch.byteCount(keys: 1_000) == 8_192)
+        #expect(FrequencySketch.byteCount(keys: .max) == 8 << 20)
+    }
+}

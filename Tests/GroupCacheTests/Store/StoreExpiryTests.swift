@@ -1,0 +1,98 @@
+import Testing
+
+@testable import GroupCache
+
+@Suite struct StoreExpiryTests {
+    let clock = HandClock()
+
+    func store(beta: Double = 0) -> Store<Int> {
+        Store<Int>(StoreConfiguration(capacity: 1 << 20, shardCount: 1, earlyRefreshBeta: beta), clock: CacheClock(self.clock))
+    }
+
+    @Test func `An entry is fresh, then stale, then expired, then gone`() throws {
+        let store = self.store()
+        store.put("Tom", 630, life: EntryLife(ttl: 1_000, staleWhileRevalidate: 500, staleIfError: 2_000, cost: 100, version: 9))
+        self.clock.advance(999)
+        #expect(store.get("Tom").freshness == .fresh)
+        self.clock.advance(1)
+        #expect(store.get("Tom").freshness == .stale && store.get("Tom").value == 630)
+        self.clock.advance(499)
+        #expect(store.get("Tom").freshness == .stale)
+        self.clock.advance(1)
+        #expect(store.get("Tom").freshness == .expired && store.get("Tom").value == nil && !store.get("Tom").isHit)
+        let info = try #require(store.info("Tom"))
+        #expect(info.value == 630 && info.details.version == 9 && info.details.freshness == .expired)
+        #expect(info.details.expires == 6_000 && info.details.staleUntil == 6_500 && info.details.staleIfErrorUntil == 8_000)
+        #expect(info.details.created == 5_000 && info.details.cost == 96 && info.details.payload == 8)
+        #expect(store.statistics.staleHits == 3 && store.statistics.main.items == 1)
+        self.clock.advance(1_500)
+        for number in 0..<5 { store.put("\(number)", number) }
+        #expect(store.info("Tom") == nil)
+        #expect(store.statistics.main.expirations == 1 && store.statistics.main.evictions == 0)
+    }
+
+    @Test func `Not modified: a new life for the same value`() throws {
+        let store = self.store()
+        store.put("Tom", 630, life: EntryLife(ttl: 1_000, staleIfError: 5_000, version: 3))
+        self.clock.advance(3_000)
+        let key = Array("Tom".utf8)
+        #expect(key.withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife(ttl: 1_000)) })
+        #expect(store.get("Tom").value == 630)
+        #expect(store.info("Tom")?.details.version == 3 && store.info("Tom")?.details.created == 8_000)
+        #expect(key.withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife(version: 4)) })
+        self.clock.advance(1 << 40)
+        #expect(store.get("Tom").freshness == .fresh)
+        let details = try #require(store.info("Tom")?.details)
+        #expect(details.version == 4 && details.expires == nil && details.staleUntil == nil)
+        #expect(!Array("nobody".utf8).withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife()) })
+    }
+
+    @Test func `Inserts sweep out what is over, a few slots at a time`() {
+        let store = self.store()
+        for number in 0..<400 { store.put("old \(number)", number, life: EntryLife(ttl: 10)) }
+        self.clock.advance(20)
+        for number in 0..<150 { store.put("new \(number)", number) }
+        #expect(store.statistics.main.expirations == 400)
+        #expect(store.statistics.main.items == 150)
+        #expect((0..<150).allSatisfy { store.look("new \($0)").value == $0 })
+    }
+
+    @Test func `Absurd times neither trap nor live for ever by mistake`() {
+        let store = self.store()
+        store.put("never", 1, life: EntryLife(ttl: .max, staleWhileRevalidate: .max, staleIfError: .max, cost: .max, version: .max))
+        store.put("zero", 1, life: EntryLife(ttl: 0))
+        store.put("negative", 1, life: EntryLife(ttl: .min, staleWhileRevalidate: .min, staleIfError: -1, cost: .min))
+        #expect(store.get("never").freshness == .fresh)
+        self.clock.advance(1)
+        #expect(store.get("zero").freshness == .expired && store.get("negative").freshness == .expired)
+        #expect(store.info("never")?.details.version == (1 << 48) - 1)
+    }
+
+    @Test func `XFetch refreshes early, more often near the end, and only what is dear`() {
+        let store = self.store(beta: 1)
+        let life = EntryLife(ttl: 10_000, cost: 1_000_000)
+        store.put("dear", 1, life: life)
+        store.put("cheap", 1, life: EntryLife(ttl: 10_000, cost: 10))
+        store.put("copy", 1, kind: .near, life: life)
+        func share(_ key: String) -> Double {
+            Double((0..<4_000).count { _ in store.look(key).freshness == .refreshEarly }) / 4_000
+        }
+        self.clock.advance(8_000)
+        let far = share("dear")
+        self.clock.advance(1_000)
+        let near = share("dear")
+        // With the cost kept as 0.98304 s the chance at a distance of d seconds is e^(-d / 0.98304): 0.131 and 0.362.
+        #expect(abs(far - 0.131) < 0.03 && abs(near - 0.362) < 0.04, "\(far) and \(near)")
+        #expect(share("cheap") == 0 && share("copy") == 0)
+    }
+
+    @Test func `The machine's clock serves as well`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 1 << 20))
+        store.put("Tom", 1, life: EntryLife(ttl: 60_000))
+        #expect(store.get("Tom").freshness == .fresh)
+        store.put("Tom", 1, life: EntryLife(ttl: -1, staleWhileRevalidate: 60_000))
+        let end = ContinuousClock.now + .seconds(5)
+        while store.get("Tom").freshness != .stale, ContinuousClock.now < end {}
+        #expect(store.get("Tom").freshness == .stale)
+    }
+}
