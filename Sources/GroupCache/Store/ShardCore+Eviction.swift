@@ -29,7 +29,8 @@ extension ShardCore {
             if probation >= 0 && (self.lists[0].footprint >= budget / 10 || proven < 0) {
                 let header = self.slab.header(Int(probation))
                 if header.pointee.frequency <= 1 {
-                    self.ghosts?.insert(header.pointee.hash, limit: self.ghostLimit)
+                    let limit = self.ghostLimit
+                    self.ghosts?.insert(header.pointee.hash, limit: limit)
                     return probation
                 }
                 header.pointee.frequency = 0
