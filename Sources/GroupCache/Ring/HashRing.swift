@@ -62,7 +62,7 @@ public struct HashRing: Sendable {
         self.init(sorted: sorted, dialect: dialect, points: points) { dialect.points(of: $0.id, count: $0.weight * points) }
     }
 
-    /// A ring of members of weight 1 with these ids; see ``init(_:dialect:points:)-(Sequence<Member>,_,_)``.
+    /// A ring of members of weight 1 with these ids.
     public init(_ ids: some Sequence<String>, dialect: Dialect = .native, points: Int? = nil) throws(GroupCacheError) {
         try self.init(ids.map { Member($0) }, dialect: dialect, points: points)
     }
@@ -164,7 +164,8 @@ extension HashRing {
         let part = max(1, balance) * total / Double(weight)
         for member in self.preference(of: key) {
             let load = member < loads.count ? Double(max(0, loads[member])) : 0
-            if load + 1 <= (part * Double(self.members[member].weight)).rounded(.up) { return member }
+            // For a whole number, `load + 1 <= bound.rounded(.up)` is the same.
+            if load < part * Double(self.members[member].weight) { return member }
         }
         // The bounds together exceed the loads, so only rounding at counts beyond 2^53 leads here.
         return self.owner(of: key)

@@ -9,7 +9,7 @@ extension HashRing {
         /// How much of the ring the member gets compared with the others, in ``HashRing/weights``. Go's rings know only 1.
         public let weight: Int
 
-        /// A member with an id and a weight. ``HashRing/init(_:dialect:points:)-(Sequence<Member>,_,_)`` checks both.
+        /// A member with an id and a weight. The ring that it joins checks both.
         public init(_ id: String, weight: Int = 1) {
             self.id = id
             self.weight = weight

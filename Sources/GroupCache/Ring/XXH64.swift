@@ -10,48 +10,80 @@ package enum XXH64 {
     private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
     private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
-    /// The hash of `bytes`. O(n), about one byte per cycle for keys of cache size.
+    /// The hash of `bytes`. O(n).
     package static func hash(_ bytes: Span<UInt8>, seed: UInt64 = 0) -> UInt64 {
+        // A short key must not pay for the registers that a long one needs.
+        bytes.count < 32 ? self.finish(seed &+ self.prime5, bytes) : self.long(bytes, seed: seed)
+    }
+
+    @inline(never)
+    private static func long(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
+        self.finish(self.stripes(bytes.bytes, seed: seed), bytes)
+    }
+
+    /// Adds what follows the last stripe of 32 bytes, and mixes.
+    @inline(__always)
+    private static func finish(_ start: UInt64, _ bytes: Span<UInt8>) -> UInt64 {
         let raw = bytes.bytes
-        let count = raw.byteCount
-        var offset = 0
-        var hash: UInt64
-        if count >= 32 {
-            var lane1 = seed &+ self.prime1 &+ self.prime2
-            var lane2 = seed &+ self.prime2
-            var lane3 = seed
-            var lane4 = seed &- self.prime1
-            while offset + 32 <= count {
-                lane1 = self.round(lane1, raw.littleEndian64(offset))
-                lane2 = self.round(lane2, raw.littleEndian64(offset + 8))
-                lane3 = self.round(lane3, raw.littleEndian64(offset + 16))
-                lane4 = self.round(lane4, raw.littleEndian64(offset + 24))
-                offset += 32
-            }
-            hash = self.rotate(lane1, 1) &+ self.rotate(lane2, 7) &+ self.rotate(lane3, 12) &+ self.rotate(lane4, 18)
-            hash = self.merge(hash, lane1)
-            hash = self.merge(hash, lane2)
-            hash = self.merge(hash, lane3)
-            hash = self.merge(hash, lane4)
-        } else {
-            hash = seed &+ self.prime5
+        let count = bytes.count
+        var offset = count & ~31
+        var hash = start &+ UInt64(truncatingIfNeeded: count)
+        // The bits of the count say what is left: branches that repeat from key to key, where loops would be mispredicted more often.
+        if count & 16 != 0 {
+            hash = self.word(hash, raw.littleEndian64(offset))
+            hash = self.word(hash, raw.littleEndian64(offset &+ 8))
+            offset &+= 16
         }
-        hash &+= UInt64(truncatingIfNeeded: count)
-        while offset + 8 <= count {
-            hash = self.rotate(hash ^ self.round(0, raw.littleEndian64(offset)), 27) &* self.prime1 &+ self.prime4
-            offset += 8
+        if count & 8 != 0 {
+            hash = self.word(hash, raw.littleEndian64(offset))
+            offset &+= 8
         }
-        if offset + 4 <= count {
+        if count & 4 != 0 {
             hash = self.rotate(hash ^ (UInt64(raw.littleEndian32(offset)) &* self.prime1), 23) &* self.prime2 &+ self.prime3
-            offset += 4
+            offset &+= 4
         }
-        while offset < count {
-            hash = self.rotate(hash ^ (UInt64(bytes[offset]) &* self.prime5), 11) &* self.prime1
-            offset += 1
+        if count & 2 != 0 {
+            hash = self.byte(hash, bytes[offset])
+            hash = self.byte(hash, bytes[offset &+ 1])
+            offset &+= 2
+        }
+        if count & 1 != 0 {
+            hash = self.byte(hash, bytes[offset])
         }
         hash = (hash ^ (hash >> 33)) &* self.prime2
         hash = (hash ^ (hash >> 29)) &* self.prime3
         return hash ^ (hash >> 32)
+    }
+
+    /// What the leading stripes of 32 bytes add up to.
+    private static func stripes(_ raw: RawSpan, seed: UInt64) -> UInt64 {
+        var lane1 = seed &+ self.prime1 &+ self.prime2
+        var lane2 = seed &+ self.prime2
+        var lane3 = seed
+        var lane4 = seed &- self.prime1
+        var offset = 0
+        while offset + 32 <= raw.byteCount {
+            lane1 = self.round(lane1, raw.littleEndian64(offset))
+            lane2 = self.round(lane2, raw.littleEndian64(offset + 8))
+            lane3 = self.round(lane3, raw.littleEndian64(offset + 16))
+            lane4 = self.round(lane4, raw.littleEndian64(offset + 24))
+            offset += 32
+        }
+        var hash = self.rotate(lane1, 1) &+ self.rotate(lane2, 7) &+ self.rotate(lane3, 12) &+ self.rotate(lane4, 18)
+        hash = self.merge(hash, lane1)
+        hash = self.merge(hash, lane2)
+        hash = self.merge(hash, lane3)
+        return self.merge(hash, lane4)
+    }
+
+    @inline(__always)
+    private static func word(_ hash: UInt64, _ input: UInt64) -> UInt64 {
+        self.rotate(hash ^ self.round(0, input), 27) &* self.prime1 &+ self.prime4
+    }
+
+    @inline(__always)
+    private static func byte(_ hash: UInt64, _ input: UInt8) -> UInt64 {
+        self.rotate(hash ^ (UInt64(input) &* self.prime5), 11) &* self.prime1
     }
 
     @inline(__always)
