@@ -1,0 +1,168 @@
+internal import GroupCache
+internal import NIOCore
+internal import Synchronization
+
+/// One connection to a peer: sends a request, reads its answer, and is then free for the next.
+final class PeerConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let lane: PeerLane
+    private let owner: PeerConnections
+    private var context: ChannelHandlerContext?
+    private var output = ByteBuffer()
+    private var input = ByteBuffer()
+    private var parser = ResponseParser()
+    private var head: ResponseHead?
+    private var decoder: BodyDecoder?
+    private var body = ByteBuffer()
+    private var sent = 0
+    private var hasAnswerBytes = false
+
+    /// The call that the connection is at work for.
+    private(set) var call: PeerCall?
+    /// When an unused connection is to be closed.
+    var idleUntil = NIODeadline.distantFuture
+
+    init(_ lane: PeerLane, owner: PeerConnections) {
+        self.lane = lane
+        self.owner = owner
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.lose()
+        self.context = nil
+    }
+
+    func send(_ call: PeerCall) {
+        self.call = call
+        self.sent += 1
+        self.hasAnswerBytes = false
+        guard let context = self.context, context.channel.isActive else { return self.lose() }
+        let settings = self.lane.settings
+        self.output.clear()
+        switch call.kind {
+        case .peer(let operation, let request):
+            let rest = max(1, (call.deadline - .now()).nanoseconds / 1_000_000)
+            let version = self.lane.ringVersion.load(ordering: .relaxed)
+            settings.dialect.appendRequest(
+                operation, request, host: settings.url.authority, path: settings.url.path, ring: version == 0 ? nil : version,
+                timeout: Int(rest), now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0, to: &self.output
+            )
+        case .path(let path):
+            self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n\r\n")
+        }
+        context.writeAndFlush(self.wrapOutboundOut(self.output), promise: nil)
+        // A large value must not stay with every connection that once carried one.
+        if self.output.capacity > 65_536 { self.output = ByteBuffer() }
+    }
+
+    func close() {
+        self.context?.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var incoming = self.unwrapInboundIn(data)
+        // Bytes that nobody asked for: the next answer could not be told from them.
+        guard self.call != nil else { return self.close() }
+        self.hasAnswerBytes = true
+        if self.input.readableBytes == 0 { self.input = incoming } else { self.input.writeBuffer(&incoming) }
+        do {
+            try self.read()
+        } catch {
+            self.fail(GroupCacheError(.peerFailed, "the peer's answer is malformed or too large", cause: error))
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        // A body without a length ends here.
+        if let head = self.head, self.decoder?.endsAtClose == true { self.finish(head) }
+        self.lose()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func read() throws(Refusal) {
+        while self.call != nil {
+            if self.head == nil {
+                let bytes = self.input
+                guard let head = try self.parser.parse(bytes.readableBytesUInt8Span) else { return }
+                self.input.moveReaderIndex(forwardBy: head.length)
+                // 100 and 103 announce the answer; 101 would end HTTP, which nobody asked for.
+                if head.status < 200 {
+                    guard head.status != 101 else { throw .statusLine }
+                    continue
+                }
+                self.head = head
+                // The body of an error is for people: little of it is read.
+                let settings = self.lane.settings
+                let limit: Int =
+                    switch self.call?.kind {
+                    case .path: 1 << 20
+                    default: head.status == 200 ? settings.dialect.maximumBody(valueSize: settings.maximumValueSize) : 65_536
+                    }
+                self.decoder = try head.body.map { body throws(Refusal) in try BodyDecoder(body, limit: limit) } ?? BodyDecoder(untilCloseWithin: limit)
+            }
+            guard let head = self.head, try self.decoder?.decode(&self.input, into: &self.body) == true else { return }
+            self.finish(head)
+        }
+        if self.input.readableBytes > 0 { self.close() }
+    }
+
+    /// The answer is complete.
+    private func finish(_ head: ResponseHead) {
+        guard let call = self.call else { return }
+        call.finish(self.outcome(call, head))
+        self.call = nil
+        self.head = nil
+        self.decoder = nil
+        self.body = ByteBuffer()
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
+        if head.closes || self.input.readableBytes > 0 { self.close() } else { self.owner.release(self) }
+    }
+
+    private func outcome(_ call: PeerCall, _ head: ResponseHead) -> PeerCall.Outcome {
+        let dialect = self.lane.settings.dialect
+        let buffer = self.body
+        let body = buffer.readableBytesUInt8Span
+        switch call.kind {
+        case .path:
+            guard head.status == 200 else { return .failure(GroupCacheError(.peerFailed, "the peer answered with an HTTP error")) }
+            return .success(PeerEntry(value: ByteView(copying: body)))
+        case .peer(.get, _):
+            guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
+            do {
+                return .success(try dialect.entry(head, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))
+            } catch {
+                return .failure(error)
+            }
+        case .peer:
+            guard (200..<300).contains(head.status) else { return .failure(dialect.failure(head, body: body)) }
+            return .success(PeerEntry(value: .empty))
+        }
+    }
+
+    private func fail(_ error: GroupCacheError) {
+        self.call?.finish(.failure(error))
+        self.call = nil
+        self.close()
+    }
+
+    /// The connection is gone; whatever it was at work for has to go on without it.
+    private func lose() {
+        if let call = self.call {
+            self.call = nil
+            if self.sent > 1, !self.hasAnswerBytes, call.isIdempotent {
+                self.owner.remove(self)
+                return self.owner.retry(call)
+            }
+            call.finish(.failure(GroupCacheError(.peerFailed, "the peer closed the connection before it had answered")))
+        }
+        self.owner.remove(self)
+    }
+}

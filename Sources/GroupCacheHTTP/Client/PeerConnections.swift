@@ -1,0 +1,175 @@
+internal import GroupCache
+internal import NIOCore
+internal import NIOPosix
+
+/// The connections of one loop to one peer, and the calls that wait for one. Used on its loop only.
+final class PeerConnections {
+    static let overloaded = GroupCacheError(.overloaded, "too many requests to one peer are waiting", retryAfter: .seconds(1))
+
+    private let lane: PeerLane
+    private let eventLoop: any EventLoop
+    private var idle: [PeerConnection] = []
+    private var busy: [ObjectIdentifier: PeerConnection] = [:]
+    private var connecting = 0
+    private var waiting = CircularBuffer<PeerCall>()
+    private var isClosed = false
+    private var timer: Scheduled<Void>?
+    private var timerAt = NIODeadline.distantFuture
+
+    init(_ lane: PeerLane, eventLoop: any EventLoop) {
+        self.lane = lane
+        self.eventLoop = eventLoop
+    }
+
+    private var count: Int { self.idle.count + self.busy.count + self.connecting }
+
+    func dispatch(_ call: PeerCall) {
+        if call.isFinished { return }
+        self.arm(call.deadline)
+        // The connection used last is the least likely to have been closed by the peer.
+        if let connection = self.idle.popLast() {
+            self.busy[ObjectIdentifier(connection)] = connection
+            connection.send(call)
+        } else {
+            guard self.waiting.count < self.lane.settings.client.waitingPerLoop + self.connecting else {
+                return call.finish(.failure(Self.overloaded))
+            }
+            self.waiting.append(call)
+            self.connectIfNeeded()
+        }
+    }
+
+    /// Sends a call again whose kept connection was dead; only over a new connection, or it could meet another dead one.
+    func retry(_ call: PeerCall) {
+        if call.isFinished { return }
+        for connection in self.idle { connection.close() }
+        self.idle.removeAll()
+        self.waiting.prepend(call)
+        self.connectIfNeeded()
+    }
+
+    /// A connection has answered and can be used again.
+    func release(_ connection: PeerConnection) {
+        self.busy[ObjectIdentifier(connection)] = nil
+        while let call = self.waiting.popFirst() {
+            if call.isFinished { continue }
+            self.busy[ObjectIdentifier(connection)] = connection
+            return connection.send(call)
+        }
+        if self.isClosed { return connection.close() }
+        connection.idleUntil = .now() + .init(self.lane.settings.client.idleTimeout)
+        self.idle.append(connection)
+        self.arm(connection.idleUntil)
+    }
+
+    /// A connection is gone.
+    func remove(_ connection: PeerConnection) {
+        self.busy[ObjectIdentifier(connection)] = nil
+        self.idle.removeAll { $0 === connection }
+        self.connectIfNeeded()
+    }
+
+    func abandon(_ call: PeerCall) {
+        // The answer could be waited for and the connection kept, but a slow answer is the usual reason to leave.
+        for connection in self.busy.values where connection.call === call { return connection.close() }
+    }
+
+    func close() {
+        self.isClosed = true
+        for connection in self.idle { connection.close() }
+        self.idle.removeAll()
+    }
+
+    private func connectIfNeeded() {
+        let settings = self.lane.settings
+        while self.connecting < self.waiting.count, self.count < settings.client.connectionsPerLoop { self.connect(settings) }
+    }
+
+    private func connect(_ settings: PeerLane.Settings) {
+        self.connecting += 1
+        let shared = NIOLoopBound(self, eventLoop: self.eventLoop)
+        let lane = self.lane
+        let eventLoop = self.eventLoop
+        ClientBootstrap(group: self.eventLoop)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .connectTimeout(.init(settings.client.connectTimeout))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(PeerConnection(lane, owner: shared.value))
+                }
+            }
+            .connect(host: settings.url.host, port: settings.url.port)
+            .hop(to: eventLoop)
+            .whenComplete { result in
+                let connections = shared.value
+                connections.connecting -= 1
+                switch result {
+                case .success(let channel):
+                    guard let connection = try? channel.pipeline.syncOperations.handler(type: PeerConnection.self), channel.isActive else {
+                        channel.close(promise: nil)
+                        return connections.failConnect(nil)
+                    }
+                    connections.release(connection)
+                    connections.connectIfNeeded()
+                case .failure(let error):
+                    connections.failConnect(error)
+                }
+            }
+    }
+
+    private func failConnect(_ error: (any Error)?) {
+        let failure = GroupCacheError(.peerFailed, "the peer cannot be connected to", cause: error)
+        guard self.idle.isEmpty, self.busy.isEmpty else {
+            // Others are connected, so the peer lives: only the oldest call pays.
+            self.waiting.popFirst()?.finish(.failure(failure))
+            return self.connectIfNeeded()
+        }
+        // Nobody is connected: a dead peer must not cost each of its callers a timeout of its own.
+        while let call = self.waiting.popFirst() { call.finish(.failure(failure)) }
+    }
+
+    // MARK: Time
+
+    /// One timer for all calls and idle connections, set to the earliest.
+    private func arm(_ deadline: NIODeadline) {
+        guard deadline < self.timerAt else { return }
+        self.timer?.cancel()
+        self.timerAt = deadline
+        // Callers of one moment have deadlines a few microseconds apart; ten milliseconds put them into one turn.
+        let shared = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.timer = self.eventLoop.scheduleTask(deadline: deadline + .milliseconds(10)) { shared.value.expire() }
+    }
+
+    private func expire() {
+        self.timer = nil
+        self.timerAt = .distantFuture
+        let now = NIODeadline.now()
+        var next = NIODeadline.distantFuture
+
+        for connection in Array(self.busy.values) {
+            guard let call = connection.call else { continue }
+            if call.deadline <= now {
+                call.finish(.failure(.deadlineExceeded))
+                connection.close()
+            } else {
+                next = min(next, call.deadline)
+            }
+        }
+        var rest = CircularBuffer<PeerCall>()
+        for call in self.waiting where !call.isFinished {
+            if call.deadline <= now {
+                call.finish(.failure(.deadlineExceeded))
+            } else {
+                next = min(next, call.deadline)
+                rest.append(call)
+            }
+        }
+        self.waiting = rest
+        for connection in self.idle {
+            if connection.idleUntil <= now { connection.close() } else { next = min(next, connection.idleUntil) }
+        }
+        self.idle.removeAll { $0.idleUntil <= now }
+        if next < .distantFuture { self.arm(next) }
+    }
+}

@@ -1,0 +1,81 @@
+internal import GroupCache
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// The way to one peer over one event loop: a queue that any thread may add to, and what the loop makes of it.
+final class PeerLane: Sendable {
+    struct Settings: Sendable {
+        let url: PeerURL
+        let dialect: Dialect
+        let client: HTTPPool.Configuration.Client
+        let maximumValueSize: Int
+    }
+
+    private struct Inbox {
+        var calls: [PeerCall] = []
+        /// Whether the loop has been told that there is something.
+        var isScheduled = false
+        var isClosed = false
+    }
+
+    let settings: Settings
+    let ringVersion = Atomic<UInt64>(0)
+    private let eventLoop: any EventLoop
+    private let inbox = NIOLockedValueBox(Inbox())
+    private let connections: NIOLoopBoundBox<PeerConnections?>
+
+    init(_ settings: Settings, eventLoop: any EventLoop) {
+        self.settings = settings
+        self.eventLoop = eventLoop
+        self.connections = NIOLoopBoundBox.makeEmptyBox(eventLoop: eventLoop)
+    }
+
+    /// Hands a call to the loop. However many calls come at once, the loop is woken once.
+    func enqueue(_ call: PeerCall) {
+        let limit = self.settings.client.waitingPerLoop + self.settings.client.connectionsPerLoop
+        enum Action { case none, wake, refuse(GroupCacheError) }
+        let action: Action = self.inbox.withLockedValue { inbox in
+            if inbox.isClosed { return .refuse(GroupCacheError(.shutDown, "the peer is gone")) }
+            guard inbox.calls.count < limit else { return .refuse(PeerConnections.overloaded) }
+            inbox.calls.append(call)
+            if inbox.isScheduled { return .none }
+            inbox.isScheduled = true
+            return .wake
+        }
+        switch action {
+        case .none: break
+        case .wake: self.eventLoop.execute { self.drain() }
+        case .refuse(let error): call.finish(.failure(error))
+        }
+    }
+
+    /// The caller has left: frees the connection that is at work for it.
+    func abandon(_ call: PeerCall) {
+        self.eventLoop.execute { self.connections.value?.abandon(call) }
+    }
+
+    func close() {
+        self.inbox.withLockedValue { $0.isClosed = true }
+        self.eventLoop.execute { self.connections.value?.close() }
+    }
+
+    private func drain() {
+        let calls = self.inbox.withLockedValue { inbox in
+            inbox.isScheduled = false
+            let calls = inbox.calls
+            inbox.calls.removeAll(keepingCapacity: calls.count < 1_024)
+            return calls
+        }
+        let connections: PeerConnections
+        if let existing = self.connections.value {
+            connections = existing
+        } else {
+            connections = PeerConnections(self, eventLoop: self.eventLoop)
+            self.connections.value = connections
+        }
+        for call in calls { connections.dispatch(call) }
+        if self.inbox.withLockedValue({ $0.isClosed }) { connections.close() }
+    }
+}

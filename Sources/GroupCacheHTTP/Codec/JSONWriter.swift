@@ -1,0 +1,85 @@
+internal import NIOCore
+
+/// Writes JSON (RFC 8259) into a buffer, in the order of the calls. It keeps track of commas, not of nesting: callers are few and tested.
+struct JSONWriter {
+    private(set) var buffer: ByteBuffer
+    private var needsComma = false
+
+    init(_ buffer: ByteBuffer = ByteBuffer()) {
+        self.buffer = buffer
+    }
+
+    mutating func object(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
+        self.scope(name, "{", "}", body)
+    }
+
+    mutating func array(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
+        self.scope(name, "[", "]", body)
+    }
+
+    mutating func string(_ name: String? = nil, _ value: String?) {
+        self.begin(name)
+        if let value { self.quote(value) } else { self.buffer.writeStaticString("null") }
+    }
+
+    mutating func number(_ name: String? = nil, _ value: Int?) {
+        self.begin(name)
+        if let value { self.buffer.writeDecimal(value) } else { self.buffer.writeStaticString("null") }
+    }
+
+    mutating func number(_ name: String? = nil, _ value: Double) {
+        self.begin(name)
+        self.buffer.writeString(value.isFinite ? value.description : "null")
+    }
+
+    mutating func bool(_ name: String? = nil, _ value: Bool) {
+        self.begin(name)
+        self.buffer.writeStaticString(value ? "true" : "false")
+    }
+
+    /// A name whose value the next call writes.
+    mutating func key(_ name: String) {
+        self.begin(name)
+        self.needsComma = false
+    }
+
+    mutating func newline() {
+        self.buffer.writeStaticString("\n")
+        self.needsComma = false
+    }
+
+    private mutating func scope(_ name: String?, _ open: StaticString, _ close: StaticString, _ body: (inout JSONWriter) -> Void) {
+        self.begin(name)
+        self.buffer.writeStaticString(open)
+        self.needsComma = false
+        body(&self)
+        self.buffer.writeStaticString(close)
+        self.needsComma = true
+    }
+
+    private mutating func begin(_ name: String?) {
+        if self.needsComma { self.buffer.writeStaticString(",") }
+        self.needsComma = true
+        guard let name else { return }
+        self.quote(name)
+        self.buffer.writeStaticString(":")
+    }
+
+    private mutating func quote(_ text: String) {
+        self.buffer.writeStaticString("\"")
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): self.buffer.writeStaticString("\\\"")
+            case UInt8(ascii: "\\"): self.buffer.writeStaticString("\\\\")
+            case UInt8(ascii: "\n"): self.buffer.writeStaticString("\\n")
+            case UInt8(ascii: "\r"): self.buffer.writeStaticString("\\r")
+            case UInt8(ascii: "\t"): self.buffer.writeStaticString("\\t")
+            case 0..<0x20:
+                self.buffer.writeStaticString(byte < 0x10 ? "\\u000" : "\\u001")
+                self.buffer.writeInteger(byte & 15 < 10 ? 48 + (byte & 15) : 87 + (byte & 15))
+            default: self.buffer.writeInteger(byte)
+            }
+        }
+        self.buffer.writeStaticString("\"")
+    }
+}

@@ -1,0 +1,37 @@
+/// What the server needs of a request's head. Everything is a number or a range of offsets from the first byte of the head, so that
+/// reading a request allocates nothing.
+struct RequestHead: Equatable {
+    enum Method: Equatable {
+        case get, head, put, post, delete, other
+    }
+
+    /// How long the body is.
+    enum Body: Equatable {
+        case length(Int)
+        case chunked
+    }
+
+    var method: Method = .other
+    /// The path of the target, without the query, not decoded.
+    var path = 0..<0
+    /// The query of the target, without its `?`; empty when there is none.
+    var query = 0..<0
+    /// The host with its port, of the target if that is in absolute form, else of the Host header.
+    var host = 0..<0
+    var minorVersion = 1
+    /// Whether the connection ends with this request.
+    var closes = false
+    var body = Body.length(0)
+    var expectsContinue = false
+    var ifNoneMatch: Range<Int>?
+    var cacheControl: Range<Int>?
+    var origin: Range<Int>?
+    /// `GroupCache-Timeout`, in milliseconds.
+    var timeout: Int?
+    /// `GroupCache-TTL`, in milliseconds.
+    var ttl: Int?
+    /// `GroupCache-Ring`.
+    var ring: UInt64?
+    /// How many bytes the head has, with its last empty line.
+    var length = 0
+}

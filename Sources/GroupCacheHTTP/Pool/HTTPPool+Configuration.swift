@@ -1,0 +1,181 @@
+internal import GroupCache
+
+extension HTTPPool {
+    /// A node of the cluster.
+    public struct Peer: Sendable, Hashable, ExpressibleByStringLiteral {
+        /// Its base URL, such as `http://10.0.0.1:8001`. Case of the host, a default port and a slash at the end do not matter.
+        public var url: String
+        /// Its share of the keys against that of others; 1...100. The dialects other than native know only 1.
+        public var weight: Int
+
+        /// A peer at `url`.
+        public init(_ url: String, weight: Int = 1) {
+            self.url = url
+            self.weight = weight
+        }
+
+        /// A peer of weight 1 at the URL of a literal.
+        public init(stringLiteral value: String) { self.init(value) }
+    }
+
+    /// Everything that a pool can be told.
+    public struct Configuration: Sendable {
+        /// Where to listen; `nil`: this process asks peers, but serves nothing and owns nothing.
+        public var listen: Address? = Address(host: "127.0.0.1", port: 8001)
+        /// This node's URL as its peers know it; `nil`: `http://` and ``listen``.
+        public var advertise: String?
+        /// All nodes, this one among them. Empty: this node is alone.
+        public var peers: [Peer] = []
+        /// How peers speak to each other.
+        public var dialect = Dialect.native
+        /// Whether `/v1/…` and `/api` are answered. Without them only peers, `/livez` and `/readyz` are.
+        public var publicRoutes = true
+        /// What is too much.
+        public var limits = Limits()
+        /// The server side.
+        public var server = Server()
+        /// The client side.
+        public var client = Client()
+
+        /// A node alone on 127.0.0.1:8001.
+        public init() {}
+
+        /// A host and a port.
+        public struct Address: Sendable, Hashable {
+            /// A name or an address; an IPv6 address without brackets.
+            public var host: String
+            /// 0...65535; 0: any free one.
+            public var port: Int
+
+            /// `port` of `host`.
+            public init(host: String, port: Int) {
+                self.host = host
+                self.port = port
+            }
+        }
+
+        /// What is too much. Sizes are bytes.
+        public struct Limits: Sendable, Hashable {
+            /// Head of a request, with all its headers; 1 KiB...1 MiB. More: 431.
+            public var headSize = 16_384
+            /// Request target; 256...``headSize``. Longer: 414. The default holds the longest key with every byte escaped.
+            public var targetSize = 13_312
+            /// Headers of a request; 4...10,000. More: 431.
+            public var headerCount = 100
+            /// Value; 1...1 GiB. Larger: 413.
+            public var valueSize = 8 << 20
+            /// Keys of one `keys:get`; 1...100,000. More: 413.
+            public var batchKeys = 1_000
+            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once.
+            public var connections = 4_096
+            /// Bytes of unfinished request bodies over all connections; at least ``valueSize`` and 64 KiB. Beyond it: 503.
+            public var bodies = 256 << 20
+
+            /// The defaults.
+            public init() {}
+        }
+
+        /// The server side. Timeouts are checked once in a while, so they may take a quarter longer than they say; all are positive.
+        public struct Server: Sendable, Hashable {
+            /// How long a connection may wait for its next request.
+            public var idleTimeout = Duration.seconds(75)
+            /// How long a head may take from its first byte (on a new connection, from the beginning) to its end.
+            public var headTimeout = Duration.seconds(10)
+            /// How long a body may take, on top of what ``minimumRate`` grants.
+            public var bodyTimeout = Duration.seconds(10)
+            /// How long a client may keep a response from leaving, on top of what ``minimumRate`` grants.
+            public var writeTimeout = Duration.seconds(10)
+            /// Bytes per second that the slowest client has to send or receive; at least 1.
+            public var minimumRate = 16_384
+            /// How long `/readyz` says 503 before the listening socket closes, so that load balancers see it; may be zero.
+            public var drainDelay = Duration.zero
+            /// How long running requests have to finish after that.
+            public var drainTimeout = Duration.seconds(10)
+            /// Connections that the kernel may hold before they are accepted; 1...65,535.
+            public var backlog = 1_024
+
+            /// The defaults.
+            public init() {}
+        }
+
+        /// The client side: per peer and event loop.
+        public struct Client: Sendable, Hashable {
+            /// Open connections; 1...10,000.
+            public var connectionsPerLoop = 64
+            /// Requests waiting for one of them; 0...1,000,000. Beyond it: ``GroupCache/GroupCacheError/Code/overloaded``.
+            public var waitingPerLoop = 4_096
+            /// How long opening a connection may take.
+            public var connectTimeout = Duration.seconds(1)
+            /// How long a request may take, waiting included, when its caller does not say.
+            public var requestTimeout = Duration.seconds(5)
+            /// How long a connection is kept without use. Shorter than the server's, so that we close first.
+            public var idleTimeout = Duration.seconds(60)
+
+            /// The defaults.
+            public init() {}
+        }
+    }
+
+    /// Counters of a pool since it began.
+    public struct Statistics: Sendable, Hashable {
+        /// Connections that are open now.
+        public var connections = 0
+        /// Connections that were accepted.
+        public var accepted = 0
+        /// Connections closed at once because there were too many.
+        public var refusedConnections = 0
+        /// Requests refused because they were malformed or too large.
+        public var refusedRequests = 0
+        /// Connections cut because a client was too slow.
+        public var timeouts = 0
+        /// Peer requests whose sender has another ring than this node.
+        public var ringDisagreements = 0
+    }
+}
+
+extension HTTPPool.Configuration {
+    /// Throws a clear line about the first setting that is out of its range.
+    func validate() throws(GroupCacheError) {
+        func require(_ condition: Bool, _ message: String) throws(GroupCacheError) {
+            guard condition else { throw GroupCacheError(.invalidConfiguration, message) }
+        }
+        if let listen {
+            try require((0...65_535).contains(listen.port), "listen.port is not within 0...65535")
+            try require(!listen.host.isEmpty, "listen.host is empty")
+        }
+        try require((1_024...1 << 20).contains(self.limits.headSize), "limits.headSize is not within 1024...1048576")
+        try require((256...self.limits.headSize).contains(self.limits.targetSize), "limits.targetSize is not within 256...limits.headSize")
+        try require((4...10_000).contains(self.limits.headerCount), "limits.headerCount is not within 4...10000")
+        try require((1...1 << 30).contains(self.limits.valueSize), "limits.valueSize is not within 1...1073741824")
+        try require((1...100_000).contains(self.limits.batchKeys), "limits.batchKeys is not within 1...100000")
+        try require((1...1_000_000).contains(self.limits.connections), "limits.connections is not within 1...1000000")
+        try require(self.limits.bodies >= self.limits.valueSize + 65_536, "limits.bodies is less than limits.valueSize and 64 KiB")
+        let server = self.server
+        for (name, timeout) in [
+            ("idleTimeout", server.idleTimeout), ("headTimeout", server.headTimeout), ("bodyTimeout", server.bodyTimeout),
+            ("writeTimeout", server.writeTimeout),
+        ] {
+            try require(timeout > .zero && timeout <= .seconds(86_400), "server.\(name) is not positive and at most a day")
+        }
+        try require(server.drainDelay >= .zero && server.drainDelay <= .seconds(86_400), "server.drainDelay is negative or more than a day")
+        try require(server.drainTimeout >= .zero && server.drainTimeout <= .seconds(86_400), "server.drainTimeout is negative or more than a day")
+        try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
+        try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
+        try self.client.validate()
+    }
+}
+
+extension HTTPPool.Configuration.Client {
+    func validate() throws(GroupCacheError) {
+        func require(_ condition: Bool, _ message: String) throws(GroupCacheError) {
+            guard condition else { throw GroupCacheError(.invalidConfiguration, message) }
+        }
+        try require((1...10_000).contains(self.connectionsPerLoop), "client.connectionsPerLoop is not within 1...10000")
+        try require((0...1_000_000).contains(self.waitingPerLoop), "client.waitingPerLoop is not within 0...1000000")
+        for (name, timeout) in [
+            ("connectTimeout", self.connectTimeout), ("requestTimeout", self.requestTimeout), ("idleTimeout", self.idleTimeout),
+        ] {
+            try require(timeout > .zero && timeout <= .seconds(86_400), "client.\(name) is not positive and at most a day")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+public import GroupCache
+public import Logging
+internal import NIOConcurrencyHelpers
+public import NIOCore
+public import NIOPosix
+public import ServiceLifecycle
+internal import Synchronization
+
+/// This node among its peers: it serves the groups that are registered with it, and tells them which peer owns a key.
+///
+/// One pool is server and client at once, as in golang/groupcache. Give it to groups as their `peers`, and run it, usually in a
+/// `ServiceGroup`:
+/// ```swift
+/// let pool = try HTTPPool(configuration: configuration)
+/// let scores = try Group<Score>("scores", capacity: .mebibytes(64), peers: pool) { … }
+/// try await ServiceGroup(services: [pool], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
+public final class HTTPPool: PeerPicker, Service, Sendable {
+    /// What the pool was made with.
+    public let configuration: Configuration
+
+    private let core: PoolCore
+    private let eventLoopGroup: any EventLoopGroup
+    private let bound = OneShot<SocketAddress>()
+    private let hasRun = Atomic(false)
+
+    /// Checks everything and opens nothing.
+    ///
+    /// - Parameters:
+    ///   - logger: told about connections that fail; `nil`: nobody is.
+    ///   - eventLoopGroup: whose threads do the work.
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one clear line: a setting out of its range, a malformed
+    ///   or repeated URL, a node that is not among its peers.
+    public init(
+        configuration: Configuration = Configuration(), logger: Logger? = nil,
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    ) throws(GroupCacheError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.eventLoopGroup = eventLoopGroup
+        let url: PeerURL? =
+            if let advertise = configuration.advertise {
+                try PeerURL(advertise)
+            } else if let listen = configuration.listen, listen.port != 0 {
+                try PeerURL(Self.url(host: listen.host, port: listen.port))
+            } else {
+                nil
+            }
+        if url != nil, configuration.listen == nil {
+            throw GroupCacheError(.invalidConfiguration, "a pool that does not listen has no URL to advertise")
+        }
+        let members = try Members.make(configuration.peers, url: url, configuration: configuration, eventLoopGroup: eventLoopGroup, old: nil)
+        let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
+        self.core = PoolCore(configuration: configuration, logger: logger ?? silent, members: members)
+    }
+
+    // MARK: Peers
+
+    /// The ring of now.
+    public var ring: HashRing { self.core.members.withLockedValue { $0 }.ring }
+
+    /// This node's URL, normalised; `nil` while it is not known (port 0, before ``run()`` has bound), and for a pool that does not listen.
+    public var url: String? { self.core.members.withLockedValue { $0 }.url?.string }
+
+    /// Replaces the ring and the peers, at any time. Connections to peers that are gone are closed when they are done.
+    ///
+    /// - Parameters:
+    ///   - peers: all nodes, this one among them; empty: this node is alone.
+    ///   - selfURL: this node's URL, if that is new.
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``; then nothing has changed.
+    public func setPeers(_ peers: [Peer], self selfURL: String? = nil) throws(GroupCacheError) {
+        let url: PeerURL? = if let selfURL { try PeerURL(selfURL) } else { nil }
+        try self.replaceMembers { old throws(GroupCacheError) in
+            try Members.make(
+                peers, url: url ?? old.url, configuration: self.configuration, eventLoopGroup: self.eventLoopGroup, old: old
+            )
+        }
+    }
+
+    private func replaceMembers(_ make: (Members) throws(GroupCacheError) -> Members) throws(GroupCacheError) {
+        let gone: [HTTPGetter]
+        do {
+            // Made inside the lock, so that of two calls at once the later one starts from what the earlier one left. It is short.
+            gone = try self.core.members.withLockedValue { members in
+                let old = members
+                members = try make(old)
+                let kept = members.getters.compactMap { $0 }
+                return old.getters.compactMap { $0 }.filter { getter in !kept.contains { $0 === getter } }
+            }
+        } catch let error as GroupCacheError {
+            throw error
+        } catch {
+            throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
+        }
+        for getter in gone { getter.close() }
+    }
+
+    /// Where to ask for `key`: its owner and the node after it, unless that is this node. O(1) expected; does not block.
+    public func pickPeer(for key: Key) -> PeerRoute {
+        self.core.members.withLockedValue { $0 }.route(key.bytes.span)
+    }
+
+    /// Makes `group` answer to peers, and to clients on the public routes.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/duplicateGroup``, or ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when its
+    ///   name is not 1 to 128 characters of `A-Z a-z 0-9 . _ -`.
+    public func register(_ group: any PeerServing) throws(GroupCacheError) {
+        var failure: GroupCacheError?
+        self.core.groups.withLockedValue { table in
+            do throws(GroupCacheError) {
+                try table.insert(group)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Counters.
+    public var statistics: Statistics {
+        var statistics = Statistics()
+        statistics.connections = self.core.counters.connections.load(ordering: .relaxed)
+        statistics.accepted = self.core.counters.accepted.load(ordering: .relaxed)
+        statistics.refusedConnections = self.core.counters.refusedConnections.load(ordering: .relaxed)
+        statistics.refusedRequests = self.core.counters.refusedRequests.load(ordering: .relaxed)
+        statistics.timeouts = self.core.counters.timeouts.load(ordering: .relaxed)
+        statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)
+        return statistics
+    }
+
+    /// Whether the pool is stopping.
+    public var isDraining: Bool { self.core.isDraining.load(ordering: .relaxed) }
+
+    // MARK: Running
+
+    /// The address that the pool listens on; suspends until it does.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/shutDown`` when ``run()`` has ended, or could not begin, or the pool does not listen;
+    ///   ``GroupCache/GroupCacheError/Code/cancelled``.
+    public var boundAddress: SocketAddress {
+        get async throws(GroupCacheError) { try await self.bound.value }
+    }
+
+    /// Listens and serves until the service group shuts down gracefully, then finishes what runs; or until the task is cancelled, then
+    /// stops at once.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when the address cannot be bound, with the system's error as
+    ///   its cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
+    public func run() async throws {
+        guard !self.hasRun.exchange(true, ordering: .sequentiallyConsistent) else {
+            throw GroupCacheError(.shutDown, "a pool runs once")
+        }
+        defer {
+            self.bound.finish(.failure(GroupCacheError(.shutDown, "the pool has stopped")))
+            for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.close() }
+        }
+        guard let listen = self.configuration.listen else {
+            self.bound.finish(.failure(GroupCacheError(.shutDown, "the pool does not listen")))
+            try? await gracefulShutdown()
+            self.core.isDraining.store(true, ordering: .relaxed)
+            return
+        }
+        let server = HTTPServer(self.core, eventLoopGroup: self.eventLoopGroup)
+        let address: SocketAddress
+        do {
+            address = try await server.bind(listen)
+        } catch {
+            let failure = GroupCacheError(.invalidConfiguration, "cannot listen on \(listen.host):\(listen.port)", cause: error)
+            self.bound.finish(.failure(failure))
+            throw failure
+        }
+        do {
+            try self.learnURL(listen, port: address.port ?? listen.port)
+        } catch {
+            await server.stop()
+            throw error
+        }
+        self.bound.finish(.success(address))
+        await server.serve()
+    }
+
+    /// With port 0 the node learns its URL only now.
+    private func learnURL(_ listen: Configuration.Address, port: Int) throws(GroupCacheError) {
+        guard self.configuration.advertise == nil, listen.port == 0 else { return }
+        let url = try PeerURL(Self.url(host: listen.host, port: port))
+        try self.replaceMembers { old throws(GroupCacheError) in
+            // setPeers may have said it meanwhile.
+            guard old.url == nil else { return old }
+            return Members(ring: old.ring, getters: old.getters, url: url, selfIndex: nil)
+        }
+    }
+
+    private static func url(host: String, port: Int) -> String {
+        host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+    }
+}

@@ -1,0 +1,70 @@
+internal import GroupCache
+
+/// A peer's base URL, normalised, so that the same node is the same string on every node: lower-case scheme and host, no default port,
+/// no slash at the end.
+struct PeerURL: Sendable, Hashable {
+    /// Without brackets: fit for a connection.
+    let host: String
+    let port: Int
+    /// `host[:port]`, for the Host header.
+    let authority: String
+    /// The path without its last slash; usually empty.
+    let path: String
+
+    /// The URL: the node's id in every ring but v3's.
+    var string: String { "http://\(self.authority)\(self.path)" }
+
+    /// The node's id in `dialect`'s ring.
+    func id(_ dialect: Dialect) -> String {
+        guard dialect == .groupcacheGo else { return self.string }
+        return self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+    }
+
+    init(_ text: String) throws(GroupCacheError) {
+        func invalid(_ what: String) -> GroupCacheError {
+            GroupCacheError(.invalidConfiguration, "\"\(text)\" is not the URL of a peer: \(what)")
+        }
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw invalid("it holds spaces or characters beyond ASCII") }
+        let scheme = "http://"
+        guard text.count > scheme.count, text.prefix(scheme.count).lowercased() == scheme else { throw invalid("it does not begin with http://") }
+        let rest = text.dropFirst(scheme.count)
+        guard !rest.contains(where: { "?#@".contains($0) }) else { throw invalid("it has a query, a fragment or a user") }
+        let authority = rest.prefix { $0 != "/" }
+        var path = String(rest.dropFirst(authority.count))
+        while path.hasSuffix("/") { path.removeLast() }
+
+        var host: Substring
+        let portText: Substring?
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { throw invalid("the bracket is not closed") }
+            host = authority[authority.index(after: authority.startIndex)..<end]
+            let tail = authority[authority.index(after: end)...]
+            guard tail.isEmpty || tail.hasPrefix(":") else { throw invalid("something follows the bracket") }
+            portText = tail.isEmpty ? nil : tail.dropFirst()
+            guard host.contains(":") else { throw invalid("the address in brackets is not IPv6") }
+        } else if let colon = authority.lastIndex(of: ":") {
+            host = authority[..<colon]
+            portText = authority[authority.index(after: colon)...]
+            guard !host.contains(":") else { throw invalid("an IPv6 address stands in brackets") }
+        } else {
+            host = authority
+            portText = nil
+        }
+        host = Substring(host.lowercased())
+        guard !host.isEmpty, host.utf8.allSatisfy({ ByteClass.host.contains($0) }) else { throw invalid("it has no host") }
+        let port: Int
+        if let portText {
+            guard let number = Int(portText), portText.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), (1...65_535).contains(number) else {
+                throw invalid("the port is not a number from 1 to 65535")
+            }
+            port = number
+        } else {
+            port = 80
+        }
+        self.host = String(host)
+        self.port = port
+        let bracketed = host.contains(":") ? "[\(host)]" : String(host)
+        self.authority = port == 80 ? bracketed : "\(bracketed):\(port)"
+        self.path = path
+    }
+}

@@ -1,0 +1,35 @@
+internal import GroupCache
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+internal import Synchronization
+
+/// What the connections of a pool, its routes and the pool itself share.
+final class PoolCore: Sendable {
+    let configuration: HTTPPool.Configuration
+    let logger: Logger
+    let groups = NIOLockedValueBox(GroupTable())
+    /// Ring and peers, swapped as one.
+    let members: NIOLockedValueBox<Members>
+    let counters = Counters()
+    let isDraining = Atomic(false)
+    let basePath: String
+
+    init(configuration: HTTPPool.Configuration, logger: Logger, members: Members) {
+        self.configuration = configuration
+        self.logger = logger
+        self.members = NIOLockedValueBox(members)
+        self.basePath = configuration.dialect.basePath
+    }
+
+    /// Counters that any event loop adds to.
+    struct Counters: ~Copyable {
+        let connections = Atomic(0)
+        let accepted = Atomic(0)
+        let refusedConnections = Atomic(0)
+        let refusedRequests = Atomic(0)
+        let timeouts = Atomic(0)
+        let ringDisagreements = Atomic(0)
+        let bodyBytes = Atomic(0)
+    }
+}

@@ -1,0 +1,48 @@
+internal import GroupCache
+internal import NIOCore
+
+/// A `keys:get`: each key is one JSON line, written as soon as its value is there.
+struct KeysRequest: Sendable {
+    let group: any PeerServing
+    let keys: [Key]
+    let timeout: Duration?
+
+    /// - Parameter write: suspends while the client reads more slowly than values arrive; false: nobody reads any more.
+    func run(_ write: @escaping @Sendable (ByteBuffer) async -> Void) async {
+        await self.group.serve(self.keys, for: .client, timeout: self.timeout) { key, result in
+            await write(Self.line(key, result))
+        }
+    }
+
+    /// `{"key":…,"value":…}`, with `valueBase64` in place of `value` for bytes that are not UTF-8, or `{"key":…,"status":{…}}`.
+    static func line(_ key: Key, _ result: Result<ServedEntry, GroupCacheError>) -> ByteBuffer {
+        var json = JSONWriter()
+        json.object { json in
+            json.string("key", key.string)
+            switch result {
+            case .success(let entry):
+                guard let value = entry.value else {
+                    json.status(Status(.notFound))
+                    break
+                }
+                if let text = value.withUnsafeBytes({ String(validating: $0, as: UTF8.self) }) {
+                    json.string("value", text)
+                } else {
+                    json.string("valueBase64", Base64.encode(value))
+                }
+                if let ttl = entry.ttl { json.number("ttl", max(0, ttl.milliseconds / 1_000)) }
+            case .failure(let error):
+                json.status(Status(error))
+            }
+        }
+        json.newline()
+        return json.buffer
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func status(_ status: Status) {
+        self.key("status")
+        status.write(&self)
+    }
+}

@@ -1,0 +1,104 @@
+internal import GroupCache
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import Synchronization
+
+/// The listening socket and the loops that its connections live on.
+final class HTTPServer: Sendable {
+    private let core: PoolCore
+    private let eventLoopGroup: any EventLoopGroup
+    private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
+    private let eventLoops: [any EventLoop]
+    private let listener = NIOLockedValueBox<(any Channel)?>(nil)
+
+    init(_ core: PoolCore, eventLoopGroup: any EventLoopGroup) {
+        self.core = core
+        self.eventLoopGroup = eventLoopGroup
+        self.eventLoops = eventLoopGroup.makeIterator().map { $0 }
+        self.loops = Dictionary(
+            uniqueKeysWithValues: self.eventLoops.map {
+                (ObjectIdentifier($0), NIOLoopBoundBox<LoopContext?>.makeEmptyBox(eventLoop: $0))
+            }
+        )
+    }
+
+    /// Listens.
+    func bind(_ address: HTTPPool.Configuration.Address) async throws -> SocketAddress {
+        let channel = try await ServerBootstrap(group: self.eventLoopGroup)
+            .serverChannelOption(.backlog, value: Int32(self.core.configuration.server.backlog))
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelInitializer { channel in self.accept(channel) }
+            .bind(host: address.host, port: address.port)
+            .get()
+        self.listener.withLockedValue { $0 = channel }
+        guard let local = channel.localAddress else { throw ChannelError.unknownLocalAddress }
+        return local
+    }
+
+    private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let counters = self.core.counters.connections.wrappingAdd(1, ordering: .relaxed).newValue
+        guard counters <= self.core.configuration.limits.connections, let box = self.loops[ObjectIdentifier(channel.eventLoop)] else {
+            self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
+            self.core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
+            return channel.eventLoop.makeFailedFuture(GroupCacheError(.overloaded, "too many connections"))
+        }
+        self.core.counters.accepted.wrappingAdd(1, ordering: .relaxed)
+        return channel.eventLoop.makeCompletedFuture {
+            let loop: LoopContext
+            if let existing = box.value {
+                loop = existing
+            } else {
+                loop = LoopContext(core: self.core, eventLoop: channel.eventLoop)
+                box.value = loop
+            }
+            try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop))
+        }
+    }
+
+    /// Serves until graceful shutdown or cancellation, then stops.
+    func serve() async {
+        let configuration = self.core.configuration.server
+        do {
+            try await gracefulShutdown()
+            self.core.isDraining.store(true, ordering: .relaxed)
+            // Load balancers are to see /readyz fail before new connections do.
+            try await Task.sleep(for: configuration.drainDelay)
+            await self.closeListener()
+            self.forEachLoop { $0.drain() }
+            let end = ContinuousClock.now + configuration.drainTimeout
+            while self.core.counters.connections.load(ordering: .relaxed) > 0, ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        } catch {
+            // Cancelled: what runs is cut off.
+        }
+        await self.stop()
+    }
+
+    /// Closes everything now.
+    func stop() async {
+        self.core.isDraining.store(true, ordering: .relaxed)
+        await self.closeListener()
+        self.forEachLoop { $0.closeAll() }
+    }
+
+    private func closeListener() async {
+        let channel = self.listener.withLockedValue { listener in
+            defer { listener = nil }
+            return listener
+        }
+        try? await channel?.close()
+    }
+
+    private func forEachLoop(_ body: @escaping @Sendable (LoopContext) -> Void) {
+        for eventLoop in self.eventLoops {
+            guard let box = self.loops[ObjectIdentifier(eventLoop)] else { continue }
+            eventLoop.execute { if let loop = box.value { body(loop) } }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+internal import NIOCore
+
+/// What the connections of one event loop share: the time, a buffer to write responses into, and the list of themselves. Used on its
+/// loop only.
+final class LoopContext {
+    private let core: PoolCore
+    private let eventLoop: any EventLoop
+    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var isTicking = false
+    private let tick: TimeAmount
+    private var nextSecond = NIODeadline.uptimeNanoseconds(0)
+    private var date = ByteBuffer()
+
+    /// Responses wait here until the end of a read. Empty in between, so that one buffer serves all connections.
+    var output = ByteBuffer()
+    /// A decoded key.
+    var scratch: [UInt8] = []
+    /// When this turn of the loop began to read.
+    private(set) var now = NIODeadline.uptimeNanoseconds(0)
+
+    init(core: PoolCore, eventLoop: any EventLoop) {
+        self.core = core
+        self.eventLoop = eventLoop
+        let server = core.configuration.server
+        let shortest = min(server.idleTimeout, server.headTimeout, server.bodyTimeout, server.writeTimeout)
+        self.tick = .nanoseconds(min(max(shortest.nanoseconds / 4, 5_000_000), 1_000_000_000))
+    }
+
+    /// Looks at the clock.
+    func refresh() {
+        self.now = NIODeadline.now()
+        guard self.now >= self.nextSecond else { return }
+        let time = HTTPDate.unixNanoseconds()
+        self.nextSecond = self.now + .nanoseconds(1_000_000_000 - time % 1_000_000_000)
+        self.date.clear()
+        self.date.writeString("\r\nDate: \(HTTPDate.format(unixSeconds: time / 1_000_000_000))")
+    }
+
+    /// Puts responses into bytes, with the time as of the last ``refresh()``.
+    var writer: ReplyWriter {
+        let dialect = self.core.configuration.dialect
+        return ReplyWriter(dialect: dialect, date: self.date, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0)
+    }
+
+    func add(_ connection: ServerConnection) {
+        self.connections[ObjectIdentifier(connection)] = connection
+        guard !self.isTicking else { return }
+        self.isTicking = true
+        self.scheduleTick()
+    }
+
+    func remove(_ connection: ServerConnection) {
+        self.connections[ObjectIdentifier(connection)] = nil
+    }
+
+    /// Lets every connection finish what it is doing and then close.
+    func drain() {
+        for connection in Array(self.connections.values) { connection.drain() }
+    }
+
+    /// Closes every connection now.
+    func closeAll() {
+        for connection in Array(self.connections.values) { connection.abort() }
+    }
+
+    /// One timer for all connections instead of one each: deadlines move with every request, and moving a number costs nothing.
+    private func scheduleTick() {
+        // The loop context lives as long as its connections, which hold it; the timer must not keep it alive for ever.
+        self.eventLoop.assumeIsolated().scheduleTask(in: self.tick) { [weak self] in
+            guard let self else { return }
+            guard !self.connections.isEmpty else {
+                self.isTicking = false
+                return
+            }
+            self.refresh()
+            for connection in Array(self.connections.values) where connection.deadline <= self.now { connection.timeOut() }
+            self.scheduleTick()
+        }
+    }
+}
