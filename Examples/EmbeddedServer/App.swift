@@ -9,7 +9,10 @@ internal import Logging
 ///     curl http://127.0.0.1:8080/scores/Tom
 @main
 struct App: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "EmbeddedServer", abstract: "Scores from a slow database, cached by a group.")
+    static let configuration = CommandConfiguration(
+        commandName: "EmbeddedServer",
+        abstract: "Scores from a slow database, cached by a group."
+    )
 
     @Option(help: "The port for clients; 0: any free one.")
     var port = 8080

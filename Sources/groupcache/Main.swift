@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import NIOCore
 internal import NIOPosix
 
 /// The entry point: parses, runs, and turns every error into one line on standard error and an exit code.
@@ -23,7 +24,7 @@ struct Main {
     }
 
     private static func end(with error: any Error) -> Never {
-        let failure = CommandError(error)
+        let failure = CommandError(of: error)
         if let failure {
             Console.error("groupcache: \(failure.description)")
             exit(failure.code.rawValue)

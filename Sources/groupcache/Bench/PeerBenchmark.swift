@@ -97,18 +97,24 @@ struct PeerBenchmark: Sendable {
             while now < end {
                 do {
                     _ = try await group.get(keys[index])
-                } catch where error.code == .notFound {
-                    self.notFound += 1
                 } catch {
-                    self.errors += 1
-                    if self.firstError == nil {
-                        self.firstError = error.description + (error.cause.map { " (\(CommandError.text(of: $0)))" } ?? "")
-                    }
+                    self.record(error)
                 }
                 let after = ContinuousClock.now
                 self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
                 now = after
                 index = (index + 1) % keys.count
+            }
+        }
+
+        private mutating func record(_ error: GroupCacheError) {
+            if error.code == .notFound {
+                self.notFound += 1
+                return
+            }
+            self.errors += 1
+            if self.firstError == nil {
+                self.firstError = error.description + (error.cause.map { " (\(CommandError.text(of: $0)))" } ?? "")
             }
         }
     }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NIOHTTP1
 internal import ServiceLifecycle
 internal import Subprocess
 internal import SystemPackage
@@ -23,8 +24,9 @@ struct ClusterSupervisor: Service {
         try await cancelWhenGracefulShutdown {
             do {
                 try await self.supervise()
-            } catch where Task.isCancelled {
+            } catch {
                 // Being stopped is how a cluster ends.
+                guard Task.isCancelled else { throw error }
             }
         }
     }
@@ -98,15 +100,15 @@ struct ClusterSupervisor: Service {
     /// The path of this program.
     private static var executable: String {
         #if os(Linux)
-        // What is running, even when it was started by a name from PATH. A file that was replaced meanwhile has " (deleted)" there.
-        if let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"),
-            FileManager.default.isExecutableFile(atPath: path)
-        {
-            return path
-        }
-        return "/proc/self/exe"
+            // What is running, even when it was started by a name from PATH. A file that was replaced meanwhile has " (deleted)" there.
+            if let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"),
+                FileManager.default.isExecutableFile(atPath: path)
+            {
+                return path
+            }
+            return "/proc/self/exe"
         #else
-        return Bundle.main.executablePath ?? CommandLine.arguments[0]
+            return Bundle.main.executablePath ?? CommandLine.arguments[0]
         #endif
     }
 }

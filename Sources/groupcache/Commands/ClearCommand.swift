@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import NIOHTTP1
 
 /// `groupcache clear`.
 struct ClearCommand: AsyncParsableCommand {

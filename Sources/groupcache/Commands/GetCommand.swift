@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import NIOHTTP1
 
 /// `groupcache get`.
 struct GetCommand: AsyncParsableCommand {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import NIOHTTP1
 
 /// `groupcache health`.
 struct HealthCommand: AsyncParsableCommand {
@@ -13,7 +14,8 @@ struct HealthCommand: AsyncParsableCommand {
         let client = try self.options.client()
         do {
             _ = try await client.ask(.GET, "/readyz")
-        } catch where error.code != .unreachable {
+        } catch {
+            if error.code == .unreachable { throw error }
             throw CommandError("\(client.node) is not ready")
         }
         Console.print(self.options.json ? try JSONText.encode(["ready": true]) : "ready")

@@ -2,6 +2,7 @@ internal import AsyncHTTPClient
 internal import GroupCache
 internal import GroupCacheHTTP
 internal import Logging
+internal import NIOCore
 internal import NIOPosix
 internal import ServiceLifecycle
 
@@ -45,7 +46,8 @@ struct Node: Sendable {
     }
 
     /// Serves until a signal, or until `extra` services end it. `started` is called with the node's URL once it listens.
-    func run(extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], started: @escaping @Sendable (String) async -> Void) async throws {
+    func run(extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], started: @escaping @Sendable (String) async -> Void) async throws
+    {
         let announcement = Announcement(pool: self.pool, started: started)
         let services: [ServiceGroupConfiguration.ServiceConfiguration] =
             [.init(service: self.pool), .init(service: announcement, successTerminationBehavior: .ignore)] + extra

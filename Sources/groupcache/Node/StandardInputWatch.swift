@@ -3,11 +3,11 @@ internal import NIOPosix
 internal import ServiceLifecycle
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Ends when standard input does: a child process of `groupcache cluster` has a pipe there that nobody writes to, so its end says that

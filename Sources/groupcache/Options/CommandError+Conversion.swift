@@ -1,10 +1,11 @@
 internal import AsyncHTTPClient
 internal import GroupCache
 internal import NIOCore
+internal import NIOPosix
 
 extension CommandError {
     /// What to tell about an error that a command ended with; nil: it is ArgumentParser's.
-    init?(_ error: any Error) {
+    init?(of error: any Error) {
         switch error {
         case let error as CommandError:
             self = error

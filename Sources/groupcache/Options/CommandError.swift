@@ -15,10 +15,13 @@ struct CommandError: Error, Hashable, CustomStringConvertible {
     var code: Code
     var description: String
 
-    init(_ code: Code = .failure, _ description: String) {
+    init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
     }
+
+    /// A ``Code/failure``.
+    init(_ description: String) { self.init(.failure, description) }
 
     static func usage(_ description: String) -> CommandError { CommandError(.usage, description) }
 }

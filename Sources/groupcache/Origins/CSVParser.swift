@@ -73,7 +73,8 @@ struct CSVParser {
     /// LF, CRLF or the end of the file.
     private mutating func takeLineEnd() -> Bool {
         guard self.index < self.bytes.count else { return true }
-        if self.bytes[self.index] == UInt8(ascii: "\r"), self.index + 1 < self.bytes.count, self.bytes[self.index + 1] == UInt8(ascii: "\n") {
+        if self.bytes[self.index] == UInt8(ascii: "\r"), self.index + 1 < self.bytes.count, self.bytes[self.index + 1] == UInt8(ascii: "\n")
+        {
             self.index += 1
         }
         guard self.take(UInt8(ascii: "\n")) else { return false }

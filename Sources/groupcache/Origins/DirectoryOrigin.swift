@@ -1,13 +1,14 @@
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
 internal import Foundation
 internal import GroupCache
 internal import NIOPosix
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
 
 /// `dir:FOLDER`: the value of a key is the file at that path below the folder.
 ///
@@ -56,10 +57,10 @@ struct DirectoryOrigin: Getter {
         }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         #if os(Linux)
-        // Between the check above and `open` somebody may have put a link in the place of a folder: what counts is what was opened.
-        guard try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)") == real else {
-            return .notFound()
-        }
+            // Between the check above and `open` somebody may have put a link in the place of a folder: what counts is what was opened.
+            guard try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)") == real else {
+                return .notFound()
+            }
         #endif
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw CommandError("the file cannot be examined: errno \(errno)") }
@@ -70,7 +71,9 @@ struct DirectoryOrigin: Getter {
             size: Int(status.st_size)
         )
         if validator == previous { return .notModified() }
-        guard status.st_size <= Self.maximumSize else { throw GroupCacheError(.valueTooLarge, "a file has at most \(Self.maximumSize) bytes") }
+        guard status.st_size <= Self.maximumSize else {
+            throw GroupCacheError(.valueTooLarge, "a file has at most \(Self.maximumSize) bytes")
+        }
         let data = try file.read(upToCount: Self.maximumSize + 1) ?? Data()
         guard data.count <= Self.maximumSize else { throw GroupCacheError(.valueTooLarge, "a file has at most \(Self.maximumSize) bytes") }
         return .value(OriginValue(ByteView(data), validator: validator))
@@ -80,9 +83,9 @@ struct DirectoryOrigin: Getter {
 extension stat {
     fileprivate var modified: timespec {
         #if canImport(Darwin)
-        self.st_mtimespec
+            self.st_mtimespec
         #else
-        self.st_mtim
+            self.st_mtim
         #endif
     }
 }

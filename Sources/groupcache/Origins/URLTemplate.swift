@@ -11,7 +11,8 @@ struct URLTemplate: Sendable, Hashable {
         guard let url = URL(string: self.url(for: "k")), let host = url.host, !host.isEmpty else {
             throw .usage("the origin \"\(text)\" is not a URL")
         }
-        guard let authority = text.range(of: "{key}").map({ text[..<$0.lowerBound] }), authority.drop(while: { $0 != ":" }).dropFirst(3).contains("/")
+        guard let authority = text.range(of: "{key}").map({ text[..<$0.lowerBound] }),
+            authority.drop(while: { $0 != ":" }).dropFirst(3).contains("/")
         else { throw .usage("{key} stands in the path or the query of the origin, not in its host") }
     }
 

@@ -25,7 +25,7 @@ import Testing
         var raw = self.raw
         raw.listen = text
         #expect(try ListenAddress(text).isLoopback == isLoopback)
-        #expect((try? NodeSettings(raw)) != nil == isLoopback)
+        #expect(((try? NodeSettings(raw)) != nil) == isLoopback)
         raw.insecure = true
         #expect((try? NodeSettings(raw)) != nil)
     }
@@ -45,7 +45,8 @@ import Testing
     @Test func flagsBeatTheEnvironmentWhichBeatsTheFile() async throws {
         try await withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("node.json").path
-            try #"{"listen": "127.0.0.1:1", "dialect": "mailgun", "logLevel": "debug", "peers": ["http://a:1", "http://b:1"], "insecure": true}"#
+            try
+                #"{"listen": "127.0.0.1:1", "dialect": "mailgun", "logLevel": "debug", "peers": ["http://a:1", "http://b:1"], "insecure": true}"#
                 .write(toFile: file, atomically: true, encoding: .utf8)
             var flags = RawSettings()
             flags.listen = "127.0.0.1:3"

@@ -45,7 +45,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "missing", "../secret", "sub/../a.txt", "./a.txt", "/etc/passwd", "sub//b", "sub", "sub/", ".hidden", "sub/.hidden", "a.txt/x", "outlink",
+        "missing", "../secret", "sub/../a.txt", "./a.txt", "/etc/passwd", "sub//b", "sub", "sub/", ".hidden", "sub/.hidden", "a.txt/x",
+        "outlink",
         "outfolder/secret", "a.txt\u{0}",
     ])
     func nothingElseExists(_ key: String) async throws {
@@ -88,7 +89,7 @@ import Testing
     @Test func filesThatAreTooLargeAreRefused() async throws {
         try await self.withGroup { top in
             let file = top.appendingPathComponent("root/big")
-            FileManager.default.createFile(atPath: file.path, contents: nil)
+            #expect(FileManager.default.createFile(atPath: file.path, contents: nil))
             let handle = try FileHandle(forWritingTo: file)
             try handle.truncate(atOffset: UInt64(DirectoryOrigin.maximumSize) + 1)
             try handle.close()

@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import GroupCache
-import HTTPTypes
 import Hummingbird
 import NIOCore
 import Testing
@@ -49,7 +48,9 @@ import Testing
     @Test func entityTagsMakeTheNextLoadConditional() async throws {
         try await self.withGroup { group, origin in
             origin.answer { request, _ in
-                if request.headers[.ifNoneMatch] == "\"1\"" { return Response(status: .notModified, headers: [.cacheControl: "max-age=600"]) }
+                if request.headers[.ifNoneMatch] == "\"1\"" {
+                    return Response(status: .notModified, headers: [.cacheControl: "max-age=600"])
+                }
                 return StubOrigin.text("one", [.eTag: "\"1\""])
             }
             // The first answer says no max-age, so the group's millisecond holds; the renewed entry lives on.
@@ -104,11 +105,14 @@ import Testing
     @Test func bodiesThatAreTooLargeAreRefused() async throws {
         try await self.withGroup { group, origin in
             origin.answer { _, _ in
-                Response(status: .ok, body: .init { writer in
-                    let part = ByteBuffer(repeating: 7, count: 1 << 20)
-                    for _ in 0..<9 { try await writer.write(part) }
-                    try await writer.finish(nil)
-                })
+                Response(
+                    status: .ok,
+                    body: .init { writer in
+                        let part = ByteBuffer(repeating: 7, count: 1 << 20)
+                        for _ in 0..<9 { try await writer.write(part) }
+                        try await writer.finish(nil)
+                    }
+                )
             }
             await #expect(throws: GroupCacheError.self) { try await group.get("k") }
         }

@@ -70,7 +70,7 @@ extension ProcessTests {
                 #expect((numbers[name] ?? 0) > 0, "\(name)")
             }
             #if os(Linux)
-            #expect(numbers["overhead_bytes_per_entry"] != nil)
+                #expect(numbers["overhead_bytes_per_entry"] != nil)
             #endif
         }
     }

@@ -30,9 +30,12 @@ extension ProcessTests {
                     ]
                     let bench = try await Child.run(try Programs.path("groupcache"), arguments) { child in
                         // Once every key has been loaded the warm-up is over, or nearly.
-                        _ = try await fetch("\(urls[victim])/v1/groups/bench/stats", until: {
-                            try $0.json(GroupCounters.self).serverRequests > 5000
-                        })
+                        _ = try await fetch(
+                            "\(urls[victim])/v1/groups/bench/stats",
+                            until: {
+                                try $0.json(GroupCounters.self).serverRequests > 5000
+                            }
+                        )
                         #expect(kill(processes[victim], SIGKILL) == 0)
                         _ = try await cluster.error.line { $0.contains("died") }
                         await child.wait()

@@ -73,7 +73,9 @@ struct Child: Sendable {
     }
 
     /// Runs a program to its end.
-    static func run(_ path: String, _ arguments: [String], environment: [String: String] = [:], folder: URL? = nil) async throws -> End<Void> {
+    static func run(_ path: String, _ arguments: [String], environment: [String: String] = [:], folder: URL? = nil) async throws -> End<
+        Void
+    > {
         try await self.run(path, arguments, environment: environment, folder: folder) { await $0.wait() }
     }
 

@@ -37,7 +37,8 @@ func fetch(_ url: String, until wished: (Fetched) throws -> Bool) async throws -
 }
 
 /// Calls `body` for every element, up to 32 at once.
-func forEachConcurrently<Element: Sendable>(_ elements: [Element], _ body: @escaping @Sendable (Element) async throws -> Void) async throws {
+func forEachConcurrently<Element: Sendable>(_ elements: [Element], _ body: @escaping @Sendable (Element) async throws -> Void) async throws
+{
     try await withThrowingTaskGroup(of: Void.self) { tasks in
         for start in 0..<min(32, elements.count) {
             tasks.addTask {

@@ -20,12 +20,15 @@ enum Neighbour: String, Sendable {
 
     /// Where the program is.
     func require() throws -> String {
-        guard let path = self.path else { throw TestFailure("\(self.rawValue) is missing and GROUPCACHE_REQUIRE=all: the test \(self.comment)") }
+        guard let path = self.path else {
+            throw TestFailure("\(self.rawValue) is missing and GROUPCACHE_REQUIRE=all: the test \(self.comment)")
+        }
         return path
     }
 
     private var path: String? {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/bin"]
+        let folders =
+            (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/bin"]
         guard let path = folders.map({ $0 + "/" + self.rawValue }).first(where: FileManager.default.isExecutableFile) else { return nil }
         if self == .go, !FileManager.default.fileExists(atPath: "/usr/share/gocode/src/github.com/golang/groupcache") { return nil }
         return path

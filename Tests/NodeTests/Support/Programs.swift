@@ -22,9 +22,9 @@ enum Programs {
     private static var runner: String {
         get throws {
             #if os(Linux)
-            try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+                try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
             #else
-            Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundlePath ?? CommandLine.arguments[0]
+                Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundlePath ?? CommandLine.arguments[0]
             #endif
         }
     }
