@@ -4,6 +4,7 @@
 /// Times are milliseconds since the store began.
 @usableFromInline
 struct ShardCore: ~Copyable {
+    // Swift 6.3's optimiser fails on inlinable code around a non-copyable property with a deinit; so these three are ended by hand.
     @usableFromInline var index = ShardIndex()
     @usableFromInline var slab: EntrySlab
     @usableFromInline let countsHits: Bool
@@ -33,8 +34,8 @@ struct ShardCore: ~Copyable {
 
     init(capacity: Int, configuration: StoreConfiguration, layout: EntryLayout) {
         let nearCapacity = configuration.near ? capacity / 8 : 0
-        // Meant for twice as many keys as near can hold of small values; 8 bytes each make 1/64 of the capacity at most.
-        let keys = nearCapacity / 64
+        // 8 bytes for each key that near may hold, at an average of 256: 1/256 of the capacity, rounded to a power of two.
+        let keys = nearCapacity / 256
         self.sketchBytes = keys >= 8 ? FrequencySketch.byteCount(keys: keys) : 0
         self.sketch = keys >= 8 ? FrequencySketch(keys: keys) : nil
         self.capacity = max(0, capacity - self.sketchBytes)
@@ -46,6 +47,12 @@ struct ShardCore: ~Copyable {
         self.touches = TouchLog()
         self.earlyRefreshBeta = configuration.earlyRefreshBeta
         self.random = .random(in: 1 ... .max)
+    }
+
+    deinit {
+        // The slab is the store's to end, because of the values in it.
+        self.index.deallocate()
+        self.touches.deallocate()
     }
 
     /// The slot of `key`, or -1.
@@ -128,6 +135,8 @@ struct ShardCore: ~Copyable {
     mutating func insert(_ hash: UInt64, _ key: PackedKey, size: EntrySize, near: Bool, proven: Bool, life: EntryLife, now: Int64)
         -> (slot: Int, isNew: Bool)
     {
+        // Uses that came before this insert must not end up in front of it.
+        self.replayTouches()
         let hash = UInt32(truncatingIfNeeded: hash)
         let isNew = self.freeHead < 0
         let slot = isNew ? self.slab.used : Int(self.freeHead)
@@ -181,6 +190,7 @@ struct ShardCore: ~Copyable {
     mutating func removeAll() -> EntrySlab {
         let old = self.slab
         self.slab = EntrySlab(capacity: 0, layout: old.layout)
+        self.index.deallocate()
         self.index = ShardIndex()
         self.lists = .init(repeating: EntryList())
         self.touches.count = 0

@@ -4,7 +4,7 @@
 /// another key so seldom has to look at an entry. At most 7/8 of the places are taken; removal shifts back what follows, so there are no
 /// tombstones and the load is what the count says. Every probe ends after one round of the table.
 @usableFromInline
-struct ShardIndex: ~Copyable {
+struct ShardIndex {
     @usableFromInline private(set) var places: UnsafeMutablePointer<UInt32>
     @usableFromInline private(set) var mask: UInt32
     private(set) var count = 0
@@ -18,7 +18,8 @@ struct ShardIndex: ~Copyable {
         self.places = Self.allocate(Self.smallest)
     }
 
-    deinit { self.places.deallocate() }
+    /// Ends the table. Its owner calls this once; copies share the memory.
+    func deallocate() { self.places.deallocate() }
 
     var size: Int { Int(self.mask) + 1 }
     /// Whether one more entry needs ``grow(hashOf:)`` first.

@@ -10,19 +10,19 @@ extension Store {
         let now = self.now()
         while cursor.shard < self.shardCount, entries.count < limit {
             let shard = self.shard(at: cursor.shard)
-            shard.pointee.lock.lock()
-            let end = min(shard.pointee.core.slab.used, cursor.slot.addingReportingOverflow(1024).partialValue)
+            shard.lock.pointee.lock()
+            let end = min(shard.core.pointee.slab.used, cursor.slot.addingReportingOverflow(1024).partialValue)
             while cursor.slot < end, entries.count < limit {
-                let header = shard.pointee.core.slab.header(cursor.slot)
+                let header = shard.core.pointee.slab.header(cursor.slot)
                 if !header.pointee.isFree {
-                    let isNegative = shard.pointee.core.slab.value(cursor.slot, as: Value.self).pointee == nil
-                    let details = shard.pointee.core.details(cursor.slot, isNegative: isNegative, birth: self.birth, now: now)
+                    let isNegative = shard.core.pointee.slab.value(cursor.slot, as: Value.self).pointee == nil
+                    let details = shard.core.pointee.details(cursor.slot, isNegative: isNegative, birth: self.birth, now: now)
                     entries.append(ScannedEntry(key: header.pointee.withKey { Array($0) }, details: details))
                 }
                 cursor.slot += 1
             }
-            if cursor.slot >= shard.pointee.core.slab.used { cursor = ScanCursor(shard: cursor.shard + 1, slot: 0) }
-            shard.pointee.lock.unlock()
+            if cursor.slot >= shard.core.pointee.slab.used { cursor = ScanCursor(shard: cursor.shard + 1, slot: 0) }
+            shard.lock.pointee.unlock()
         }
         return ScanPage(entries: entries, next: cursor.shard < self.shardCount ? cursor : nil)
     }

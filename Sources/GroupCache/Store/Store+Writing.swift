@@ -31,8 +31,8 @@ extension Store {
             self.remove(hash, key)
             return .tooLarge
         }
-        let bytes = shard.pointee.core.bytes(key: packed, size: size, near: near)
-        guard shard.pointee.core.admits(bytes, near: near) else {
+        let bytes = shard.core.pointee.bytes(key: packed, size: size, near: near)
+        guard shard.core.pointee.admits(bytes, near: near) else {
             self.remove(hash, key)
             return .tooLarge
         }
@@ -41,25 +41,25 @@ extension Store {
         // Others may fill the room again between two holds of the lock. Who never finds any gives up; a cache may.
         for _ in 0..<Self.maximumRounds {
             var victims = Victims<Value>()
-            shard.pointee.lock.lock()
-            let old = shard.pointee.core.find(hash, packed)
+            shard.lock.pointee.lock()
+            let old = shard.core.pointee.find(hash, packed)
             if old >= 0 {
                 replaced = true
-                proven = shard.pointee.core.slab.header(old).pointee.list == .proven
-                shard.pointee.core.remove(old)
+                proven = shard.core.pointee.slab.header(old).pointee.list == .proven
+                shard.core.pointee.remove(old)
                 victims.take(shard, old)
             }
             for _ in 0..<Self.evictionsPerHold {
-                guard let slot = shard.pointee.core.evict(toFit: bytes, near: near) else { break }
+                guard let slot = shard.core.pointee.evict(toFit: bytes, near: near) else { break }
                 victims.take(shard, slot)
             }
-            let fits = shard.pointee.core.fits(bytes, near: near)
+            let fits = shard.core.pointee.fits(bytes, near: near)
             if fits {
                 var looks = Self.looksPerInsert
-                while let slot = shard.pointee.core.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
+                while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
                 self.place(shard, hash, packed, value, size: size, near: near, proven: proven, life: life, now: now)
             }
-            shard.pointee.lock.unlock()
+            shard.lock.pointee.unlock()
             // The optimiser may end a life after its last use: this one must last until the lock is let go.
             withExtendedLifetime(victims) {}
             if fits { return replaced ? .replaced : .inserted }
@@ -73,7 +73,7 @@ extension Store {
 
     @inlinable
     func place(
-        _ shard: UnsafeMutablePointer<Shard>,
+        _ shard: Shard,
         _ hash: UInt64,
         _ key: PackedKey,
         _ value: Value?,
@@ -83,13 +83,13 @@ extension Store {
         life: EntryLife,
         now: Int64
     ) {
-        if shard.pointee.core.needsSlots {
-            var larger = EntrySlab(capacity: shard.pointee.core.nextSlabCapacity, layout: shard.pointee.core.slab.layout)
-            shard.pointee.core.slab.move(to: &larger, valuesAs: Value.self)
-            shard.pointee.core.slab = larger
+        if shard.core.pointee.needsSlots {
+            var larger = EntrySlab(capacity: shard.core.pointee.nextSlabCapacity, layout: shard.core.pointee.slab.layout)
+            shard.core.pointee.slab.move(to: &larger, valuesAs: Value.self)
+            shard.core.pointee.slab = larger
         }
-        let (slot, isNew) = shard.pointee.core.insert(hash, key, size: size, near: near, proven: proven, life: life, now: now)
-        let target = shard.pointee.core.slab.value(slot, as: Value.self)
+        let (slot, isNew) = shard.core.pointee.insert(hash, key, size: size, near: near, proven: proven, life: life, now: now)
+        let target = shard.core.pointee.slab.value(slot, as: Value.self)
         if isNew { target.initialize(to: value) } else { target.pointee = value }
     }
 
@@ -99,11 +99,11 @@ extension Store {
         let packed = PackedKey(key)
         let now = self.now()
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        defer { shard.pointee.lock.unlock() }
-        let slot = shard.pointee.core.find(hash, packed)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.core.pointee.find(hash, packed)
         guard slot >= 0 else { return false }
-        shard.pointee.core.extend(slot, life: life, now: now)
+        shard.core.pointee.extend(slot, life: life, now: now)
         return true
     }
 
@@ -113,13 +113,13 @@ extension Store {
         let packed = PackedKey(key)
         var victims = Victims<Value>()
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        let slot = shard.pointee.core.find(hash, packed)
+        shard.lock.pointee.lock()
+        let slot = shard.core.pointee.find(hash, packed)
         if slot >= 0 {
-            shard.pointee.core.remove(slot)
+            shard.core.pointee.remove(slot)
             victims.take(shard, slot)
         }
-        shard.pointee.lock.unlock()
+        shard.lock.pointee.unlock()
         withExtendedLifetime(victims) {}
         return slot >= 0
     }
@@ -129,9 +129,9 @@ extension Store {
     package func removeAll() {
         for index in 0..<self.shardCount {
             let shard = self.shard(at: index)
-            shard.pointee.lock.lock()
-            let old = shard.pointee.core.removeAll()
-            shard.pointee.lock.unlock()
+            shard.lock.pointee.lock()
+            let old = shard.core.pointee.removeAll()
+            shard.lock.pointee.unlock()
             old.destroy(valuesAs: Value.self)
         }
     }

@@ -31,11 +31,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         self.birth = clock.milliseconds
         self.shards = .allocate(byteCount: count * Shard.stride, alignment: 128)
         for shard in 0..<count {
-            (self.shards + shard * Shard.stride).initializeMemory(
-                as: Shard.self,
-                to: Shard(
-                    core: ShardCore(capacity: self.capacity / count, configuration: configuration, layout: EntryLayout(of: Value.self))
-                )
+            self.shard(at: shard).initialize(
+                ShardCore(capacity: self.capacity / count, configuration: configuration, layout: EntryLayout(of: Value.self))
             )
         }
     }
@@ -43,8 +40,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     deinit {
         for shard in 0..<self.shardCount {
             let shard = self.shard(at: shard)
-            shard.pointee.core.slab.destroy(valuesAs: Value.self)
-            shard.deinitialize(count: 1)
+            shard.core.pointee.slab.destroy(valuesAs: Value.self)
+            shard.deinitialize()
         }
         self.shards.deallocate()
     }
@@ -54,13 +51,13 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     package func hash(_ key: UnsafeRawBufferPointer) -> UInt64 { self.hasher(key) }
 
     @inlinable
-    func shard(of hash: UInt64) -> UnsafeMutablePointer<Shard> {
+    func shard(of hash: UInt64) -> Shard {
         self.shard(at: Int(truncatingIfNeeded: hash >> self.shift))
     }
 
     @inlinable
-    func shard(at index: Int) -> UnsafeMutablePointer<Shard> {
-        (self.shards + index &* Shard.stride).assumingMemoryBound(to: Shard.self)
+    func shard(at index: Int) -> Shard {
+        Shard(base: self.shards + index &* Shard.stride)
     }
 
     /// Milliseconds since the store began.
@@ -74,31 +71,31 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         // A clock of the user's own is foreign code and runs before the lock; the machine's is read under it, and only for an entry with an end.
         var now = self.clockIsSystem ? 0 : self.now()
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        shard.pointee.core.gets &+= 1
-        let slot = shard.pointee.core.find(hash, packed)
+        shard.lock.pointee.lock()
+        shard.core.pointee.gets &+= 1
+        let slot = shard.core.pointee.find(hash, packed)
         guard slot >= 0 else {
-            shard.pointee.lock.unlock()
+            shard.lock.pointee.unlock()
             return Lookup(no: .miss)
         }
         var freshness = Freshness.fresh
-        let header = shard.pointee.core.slab.header(slot)
+        let header = shard.core.pointee.slab.header(slot)
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
-            freshness = shard.pointee.core.freshness(slot, now: now)
+            freshness = shard.core.pointee.freshness(slot, now: now)
             if freshness == .expired {
-                shard.pointee.lock.unlock()
+                shard.lock.pointee.unlock()
                 return Lookup(no: .expired)
             }
-            if freshness == .stale { shard.pointee.core.staleHits &+= 1 }
+            if freshness == .stale { shard.core.pointee.staleHits &+= 1 }
         }
-        shard.pointee.core.hits &+= 1
+        shard.core.pointee.hits &+= 1
         let isNear = header.pointee.isNear
-        if isNear { shard.pointee.core.nearHits &+= 1 }
-        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
-        if value == nil { shard.pointee.core.negativeHits &+= 1 }
-        shard.pointee.core.touch(slot)
-        shard.pointee.lock.unlock()
+        if isNear { shard.core.pointee.nearHits &+= 1 }
+        let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
+        if value == nil { shard.core.pointee.negativeHits &+= 1 }
+        shard.core.pointee.touch(slot)
+        shard.lock.pointee.unlock()
         return Lookup(value: value, freshness: freshness, isNear: isNear)
     }
 
@@ -108,18 +105,18 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let packed = PackedKey(key)
         var now = self.clockIsSystem ? 0 : self.now()
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        defer { shard.pointee.lock.unlock() }
-        let slot = shard.pointee.core.find(hash, packed)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.core.pointee.find(hash, packed)
         guard slot >= 0 else { return Lookup(no: .miss) }
         var freshness = Freshness.fresh
-        let header = shard.pointee.core.slab.header(slot)
+        let header = shard.core.pointee.slab.header(slot)
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
-            freshness = shard.pointee.core.freshness(slot, now: now)
+            freshness = shard.core.pointee.freshness(slot, now: now)
             if freshness == .expired { return Lookup(no: .expired) }
         }
-        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
+        let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         return Lookup(value: value, freshness: freshness, isNear: header.pointee.isNear)
     }
 
@@ -135,31 +132,31 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let packed = PackedKey(key)
         let now = self.now()
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        defer { shard.pointee.lock.unlock() }
-        let slot = shard.pointee.core.find(hash, packed)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.core.pointee.find(hash, packed)
         guard slot >= 0 else { return nil }
-        let value = shard.pointee.core.slab.value(slot, as: Value.self).pointee
+        let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         return EntryInfo(
             value: value,
-            details: shard.pointee.core.details(slot, isNegative: value == nil, birth: self.birth, now: now)
+            details: shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         )
     }
 
     /// Counts one get of another node's key by this node.
     package func recordRemote(_ hash: UInt64) {
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        defer { shard.pointee.lock.unlock() }
-        shard.pointee.core.recordRemote(hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        shard.core.pointee.recordRemote(hash)
     }
 
     /// Whether to keep a copy of another node's entry: whether its key was asked for twice of late, and more often than what would leave for it.
     package func admitNear(_ hash: UInt64) -> Bool {
         let shard = self.shard(of: hash)
-        shard.pointee.lock.lock()
-        defer { shard.pointee.lock.unlock() }
-        return shard.pointee.core.admitNear(hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        return shard.core.pointee.admitNear(hash)
     }
 
     /// The counters. Each shard's are of one moment; the shards are read one after the other.
@@ -167,9 +164,9 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         var sum = StoreStatistics()
         for shard in 0..<self.shardCount {
             let shard = self.shard(at: shard)
-            shard.pointee.lock.lock()
-            let part = shard.pointee.core.statistics
-            shard.pointee.lock.unlock()
+            shard.lock.pointee.lock()
+            let part = shard.core.pointee.statistics
+            shard.lock.pointee.unlock()
             sum += part
         }
         return sum
@@ -179,7 +176,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
 extension Store {
     /// What an entry with a key of `keyLength` bytes and a value of this size takes of the capacity, in bytes.
     package func footprint(keyLength: Int, size: ValueSize, kind: EntryKind = .main) -> Int {
-        let footprint = self.shard(at: 0).pointee.core.footprint
+        let footprint = self.shard(at: 0).core.pointee.footprint
         return footprint.bytes(keyLength: keyLength, payload: size.payload, overhead: size.overhead, near: kind == .near)
     }
 }

@@ -3,7 +3,7 @@
 /// Moving an entry writes to both its neighbours, which are seldom in the processor's cache; one by one, each lock would wait for
 /// those writes. Sixty-four at a time, they overlap. Nothing is lost, so the order is exactly that of use.
 @usableFromInline
-struct TouchLog: ~Copyable {
+struct TouchLog {
     @usableFromInline let slots: UnsafeMutablePointer<Int32>
     @usableFromInline var count = 0
 
@@ -11,7 +11,8 @@ struct TouchLog: ~Copyable {
 
     init() { self.slots = .allocate(capacity: Self.capacity) }
 
-    deinit { self.slots.deallocate() }
+    /// Ends the log. Its owner calls this once; copies share the memory.
+    func deallocate() { self.slots.deallocate() }
 
     /// Whether the log is full now.
     @inlinable

@@ -9,8 +9,8 @@ struct Victims<Value: Sendable> {
 
     /// Takes the value out of a slot that was just freed.
     @inlinable
-    mutating func take(_ shard: UnsafeMutablePointer<Shard>, _ slot: Int) {
-        let place = shard.pointee.core.slab.value(slot, as: Value.self)
+    mutating func take(_ shard: Shard, _ slot: Int) {
+        let place = shard.core.pointee.slab.value(slot, as: Value.self)
         let value = place.move()
         place.initialize(to: nil)
         // What is assigned over here is always nil, so nothing goes under the lock.

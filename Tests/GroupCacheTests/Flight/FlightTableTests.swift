@@ -4,14 +4,31 @@ import Testing
 
 @Suite("FlightTable: who waits for which load")
 struct FlightTableTests {
-    var table = FlightTable<String>()
+    /// The table behind a reference: the macros of the tests want expressions that change no variable.
+    final class Table {
+        private var table = FlightTable<String>()
+        var count: Int { self.table.count }
+
+        func join(_ kind: FlightKind, _ key: Key, as id: WaiterID, _ waiter: String, orStart flight: FlightID) -> FlightTable<String>.Join {
+            self.table.join(kind, key, as: id, waiter, orStart: flight)
+        }
+        func hold(_ kind: FlightKind, _ key: Key, start id: FlightID) -> Bool { self.table.hold(kind, key, start: id) }
+        func release(_ id: FlightID) -> (@Sendable () -> Void)? { self.table.release(id) }
+        func started(_ id: FlightID, cancel: @escaping @Sendable () -> Void) -> Bool { self.table.started(id, cancel: cancel) }
+        func leave(_ id: WaiterID) -> FlightTable<String>.Leave { self.table.leave(id) }
+        func land(_ id: FlightID) -> FlightTable<String>.Landing? { self.table.land(id) }
+        func supersede(_ key: Key) -> Int { self.table.supersede(key) }
+        func supersedeAll() -> Int { self.table.supersedeAll() }
+    }
+
+    let table = Table()
     let first = FlightID(number: 1)
     let second = FlightID(number: 2)
 
     private func waiter(_ number: UInt64) -> WaiterID { WaiterID(number: number) }
 
     @Test("the first caller starts the load, the others join it, and all get its result")
-    mutating func join() throws {
+    func join() throws {
         #expect(self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first) == .start)
         #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .joined)
         let landing = try #require(self.table.land(self.first))
@@ -21,20 +38,20 @@ struct FlightTableTests {
     }
 
     @Test("a routed load is never shared with a local one")
-    mutating func kinds() {
+    func kinds() {
         #expect(self.table.join(.routed, "k", as: self.waiter(1), "a", orStart: self.first) == .start)
         #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .start)
     }
 
     @Test("a landed flight lands once")
-    mutating func landTwice() {
+    func landTwice() {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         #expect(self.table.land(self.first) != nil)
         #expect(self.table.land(self.first) == nil)
     }
 
     @Test("a waiter leaves alone; the last one takes the load with it, and the next caller starts afresh")
-    mutating func leave() {
+    func leave() {
         let cancelled = Flag()
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         _ = self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.first)
@@ -51,7 +68,7 @@ struct FlightTableTests {
     }
 
     @Test("who leaves twice, or after the landing, leaves nothing behind")
-    mutating func leaveTwice() {
+    func leaveTwice() {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         #expect(self.table.leave(self.waiter(1)).waiter == "a")
         #expect(self.table.leave(self.waiter(1)).waiter == nil)
@@ -61,14 +78,14 @@ struct FlightTableTests {
     }
 
     @Test("a load whose only waiter left before it was started is told so")
-    mutating func startedTooLate() {
+    func startedTooLate() {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         _ = self.table.leave(self.waiter(1))
         #expect(!self.table.started(self.first) {})
     }
 
     @Test("a superseded flight serves those who wait, is not stored, and is not joined")
-    mutating func supersede() throws {
+    func supersede() throws {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         #expect(self.table.supersede("k") == 1)
         #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .start)
@@ -81,16 +98,16 @@ struct FlightTableTests {
     }
 
     @Test("a clear supersedes every flight of both kinds")
-    mutating func supersedeAll() throws {
+    func supersedeAll() throws {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         _ = self.table.join(.routed, "l", as: self.waiter(2), "b", orStart: self.second)
         #expect(self.table.supersedeAll() == 2)
-        #expect(try #require(self.table.land(self.first)).stores == false)
-        #expect(try #require(self.table.land(self.second)).stores == false)
+        #expect(self.table.land(self.first)?.stores == false)
+        #expect(self.table.land(self.second)?.stores == false)
     }
 
     @Test("a held flight outlives its waiters until it is released")
-    mutating func hold() {
+    func hold() {
         let cancelled = Flag()
         #expect(self.table.hold(.local, "k", start: self.first))
         #expect(!self.table.hold(.local, "k", start: self.second), "one is under way")

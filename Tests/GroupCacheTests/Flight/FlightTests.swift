@@ -292,5 +292,5 @@ private final class GroupBox: Sendable {
 
 /// Runs `body` in a task that nobody cancels.
 private func withTaskCancellationShield(_ body: @escaping @Sendable () async -> Void) async {
-    await Task.detached(operation: body).value
+    await Task.detached { await body() }.value
 }

@@ -114,7 +114,7 @@ struct GroupTests {
 
     @Test("no text of ours shows a key or a value")
     func silence() async throws {
-        let group = try Group<String>("g", capacity: .kibibytes(64)) { _, _ in throw GetterFailure() }
+        let group = try Group<String>("g", capacity: .kibibytes(64)) { _, _ -> String in throw GetterFailure() }
         let error = await #expect(throws: GroupCacheError.self) { try await group.get("secret") }
         #expect(!"\(String(describing: error))\(String(reflecting: error))\(Key("secret"))".contains("secret"))
         #expect(!"\(ByteView("secret"))".contains("secret"))

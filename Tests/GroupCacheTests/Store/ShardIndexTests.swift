@@ -8,6 +8,7 @@ import Testing
     func `Removal shifts back, and nothing is lost`(seed: UInt64, bits: UInt32) {
         var random = SeededRandom(seed: seed)
         var index = ShardIndex()
+        defer { index.deallocate() }
         var hashes: [UInt32?] = []
         var free: [Int] = []
         for step in 0..<3_000 {
@@ -34,6 +35,7 @@ import Testing
 
     @Test func `The tag keeps probes of other keys from the entries`() {
         var index = ShardIndex()
+        defer { index.deallocate() }
         index.insert(0x1000_0003, slot: 0)
         var looks = 0
         #expect(

@@ -1,0 +1,7 @@
+internal import Hummingbird
+
+/// A player's score: what the group caches, and what the route answers.
+struct Score: ResponseCodable, Sendable {
+    var name: String
+    var points: Int
+}

@@ -1,0 +1,119 @@
+internal import GroupCache
+
+/// Times of the operations of one process.
+struct LocalBenchmark {
+    let rounds: Int
+    private let keys: [String]
+    private let order: [Int]
+
+    private static let keyCount = 65_536
+    private static let operations = 1 << 20
+
+    init(rounds: Int) {
+        self.rounds = rounds
+        self.keys = (0..<Self.keyCount).map(BenchKeys.key)
+        self.order = BenchKeys.order(Self.keyCount, length: Self.operations)
+    }
+
+    /// Names and nanoseconds.
+    func run() async throws -> [(String, Double)] {
+        let group = try await self.filledGroup()
+        // Keys as a server has them: strings that it made itself, asked for in random order.
+        let asked = self.order.map { self.keys[$0] }
+        var results: [(String, Double)] = []
+        results.append(("get_ns", try await self.median { try await Self.gets(group, asked) }))
+        results.append(("get_2threads_ns", try await self.median { try await Self.getsOnTwoThreads(group, asked) }))
+        results.append(
+            (
+                "cached_ns",
+                try await self.median {
+                    for key in asked where group.cached(key) == nil { throw Self.missing }
+                }
+            )
+        )
+        for (name, policy) in [("lru_get_ns", EvictionPolicy.lru), ("s3fifo_get_ns", .s3fifo)] {
+            let store = self.filledStore(policy)
+            results.append((name, try await self.median { try self.lookups(store) }))
+        }
+        for (name, peers) in [("ring8_ns", 8), ("ring512_ns", 512)] {
+            let ring = try HashRing((1...peers).map { "http://10.0.\($0 / 256).\($0 % 256):8080" })
+            let bytes = asked.map { Array($0.utf8) }
+            results.append(
+                (
+                    name,
+                    try await self.median {
+                        var sum = 0
+                        for key in bytes { sum &+= ring.owner(of: key.span) ?? 0 }
+                        guard sum >= 0 else { throw Self.missing }
+                    }
+                )
+            )
+        }
+        return results
+    }
+
+    private static let missing = CommandError("a value that was stored is missing: the measurement is void")
+
+    private func filledGroup() async throws -> Group<ByteView> {
+        let value = [UInt8](repeating: 7, count: 64)
+        let group = try Group<ByteView>("bench", capacity: .mebibytes(64), codec: .raw) { (_, _) in ByteView(value) }
+        for key in self.keys { _ = try await group.get(key) }
+        return group
+    }
+
+    private static func gets(_ group: Group<ByteView>, _ keys: [String]) async throws {
+        for key in keys where try await group.get(key).count != 64 { throw self.missing }
+    }
+
+    /// Each of two threads does all the gets, beginning at different keys, so the time of the whole is the time of one thread.
+    private static func getsOnTwoThreads(_ group: Group<ByteView>, _ keys: [String]) async throws {
+        let half = keys.count / 2
+        let turned = Array(keys[half...] + keys[..<half])
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await self.gets(group, keys) }
+            tasks.addTask { try await self.gets(group, turned) }
+            try await tasks.waitForAll()
+        }
+    }
+
+    private func filledStore(_ policy: EvictionPolicy) -> Store<ByteView> {
+        // One shard and no near entries: a bare LRU, as golang/groupcache/lru is one.
+        let store = Store<ByteView>(StoreConfiguration(capacity: 64 << 20, eviction: policy, shardCount: 1, near: false))
+        for key in self.keys {
+            let value = ByteView([UInt8](repeating: 7, count: 64))
+            Array(key.utf8).withUnsafeBytes { key in
+                _ = store.insert(store.hash(key), key, value, size: ValueSize(payload: 64, overhead: ByteView.overhead(count: 64)))
+            }
+        }
+        return store
+    }
+
+    private func lookups(_ store: Store<ByteView>) throws {
+        for index in self.order {
+            var key = self.keys[index]
+            let found = key.withUTF8 { key in
+                let bytes = UnsafeRawBufferPointer(key)
+                return store.lookup(store.hash(bytes), bytes).value != nil
+            }
+            guard found else { throw Self.missing }
+        }
+    }
+
+    /// The median over the rounds of the time of one of ``operations``, after one round that does not count.
+    private func median(_ body: () async throws -> Void) async throws -> Double {
+        try await body()
+        var times: [Double] = []
+        for _ in 0..<self.rounds {
+            let time = try await ContinuousClock().measure { try await body() }
+            times.append(time.nanoseconds / Double(Self.operations))
+        }
+        return times.sorted()[times.count / 2]
+    }
+}
+
+extension Duration {
+    /// The whole duration in nanoseconds.
+    var nanoseconds: Double {
+        Double(self.components.seconds) * 1e9 + Double(self.components.attoseconds) / 1e9
+    }
+}

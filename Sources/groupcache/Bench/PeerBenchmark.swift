@@ -1,0 +1,138 @@
+internal import GroupCache
+internal import GroupCacheHTTP
+internal import NIOPosix
+
+/// Gets of remote keys by callers that ask one after the other, as many callers as ``concurrency``.
+struct PeerBenchmark: Sendable {
+    let nodes: [String]
+    let group: String
+    let keys: [String]
+    let concurrency: Int
+    let duration: Duration
+
+    struct Result: Sendable, Encodable {
+        var gets = 0
+        var errors = 0
+        var notFound = 0
+        var getsPerSecond = 0.0
+        var p50 = 0.0
+        var p99 = 0.0
+        var maximum = 0.0
+        var firstError: String?
+
+        enum CodingKeys: String, CodingKey {
+            case gets, errors
+            case notFound = "not_found"
+            case getsPerSecond = "gets_per_second"
+            case p50 = "p50_us"
+            case p99 = "p99_us"
+            case maximum = "max_us"
+            case firstError = "first_error"
+        }
+
+        var text: String {
+            [
+                ("gets", Double(self.gets)), ("errors", Double(self.errors)), ("not_found", Double(self.notFound)),
+                ("gets_per_second", self.getsPerSecond), ("p50_us", self.p50), ("p99_us", self.p99), ("max_us", self.maximum),
+            ].map(Table.row).joined(separator: "\n")
+        }
+    }
+
+    func run() async throws -> Result {
+        var configuration = HTTPPool.Configuration()
+        configuration.listen = nil
+        configuration.peers = self.nodes.map { HTTPPool.Peer($0) }
+        let pool = try HTTPPool(configuration: configuration)
+        var settings = GroupConfiguration()
+        settings.earlyRefresh = 0
+        // Too small for any entry, so that every get crosses the network.
+        let group = try Group<ByteView>(self.group, capacity: .bytes(1), configuration: settings, peers: pool, codec: .raw) {
+            (_, _) -> ByteView in
+            // Both nodes that the ring names have failed.
+            throw CommandError("no node answered")
+        }
+        let clock = ContinuousClock()
+        try await Self.warmUp(group, self.keys)
+        let start = clock.now
+        let end = start + self.duration
+        let callers = try await withThrowingTaskGroup(of: Caller.self) { tasks in
+            for number in 0..<self.concurrency {
+                tasks.addTask {
+                    var caller = Caller()
+                    await caller.ask(group, self.keys, from: number * self.keys.count / self.concurrency, until: end)
+                    return caller
+                }
+            }
+            return try await tasks.reduce(into: []) { $0.append($1) }
+        }
+        return Self.summary(callers, elapsed: start.duration(to: clock.now))
+    }
+
+    /// Opens connections and lets the owners load what they have not; failures show again in the measurement.
+    private static func warmUp(_ group: Group<ByteView>, _ keys: [String]) async throws {
+        await withTaskGroup(of: Void.self) { tasks in
+            for first in 0..<min(64, keys.count) {
+                tasks.addTask {
+                    for index in stride(from: first, to: keys.count, by: 64) { _ = try? await group.get(keys[index]) }
+                }
+            }
+        }
+    }
+
+    /// One caller and what it saw.
+    private struct Caller: Sendable {
+        var latencies = LatencyHistogram()
+        var errors = 0
+        var notFound = 0
+        var firstError: String?
+
+        mutating func ask(
+            _ group: Group<ByteView>,
+            _ keys: [String],
+            from first: Int,
+            until end: ContinuousClock.Instant
+        ) async {
+            var index = first
+            var now = ContinuousClock.now
+            while now < end {
+                do {
+                    _ = try await group.get(keys[index])
+                } catch {
+                    self.record(error)
+                }
+                let after = ContinuousClock.now
+                self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
+                now = after
+                index = (index + 1) % keys.count
+            }
+        }
+
+        private mutating func record(_ error: GroupCacheError) {
+            if error.code == .notFound {
+                self.notFound += 1
+                return
+            }
+            self.errors += 1
+            if self.firstError == nil {
+                self.firstError = error.description + (error.cause.map { " (\(CommandError.text(of: $0)))" } ?? "")
+            }
+        }
+    }
+
+    private static func summary(_ callers: [Caller], elapsed: Duration) -> Result {
+        var all = LatencyHistogram()
+        var result = Result()
+        for caller in callers {
+            all.add(caller.latencies)
+            result.errors += caller.errors
+            result.notFound += caller.notFound
+            result.firstError = result.firstError ?? caller.firstError
+        }
+        result.gets = all.count
+        result.getsPerSecond = (Double(all.count) / (elapsed.nanoseconds / 1e9)).rounded()
+        result.p50 = all.quantile(0.5)
+        result.p99 = all.quantile(0.99)
+        result.maximum = all.quantile(1)
+        return result
+    }
+}

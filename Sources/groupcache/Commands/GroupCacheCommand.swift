@@ -1,0 +1,18 @@
+internal import ArgumentParser
+
+/// `groupcache`.
+struct GroupCacheCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "groupcache",
+        abstract: "A distributed group cache: nodes that load every value once and share it.",
+        discussion: """
+            Start with `groupcache cluster`: three nodes on this machine and the URLs to try.
+
+            Exit codes: 0 success, 1 failure, 3 the node cannot be reached, 4 no such key or group, 64 wrong flags.
+            """,
+        subcommands: [
+            ServeCommand.self, ClusterCommand.self, GetCommand.self, SetCommand.self, RemoveCommand.self, ClearCommand.self,
+            StatsCommand.self, RingCommand.self, HealthCommand.self, BenchCommand.self,
+        ]
+    )
+}

@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Logging
+internal import ServiceLifecycle
+
+/// `groupcache serve`.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run one node.",
+        discussion: """
+            Groups: --group NAME=ORIGIN[,option=value]… with origins
+              csv:FILE           lines key,value (RFC 4180, no header), read once
+              dir:FOLDER         a key is the path of a file below the folder
+              http(s)://…/{key}  the body of a GET; Cache-Control, ETag, 404 and 5xx count
+              demo:              the scores that are built in
+            and options capacity=64MiB, ttl=30s, eviction=lru|s3fifo, stale-if-error=1h, stale-while-revalidate=10s, negative-ttl=5s.
+            An option begins at a comma followed by a name and =; other commas are the origin's, and ,, is always one comma of it.
+
+            Every flag can also be set in the environment (GROUPCACHE_LISTEN, GROUPCACHE_PEERS, GROUPCACHE_GROUPS with ; between groups, \
+            GROUPCACHE_LOG_LEVEL, …) and in a JSON file (--config): {"listen": "127.0.0.1:8001", "groups": ["scores=demo:"]}. A flag beats \
+            the environment, which beats the file.
+
+            SIGTERM and SIGINT drain: /readyz turns 503, running requests finish, exit 0. A second signal ends at once.
+            """
+    )
+
+    @Option(help: "The address to listen on (default: 127.0.0.1:8001). Port 0: any free one; the URL is printed.")
+    var listen: String?
+    @Option(help: "This node's URL as the peers know it (default: http://HOST:PORT of --listen).")
+    var advertise: String?
+    @Option(help: "The URLs of all nodes, this one included, with commas between (default: this node alone).")
+    var peers: String?
+    @Option(help: "What the peers speak: native, groupcache, geecache, geecache-protobuf, mailgun, groupcache-go (default: native).")
+    var dialect: String?
+    @Option(name: .customLong("group"), help: "A group and where its values come from; may be repeated.")
+    var groups: [String] = []
+    @Option(help: "A JSON file with settings.")
+    var config: String?
+    @Flag(help: "Allow an address that other machines can reach. Nobody is asked who they are.")
+    var insecure = false
+    @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice).")
+    var logLevel: String?
+    @Option(help: "How long /readyz is 503 before connections are refused (default: 0s).")
+    var drainDelay: String?
+    @Option(help: "How long running requests may take to finish when the node stops (default: 10s).")
+    var drainTimeout: String?
+    @Flag(help: "Check the settings and the origins, open no port, and exit.")
+    var dryRun = false
+    @Flag(help: "Print the URL as JSON.")
+    var json = false
+    @Flag(name: .customLong("exit-with-stdin"), help: .hidden)
+    var exitWithStandardInput = false
+
+    func run() async throws {
+        var raw = RawSettings()
+        raw.listen = self.listen
+        raw.advertise = self.advertise
+        raw.peers = self.peers.map { [$0] }
+        raw.dialect = self.dialect
+        raw.groups = self.groups.isEmpty ? nil : self.groups
+        raw.insecure = self.insecure ? true : nil
+        raw.logLevel = self.logLevel
+        raw.drainDelay = self.drainDelay
+        raw.drainTimeout = self.drainTimeout
+        raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)
+        let settings = try NodeSettings(raw)
+
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "groupcache")
+        logger.logLevel = settings.logLevel
+        let node = try Node(settings, logger: logger)
+        if self.dryRun { return try await node.discard() }
+
+        let watch = ServiceGroupConfiguration.ServiceConfiguration(
+            service: StandardInputWatch(),
+            successTerminationBehavior: .gracefullyShutdownGroup
+        )
+        try await node.run(extra: self.exitWithStandardInput ? [watch] : []) { [json] url in
+            let line = json ? try? JSONText.encode(["url": url]) : "listening \(url)"
+            Console.print(line ?? url)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+internal import AsyncHTTPClient
+internal import GroupCache
+internal import GroupCacheHTTP
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+
+/// One node: a pool, the groups with their origins, and the client that asks HTTP origins.
+///
+/// Everything that can be wrong with the settings, missing files included, is found by the initialiser, before a port opens.
+struct Node: Sendable {
+    let pool: HTTPPool
+    let groups: [Group<OriginValue>]
+    private let client: HTTPClient
+    private let logger: Logger
+
+    /// - Throws: ``CommandError`` or `GroupCacheError` with one line on what is wrong.
+    init(_ settings: NodeSettings, logger: Logger) throws {
+        var configuration = HTTPPool.Configuration()
+        configuration.listen = HTTPPool.Configuration.Address(host: settings.listen.host, port: settings.listen.port)
+        configuration.advertise = settings.advertise
+        configuration.peers = settings.peers.map { HTTPPool.Peer($0) }
+        configuration.dialect = settings.dialect
+        configuration.server.drainDelay = settings.drainDelay
+        configuration.server.drainTimeout = settings.drainTimeout
+        // Origins first: a client that is made has to be shut down, so nothing may fail after it.
+        let pool = try HTTPPool(configuration: configuration, logger: logger)
+        let tables = try settings.groups.map { try OriginFactory($0.origin) }
+        let client = HTTPClient(
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            configuration: HTTPOrigin.clientConfiguration,
+            backgroundActivityLogger: logger
+        )
+        do {
+            self.groups = try zip(settings.groups, tables).map { group, origin in
+                try Self.group(group, getter: origin.getter(client: client), pool: pool, logger: logger)
+            }
+        } catch {
+            client.shutdown { _ in }
+            throw error
+        }
+        self.pool = pool
+        self.client = client
+        self.logger = logger
+    }
+
+    /// Serves until a signal, or until `extra` services end it. `started` is called with the node's URL once it listens.
+    func run(extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], started: @escaping @Sendable (String) async -> Void) async throws
+    {
+        let announcement = Announcement(pool: self.pool, started: started)
+        let services: [ServiceGroupConfiguration.ServiceConfiguration] =
+            [.init(service: self.pool), .init(service: announcement, successTerminationBehavior: .ignore)] + extra
+        let result: Result<Void, any Error>
+        do {
+            try await Lifecycle.run(services, logger: self.logger)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        try? await self.client.shutdown()
+        try result.get()
+    }
+
+    /// Gives back what the initialiser took, for a node that is not to run.
+    func discard() async throws {
+        try await self.client.shutdown()
+    }
+
+    private static func group(
+        _ settings: GroupSpecification,
+        getter: any Getter<OriginValue>,
+        pool: HTTPPool,
+        logger: Logger
+    ) throws(GroupCacheError) -> Group<OriginValue> {
+        var configuration = GroupConfiguration()
+        configuration.eviction = settings.eviction
+        configuration.ttl = settings.ttl
+        configuration.staleIfError = settings.staleIfError
+        configuration.staleWhileRevalidate = settings.staleWhileRevalidate
+        configuration.negativeTTL = settings.negativeTTL == .zero ? nil : settings.negativeTTL
+        return try Group(
+            settings.name,
+            capacity: .bytes(settings.capacity),
+            configuration: configuration,
+            peers: pool,
+            logger: logger,
+            codec: OriginCodec(),
+            getter: getter
+        )
+    }
+
+    /// Says that the node listens, and ends.
+    private struct Announcement: Service {
+        let pool: HTTPPool
+        let started: @Sendable (String) async -> Void
+
+        func run() async throws {
+            let address = try await self.pool.boundAddress
+            let host = address.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 } ?? "127.0.0.1"
+            await self.started("http://\(host):\(address.port ?? 0)")
+        }
+    }
+}

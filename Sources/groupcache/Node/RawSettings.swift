@@ -1,0 +1,68 @@
+internal import Configuration
+internal import Foundation
+internal import SystemPackage
+
+/// The settings of a node as text, from one place: flags, environment or file. What is nil is left to the next place.
+struct RawSettings: Sendable, Hashable {
+    var listen: String?
+    var advertise: String?
+    var peers: [String]?
+    var dialect: String?
+    var groups: [String]?
+    var insecure: Bool?
+    var logLevel: String?
+    var drainDelay: String?
+    var drainTimeout: String?
+
+    /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
+    static let keys = ["listen", "advertise", "peers", "dialect", "groups", "insecure", "logLevel", "drainDelay", "drainTimeout"]
+
+    init() {}
+
+    /// These settings, and where they are silent those of the environment, and where that is silent too those of a JSON file.
+    ///
+    /// In the environment a semicolon parts the elements of `GROUPCACHE_GROUPS`, because a group's text holds commas.
+    func completed(environment: [String: String], file: String?) async throws -> RawSettings {
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: environment, arraySeparator: ";").prefixKeys(with: "groupcache")
+        ]
+        if let file {
+            try Self.check(file: file)
+            do {
+                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
+            } catch {
+                throw CommandError("\(file) is not a settings file: it holds more than texts, flags and lists of texts")
+            }
+        }
+        let reader = ConfigReader(providers: providers)
+        var result = self
+        // `fetch…`, because the synchronous accessors take a value of the wrong type for none: a setting that silently does nothing.
+        do {
+            if result.listen == nil { result.listen = try await reader.fetchString(forKey: "listen") }
+            if result.advertise == nil { result.advertise = try await reader.fetchString(forKey: "advertise") }
+            if result.peers == nil { result.peers = try await reader.fetchStringArray(forKey: "peers") }
+            if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
+            if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
+            if result.insecure == nil { result.insecure = try await reader.fetchBool(forKey: "insecure") }
+            if result.logLevel == nil { result.logLevel = try await reader.fetchString(forKey: "logLevel") }
+            if result.drainDelay == nil { result.drainDelay = try await reader.fetchString(forKey: "drainDelay") }
+            if result.drainTimeout == nil { result.drainTimeout = try await reader.fetchString(forKey: "drainTimeout") }
+        } catch {
+            throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
+        }
+        // Peers may be written as a list or parted by commas.
+        result.peers = result.peers?.flatMap { $0.split(separator: ",").map(String.init) }
+        return result
+    }
+
+    /// A misspelt key would otherwise be a setting that silently does nothing.
+    private static func check(file: String) throws(CommandError) {
+        guard let data = FileManager.default.contents(atPath: file) else { throw CommandError("cannot read the file \(file)") }
+        guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
+            throw CommandError("\(file) is not a JSON object")
+        }
+        if let unknown = object.keys.sorted().first(where: { !self.keys.contains($0) }) {
+            throw CommandError("\(file): no setting \"\(unknown)\"; there are \(self.keys.joined(separator: ", "))")
+        }
+    }
+}

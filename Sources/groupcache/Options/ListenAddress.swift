@@ -1,0 +1,29 @@
+internal import NIOCore
+
+/// `HOST:PORT` as `--listen` takes it; an IPv6 address stands in brackets.
+struct ListenAddress: Sendable, Hashable {
+    var host: String
+    /// 0: any free one.
+    var port: Int
+
+    init(_ text: String) throws(CommandError) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            throw .usage("--listen wants HOST:PORT, as in 127.0.0.1:8001, not \"\(text)\"")
+        }
+        var host = text[..<colon]
+        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() } else if host.contains(":") { host = "" }
+        guard !host.isEmpty else { throw .usage("--listen wants HOST:PORT, as in 127.0.0.1:8001 or [::1]:8001, not \"\(text)\"") }
+        self.host = String(host)
+        self.port = Int(port)
+    }
+
+    /// Whether only this machine can reach the address. A host name is not looked up: it counts as outside, but for `localhost`.
+    var isLoopback: Bool {
+        if self.host == "localhost" { return true }
+        switch try? SocketAddress(ipAddress: self.host, port: 0) {
+        case .v4: return self.host.hasPrefix("127.")
+        case .v6: return self.host == "::1"
+        default: return false
+        }
+    }
+}

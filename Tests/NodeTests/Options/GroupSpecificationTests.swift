@@ -1,0 +1,73 @@
+import GroupCache
+import Testing
+
+@testable import groupcache
+
+@Suite struct GroupSpecificationTests {
+    @Test func nameAndOriginAreEnough() throws {
+        let group = try GroupSpecification("scores=csv:scores.csv")
+        #expect(group.name == "scores")
+        #expect(group.origin == .csv(path: "scores.csv"))
+        #expect(group.capacity == 64 << 20)
+        #expect(group.ttl == nil)
+        #expect(group.eviction == .lru)
+        #expect(group.staleIfError == .zero && group.staleWhileRevalidate == .zero && group.negativeTTL == .zero)
+    }
+
+    @Test func everyOptionIsRead() throws {
+        let group = try GroupSpecification(
+            "g=dir:/srv/x,capacity=2GiB,ttl=30s,eviction=s3fifo,stale-if-error=1h,stale-while-revalidate=250ms,negative-ttl=5m"
+        )
+        #expect(group.origin == .directory(path: "/srv/x"))
+        #expect(group.capacity == 2 << 30)
+        #expect(group.ttl == .seconds(30))
+        #expect(group.eviction == .s3fifo)
+        #expect(group.staleIfError == .seconds(3600))
+        #expect(group.staleWhileRevalidate == .milliseconds(250))
+        #expect(group.negativeTTL == .seconds(300))
+    }
+
+    @Test(arguments: [
+        ("g=csv:/a,b.csv,ttl=1s", "/a,b.csv"),
+        ("g=csv:/a,B=1.csv,ttl=1s", "/a,B=1.csv"),
+        ("g=csv:/odd,,ttl=5.csv,ttl=1s", "/odd,ttl=5.csv"),
+        ("g=csv:/a,,b.csv,ttl=1s", "/a,b.csv"),
+        ("g=csv:/a=b.csv,ttl=1s", "/a=b.csv"),
+        ("g=csv:/end,,,ttl=1s", "/end,"),
+    ])
+    func commasOfTheOriginStay(_ text: String, _ path: String) throws {
+        let group = try GroupSpecification(text)
+        #expect(group.origin == .csv(path: path))
+        #expect(group.ttl == .seconds(1))
+    }
+
+    @Test func queriesOfURLsStay() throws {
+        let group = try GroupSpecification("g=http://h:81/x?a=1&b=2,3&k={key},ttl=2d")
+        #expect(group.origin == .http(try URLTemplate("http://h:81/x?a=1&b=2,3&k={key}")))
+        #expect(group.ttl == .seconds(172_800))
+    }
+
+    @Test(arguments: [
+        ("scores", "NAME=ORIGIN"), ("=csv:x", "NAME=ORIGIN"), ("g=ftp://x/{key}", "unknown origin"), ("g=", "unknown origin"),
+        ("g=csv:", "wants a file"), ("g=dir:", "wants a folder"), ("g=http://h/x", "no {key}"), ("g=http://{key}/x", "not in its host"),
+        ("g=csv:x,capcity=1", "no option \"capcity\""), ("g=csv:x,capacity=0", "a size like"),
+        ("g=csv:x,capacity=99999999TiB", "a size like"),
+        ("g=csv:x,ttl=30", "a time like"), ("g=csv:x,ttl=-1s", "a time like"), ("g=csv:x,eviction=fifo", "lru or s3fifo"),
+        ("g=csv:x,ttl=1s,ttl=2s", "given twice"),
+    ])
+    func whatIsWrongIsSaid(_ text: String, _ part: String) {
+        #expect { try GroupSpecification(text) } throws: { error in
+            guard let error = error as? CommandError else { return false }
+            return error.code == .usage && error.description.contains(part) && !error.description.contains("\n")
+        }
+    }
+
+    @Test(arguments: [("1", 1), ("0", 0), ("512KiB", 524_288), ("64mib", 67_108_864), ("10KB", 10_000), ("3B", 3), ("1TiB", 1 << 40)])
+    func sizes(_ text: String, _ bytes: Int) { #expect(SizeText.parse(text) == bytes) }
+
+    @Test(arguments: ["", "MiB", "1.5MiB", "-1", "1 MiB", "١MiB", "9223372036854775808", "1PiB"])
+    func noSizes(_ text: String) { #expect(SizeText.parse(text) == nil) }
+
+    @Test(arguments: ["", "s", "1", "1.5s", "-1s", "1 s", "1w", "99999999999999999999s", "36501d"])
+    func noDurations(_ text: String) { #expect(DurationText.parse(text) == nil) }
+}

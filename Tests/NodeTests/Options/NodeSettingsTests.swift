@@ -1,0 +1,88 @@
+import Foundation
+import Testing
+
+@testable import groupcache
+
+@Suite struct NodeSettingsTests {
+    private var raw: RawSettings {
+        var raw = RawSettings()
+        raw.groups = ["scores=demo:"]
+        return raw
+    }
+
+    @Test func defaults() throws {
+        let settings = try NodeSettings(self.raw)
+        #expect(settings.listen.host == "127.0.0.1" && settings.listen.port == 8001)
+        #expect(settings.peers.isEmpty)
+        #expect(settings.drainTimeout == .seconds(10) && settings.drainDelay == .zero)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:8001", true), ("127.9.9.9:1", true), ("localhost:0", true), ("[::1]:65535", true),
+        ("0.0.0.0:8001", false), ("10.0.0.1:1", false), ("[::]:1", false), ("example.org:1", false),
+    ])
+    func onlyLoopbackNeedsNoWord(_ text: String, _ isLoopback: Bool) throws {
+        var raw = self.raw
+        raw.listen = text
+        #expect(try ListenAddress(text).isLoopback == isLoopback)
+        #expect(((try? NodeSettings(raw)) != nil) == isLoopback)
+        raw.insecure = true
+        #expect((try? NodeSettings(raw)) != nil)
+    }
+
+    @Test(arguments: ["", "8001", ":8001", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:8001", "[]:1"])
+    func noAddresses(_ text: String) {
+        #expect(throws: CommandError.self) { try ListenAddress(text) }
+    }
+
+    @Test func groupsAreNeededAndDiffer() {
+        #expect(throws: CommandError.self) { try NodeSettings(RawSettings()) }
+        var raw = self.raw
+        raw.groups = ["a=demo:", "a=demo:"]
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+    }
+
+    @Test func flagsBeatTheEnvironmentWhichBeatsTheFile() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("node.json").path
+            try
+                #"{"listen": "127.0.0.1:1", "dialect": "mailgun", "logLevel": "debug", "peers": ["http://a:1", "http://b:1"], "insecure": true}"#
+                .write(toFile: file, atomically: true, encoding: .utf8)
+            var flags = RawSettings()
+            flags.listen = "127.0.0.1:3"
+            let environment = [
+                "GROUPCACHE_LISTEN": "127.0.0.1:2", "GROUPCACHE_DIALECT": "geecache",
+                "GROUPCACHE_GROUPS": "a=demo:,ttl=1s;b=csv:x", "GROUPCACHE_DRAIN_TIMEOUT": "3s",
+            ]
+            let settings = try await flags.completed(environment: environment, file: file)
+            #expect(settings.listen == "127.0.0.1:3")
+            #expect(settings.dialect == "geecache")
+            #expect(settings.logLevel == "debug")
+            #expect(settings.peers == ["http://a:1", "http://b:1"])
+            #expect(settings.groups == ["a=demo:,ttl=1s", "b=csv:x"])
+            #expect(settings.insecure == true)
+            #expect(settings.drainTimeout == "3s")
+            #expect(settings.drainDelay == nil)
+        }
+    }
+
+    @Test func peersMayBePartedByCommas() async throws {
+        let settings = try await RawSettings().completed(environment: ["GROUPCACHE_PEERS": "http://a:1,http://b:1"], file: nil)
+        #expect(settings.peers == ["http://a:1", "http://b:1"])
+    }
+
+    @Test(arguments: [#"{"lisen": "x"}"#, #"[1]"#, "{", #"{"listen": 8001}"#, #"{"groups": "scores=demo:"}"#])
+    func filesThatAreWrongAreRefused(_ text: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("node.json").path
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            await #expect(throws: CommandError.self) { try await RawSettings().completed(environment: [:], file: file) }
+        }
+    }
+
+    @Test func aMissingFileIsNamed() async {
+        await #expect { try await RawSettings().completed(environment: [:], file: "/no/such.json") } throws: {
+            ($0 as? CommandError)?.description.contains("/no/such.json") == true
+        }
+    }
+}

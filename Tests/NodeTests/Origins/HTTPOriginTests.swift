@@ -1,0 +1,138 @@
+import AsyncHTTPClient
+import GroupCache
+import Hummingbird
+import NIOCore
+import Testing
+
+@testable import groupcache
+
+@Suite(.timeLimit(.minutes(1))) struct HTTPOriginTests {
+    private func withGroup(
+        ttl: Duration? = .milliseconds(1),
+        staleIfError: Duration = .zero,
+        _ body: @escaping @Sendable (Group<OriginValue>, StubOrigin) async throws -> Void
+    ) async throws {
+        try await StubOrigin.run { origin, template in
+            var configuration = GroupConfiguration()
+            configuration.ttl = ttl
+            configuration.staleIfError = staleIfError
+            configuration.negativeTTL = .seconds(60)
+            configuration.earlyRefresh = 0
+            let group = try Group(
+                "pages",
+                capacity: .mebibytes(32),
+                configuration: configuration,
+                codec: OriginCodec(),
+                getter: HTTPOrigin(template: URLTemplate(template), client: .shared)
+            )
+            try await body(group, origin)
+        }
+    }
+
+    @Test func theBodyIsTheValueAndMaxAgeItsTime() async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { _, key in StubOrigin.text("page \(key)", [.cacheControl: "max-age=600"]) }
+            for _ in 0..<5 { #expect(try await group.get("a b/c").bytes == "page a b/c") }
+            #expect(origin.count("a b/c") == 1)
+        }
+    }
+
+    @Test func whatMayNotBeStoredIsAskedForAgain() async throws {
+        try await self.withGroup(ttl: .seconds(600)) { group, origin in
+            origin.answer { _, _ in StubOrigin.text("x", [.cacheControl: "no-store"]) }
+            for _ in 0..<3 { #expect(try await group.get("k").bytes == "x") }
+            #expect(origin.count("k") == 3)
+        }
+    }
+
+    @Test func entityTagsMakeTheNextLoadConditional() async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { request, _ in
+                if request.headers[.ifNoneMatch] == "\"1\"" {
+                    return Response(status: .notModified, headers: [.cacheControl: "max-age=600"])
+                }
+                return StubOrigin.text("one", [.eTag: "\"1\""])
+            }
+            // The first answer says no max-age, so the group's millisecond holds; the renewed entry lives on.
+            while group.statistics.notModified == 0 { #expect(try await group.get("k").bytes == "one") }
+            let count = origin.count("k")
+            for _ in 0..<3 { #expect(try await group.get("k").bytes == "one") }
+            #expect(origin.count("k") == count)
+        }
+    }
+
+    @Test func lastModifiedWorksToo() async throws {
+        let date = "Sat, 29 Oct 1994 19:43:31 GMT"
+        try await self.withGroup { group, origin in
+            origin.answer { request, _ in
+                if request.headers[.ifModifiedSince] == date { return Response(status: .notModified) }
+                return StubOrigin.text("old", [.lastModified: date])
+            }
+            while group.statistics.notModified == 0 { #expect(try await group.get("k").bytes == "old") }
+        }
+    }
+
+    @Test(arguments: [HTTPResponse.Status.notFound, .gone])
+    func missingPagesAreRemembered(_ status: HTTPResponse.Status) async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { _, _ in StubOrigin.text("no", status: status) }
+            for _ in 0..<3 {
+                await #expect { try await group.get("k") } throws: { ($0 as? GroupCacheError)?.code == .notFound }
+            }
+            #expect(origin.count("k") == 1)
+        }
+    }
+
+    @Test(arguments: [HTTPResponse.Status.internalServerError, .serviceUnavailable, .forbidden, .noContent])
+    func failuresServeTheOldValue(_ status: HTTPResponse.Status) async throws {
+        try await self.withGroup(staleIfError: .seconds(600)) { group, origin in
+            origin.answer { _, _ in StubOrigin.text("good") }
+            #expect(try await group.get("k").bytes == "good")
+            origin.answer { _, _ in StubOrigin.text("bad", status: status) }
+            // The value's millisecond ends at some time; then the origin fails and the old value goes on.
+            while group.statistics.staleHits == 0, group.statistics.localLoadErrors == 0 {
+                #expect(try await group.get("k").bytes == "good")
+            }
+            #expect(try await group.get("k").bytes == "good")
+            origin.answer { _, _ in StubOrigin.text("better", [.cacheControl: "max-age=600"]) }
+            while try await group.get("k").bytes != "better" { try Task.checkCancellation() }
+            // A key without an old value tells the failure.
+            origin.answer { _, _ in StubOrigin.text("bad", status: status) }
+            await #expect { try await group.get("other") } throws: { ($0 as? GroupCacheError)?.code == .getterFailed }
+        }
+    }
+
+    @Test func bodiesThatAreTooLargeAreRefused() async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { _, _ in
+                Response(
+                    status: .ok,
+                    body: .init { writer in
+                        let part = ByteBuffer(repeating: 7, count: 1 << 20)
+                        for _ in 0..<9 { try await writer.write(part) }
+                        try await writer.finish(nil)
+                    }
+                )
+            }
+            await #expect(throws: GroupCacheError.self) { try await group.get("k") }
+        }
+    }
+
+    @Test func redirectsEnd() async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { _, key in Response(status: .found, headers: [.location: "/v/\(key)x"]) }
+            await #expect(throws: GroupCacheError.self) { try await group.get("k") }
+        }
+    }
+
+    @Test func anOriginThatIsGoneIsAFailure() async throws {
+        let port = try await FreePorts.any(1)[0]
+        let group = try Group(
+            "pages",
+            capacity: .mebibytes(1),
+            codec: OriginCodec(),
+            getter: HTTPOrigin(template: URLTemplate("http://127.0.0.1:\(port)/{key}"), client: .shared)
+        )
+        await #expect { try await group.get("k") } throws: { ($0 as? GroupCacheError)?.code == .getterFailed }
+    }
+}

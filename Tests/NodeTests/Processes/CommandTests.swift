@@ -1,0 +1,77 @@
+import Foundation
+import Subprocess
+import Testing
+
+extension ProcessTests {
+    @Suite struct CommandTests {
+        private func run(_ arguments: [String]) async throws -> Child.End<Void> {
+            try await Child.run(try Programs.path("groupcache"), arguments)
+        }
+
+        @Test func everyCommandAsksTheNode() async throws {
+            let end = try await NodeProgram.serve(["--listen", "127.0.0.1:0", "--group", "scores=demo:"]) { child, url in
+                let node = ["--node", url]
+                #expect(try await self.run(["health"] + node).status == .exited(0))
+
+                var end = try await self.run(["get", "Tom"] + node)
+                #expect(end.status == .exited(0) && end.output == "630" && end.error.isEmpty)
+                end = try await self.run(["get", "a/b", "--json"] + node)
+                #expect(end.output.contains(#""value":"42""#), "\(end.output)")
+                end = try await self.run(["get", "nobody"] + node)
+                #expect(end.status == .exited(4) && end.output.isEmpty && !end.error.contains("\n"))
+                end = try await self.run(["get", "Tom", "--group", "nothing"] + node)
+                #expect(end.status == .exited(4))
+
+                #expect(try await self.run(["set", "new key", "12 34"] + node).status == .exited(0))
+                #expect(try await self.run(["get", "new key"] + node).output == "12 34")
+                #expect(try await self.run(["remove", "new key"] + node).status == .exited(0))
+                #expect(try await self.run(["get", "new key"] + node).status == .exited(4))
+                #expect(try await self.run(["set", "Tom", "1", "--ttl", "60s"] + node).status == .exited(0))
+                #expect(try await self.run(["get", "Tom"] + node).output == "1")
+                #expect(try await self.run(["clear", "--json"] + node).output == #"{"done":true}"#)
+                #expect(try await self.run(["get", "Tom"] + node).output == "630")
+
+                end = try await self.run(["stats"] + node)
+                #expect(end.output.split(separator: "\n").contains { $0.hasPrefix("gets ") }, "\(end.output)")
+                #expect(end.output.contains("main.items"))
+                end = try await self.run(["stats", "--json"] + node)
+                let counters = try JSONDecoder().decode(GroupCounters.self, from: Data(end.output.utf8))
+                #expect(counters.gets > 5)
+
+                end = try await self.run(["ring", "Tom"] + node)
+                #expect(end.status == .exited(0) && end.output.contains("owner  \(url)"), "\(end.output)")
+                end = try await self.run(["ring", "--json"] + node)
+                #expect(end.output.contains(#""dialect":"native""#))
+                child.signal(.terminate)
+                await child.wait()
+                #expect(try await self.run(["health"] + node).status == .exited(3))
+                end = try await self.run(["get", "Tom"] + node)
+                #expect(end.status == .exited(3) && end.error.contains(url) && !end.error.contains("\n"))
+            }
+            #expect(end.status == .exited(0), "\(end.error)")
+        }
+
+        @Test func aNodeCanBeSetUpByEnvironmentAndFile() async throws {
+            try await withTemporaryFolder { folder in
+                let file = folder.appendingPathComponent("node.json").path
+                try #"{"listen": "127.0.0.1:0", "groups": ["file=demo:"]}"#.write(toFile: file, atomically: true, encoding: .utf8)
+                _ = try await NodeProgram.serve(["--config", file], environment: ["GROUPCACHE_GROUPS": "one=demo:;two=demo:"]) { _, url in
+                    #expect(try await fetch("\(url)/v1/groups/two/keys/Tom").text == "630")
+                    #expect(try await fetch("\(url)/v1/groups/file/keys/Tom").status == 404)
+                }
+            }
+        }
+
+        @Test func localNumbersHaveTheirNames() async throws {
+            let end = try await self.run(["bench", "local", "--json", "--rounds", "1", "--entries", "20000"])
+            #expect(end.status == .exited(0), "\(end.error)")
+            let numbers = try JSONDecoder().decode([String: Double].self, from: Data(end.output.utf8))
+            for name in ["get_ns", "get_2threads_ns", "cached_ns", "lru_get_ns", "s3fifo_get_ns", "ring8_ns", "ring512_ns"] {
+                #expect((numbers[name] ?? 0) > 0, "\(name)")
+            }
+            #if os(Linux)
+                #expect(numbers["overhead_bytes_per_entry"] != nil)
+            #endif
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Subprocess
+import Testing
+
+@testable import groupcache
+
+extension ProcessTests {
+    @Suite struct KillTests {
+        private struct Numbers: Decodable {
+            var gets: Int
+            var errors: Int
+            var notFound: Int
+            enum CodingKeys: String, CodingKey {
+                case gets, errors
+                case notFound = "not_found"
+            }
+        }
+
+        @Test(arguments: [0, 1, 2])
+        func noGetFailsWhenANodeIsKilled(_ victim: Int) async throws {
+            try await withTemporaryFolder { folder in
+                let file = folder.appendingPathComponent("bench.csv").path
+                let lines = (0..<2000).map { "\(BenchKeys.key($0)),value of \($0)\n" }
+                try lines.joined().write(toFile: file, atomically: true, encoding: .utf8)
+                _ = try await ClusterTests.run(["--group", "bench=csv:\(file)"]) { cluster, urls in
+                    let processes = try ClusterTests.processes(cluster)
+                    let arguments = [
+                        "bench", "peer", "--node", urls.joined(separator: ","), "--group", "bench", "--keys", "2000",
+                        "--concurrency", "32", "--seconds", "4", "--json",
+                    ]
+                    let bench = try await Child.run(try Programs.path("groupcache"), arguments) { child in
+                        // Once every key has been loaded the warm-up is over, or nearly.
+                        _ = try await fetch(
+                            "\(urls[victim])/v1/groups/bench/stats",
+                            until: {
+                                try $0.json(GroupCounters.self).serverRequests > 5000
+                            }
+                        )
+                        #expect(kill(processes[victim], SIGKILL) == 0)
+                        _ = try await cluster.error.line { $0.contains("died") }
+                        await child.wait()
+                    }
+                    #expect(bench.status == .exited(0), "\(bench.error)")
+                    let numbers = try JSONDecoder().decode(Numbers.self, from: Data(bench.output.utf8))
+                    #expect(numbers.errors == 0 && numbers.notFound == 0 && numbers.gets > 5000, "\(bench.output)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/// The counters of `/v1/groups/{g}/stats` that tests look at.
+struct GroupCounters: Decodable, Sendable {
+    var gets: Int
+    var cacheHits: Int
+    var localLoads: Int
+    var localLoadErrors: Int
+    var peerLoads: Int
+    var serverRequests: Int
+    var notModified: Int?
+
+    static func fetch(node: String, group: String) async throws -> GroupCounters {
+        try await NodeTests.fetch("\(node)/v1/groups/\(group)/stats").json()
+    }
+}

@@ -1,0 +1,36 @@
+import Foundation
+import Testing
+
+/// A program of others that a test works with. Without it the test is skipped by name; with `GROUPCACHE_REQUIRE=all` in the environment
+/// it runs all the same and fails.
+enum Neighbour: String, Sendable {
+    case go
+    case nginx
+
+    /// Whether the test is to run.
+    var isWanted: Bool { self.path != nil || ProcessInfo.processInfo.environment["GROUPCACHE_REQUIRE"] == "all" }
+
+    /// What to install.
+    var comment: Comment {
+        switch self {
+        case .go: "needs Go and golang/groupcache (Debian: golang-go golang-github-golang-groupcache-dev)"
+        case .nginx: "needs nginx (Debian: nginx-light)"
+        }
+    }
+
+    /// Where the program is.
+    func require() throws -> String {
+        guard let path = self.path else {
+            throw TestFailure("\(self.rawValue) is missing and GROUPCACHE_REQUIRE=all: the test \(self.comment)")
+        }
+        return path
+    }
+
+    private var path: String? {
+        let folders =
+            (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/bin"]
+        guard let path = folders.map({ $0 + "/" + self.rawValue }).first(where: FileManager.default.isExecutableFile) else { return nil }
+        if self == .go, !FileManager.default.fileExists(atPath: "/usr/share/gocode/src/github.com/golang/groupcache") { return nil }
+        return path
+    }
+}
