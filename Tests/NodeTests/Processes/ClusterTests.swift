@@ -1,6 +1,6 @@
 import Foundation
-import NIOCore
 import GroupCache
+import NIOCore
 import Subprocess
 import Testing
 
