@@ -3,16 +3,18 @@ internal import GroupCache
 /// Times of the operations of one process.
 struct LocalBenchmark {
     let rounds: Int
+    let operations: Int
     private let keys: [String]
     private let order: [Int]
 
     private static let keyCount = 65_536
-    private static let operations = 1 << 20
 
-    init(rounds: Int) {
+    /// - Parameter operations: How many operations a round has.
+    init(rounds: Int, operations: Int) {
         self.rounds = rounds
+        self.operations = operations
         self.keys = (0..<Self.keyCount).map(BenchKeys.key)
-        self.order = BenchKeys.order(Self.keyCount, length: Self.operations)
+        self.order = BenchKeys.order(Self.keyCount, length: operations)
     }
 
     /// Names and nanoseconds.
@@ -99,13 +101,13 @@ struct LocalBenchmark {
         }
     }
 
-    /// The median over the rounds of the time of one of ``operations``, after one round that does not count.
+    /// The median over the rounds of the time of one of the ``operations``, after one round that does not count.
     private func median(_ body: () async throws -> Void) async throws -> Double {
         try await body()
         var times: [Double] = []
         for _ in 0..<self.rounds {
             let time = try await ContinuousClock().measure { try await body() }
-            times.append(time.nanoseconds / Double(Self.operations))
+            times.append(time.nanoseconds / Double(self.operations))
         }
         return times.sorted()[times.count / 2]
     }

@@ -14,6 +14,8 @@ struct BenchLocalCommand: AsyncParsableCommand {
 
     @Option(help: "Rounds to take the median of, 1 to 99.")
     var rounds = 5
+    @Option(help: "Operations in a round.")
+    var operations = 1 << 20
     @Option(help: "Entries for the measurement of memory.")
     var entries = 1_000_000
     @Flag(help: "Print JSON.")
@@ -22,9 +24,10 @@ struct BenchLocalCommand: AsyncParsableCommand {
     func run() async throws {
         guard (1...99).contains(self.rounds) else { throw CommandError.usage("--rounds is 1 to 99, not \(self.rounds)") }
         guard (1000...100_000_000).contains(self.entries) else { throw CommandError.usage("--entries is 1000 to 100000000") }
+        guard (1000...100_000_000).contains(self.operations) else { throw CommandError.usage("--operations is 1000 to 100000000") }
         // Memory first, while nothing else has been allocated and freed.
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
-        var results = try await LocalBenchmark(rounds: self.rounds).run()
+        var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
         if self.json {
             let rounded = results.map { ($0.0, ($0.1 * 100).rounded() / 100) }

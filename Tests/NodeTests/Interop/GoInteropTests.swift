@@ -52,7 +52,8 @@ extension ProcessTests {
             let wire = Wire(program: "gopeer", arguments: ["-plus", "literal"], dialect: "groupcache")
             try await self.withRing(wire, go: 1, ours: 1) { go, ours in
                 try await forEachConcurrently(InteropKeys.all) { key in
-                    #expect(try await fetch(NodeProgram.keyURL(ours[0], "scores", key)).text == InteropKeys.value(key), "\(key)")
+                    let answer = try await fetch(NodeProgram.keyURL(ours[0], "scores", key))
+                    #expect(answer.text == InteropKeys.value(key), "\(key)")
                 }
                 #expect(try await GoPeer.loads(go[0]).count > 100)
                 #expect(try await GroupCounters.fetch(node: ours[0], group: "scores").peerLoads > 100)

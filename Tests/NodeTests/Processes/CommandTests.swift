@@ -63,7 +63,7 @@ extension ProcessTests {
         }
 
         @Test func localNumbersHaveTheirNames() async throws {
-            let end = try await self.run(["bench", "local", "--json", "--rounds", "1", "--entries", "20000"])
+            let end = try await self.run(["bench", "local", "--json", "--rounds", "1", "--operations", "5000", "--entries", "20000"])
             #expect(end.status == .exited(0), "\(end.error)")
             let numbers = try JSONDecoder().decode([String: Double].self, from: Data(end.output.utf8))
             for name in ["get_ns", "get_2threads_ns", "cached_ns", "lru_get_ns", "s3fifo_get_ns", "ring8_ns", "ring512_ns"] {
