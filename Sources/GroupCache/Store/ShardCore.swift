@@ -135,6 +135,8 @@ struct ShardCore: ~Copyable {
     mutating func insert(_ hash: UInt64, _ key: PackedKey, size: EntrySize, near: Bool, proven: Bool, life: EntryLife, now: Int64)
         -> (slot: Int, isNew: Bool)
     {
+        // Uses that came before this insert must not end up in front of it.
+        self.replayTouches()
         let hash = UInt32(truncatingIfNeeded: hash)
         let isNew = self.freeHead < 0
         let slot = isNew ? self.slab.used : Int(self.freeHead)

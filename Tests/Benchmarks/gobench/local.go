@@ -166,12 +166,12 @@ func measureRing(peers int) float64 {
 // measureMemory is what the live heap grew by for each entry, less the entry's 13 bytes of key and 64 of value.
 // The heap's growth is the kindest measure to Go: its process holds about twice that between collections.
 func measureMemory(entries int) float64 {
-	const keyBytes = 13
+	keyBytes := float64(len(key(0)))
 	group := newMemoryGroup()
 	ctx := context.Background()
 	get := func(n int) {
 		var dest groupcache.ByteView
-		if err := group.Get(ctx, fmt.Sprintf("k%012d", n), groupcache.ByteViewSink(&dest)); err != nil {
+		if err := group.Get(ctx, key(n), groupcache.ByteViewSink(&dest)); err != nil {
 			panic(err)
 		}
 	}

@@ -20,8 +20,8 @@ const (
 	valueBytes = 64
 )
 
-// key is the same 11 bytes on either side of the comparison.
-func key(n int) string { return fmt.Sprintf("key-%07d", n) }
+// key is the same 13 bytes on either side of the comparison.
+func key(n int) string { return fmt.Sprintf("key-%09d", n) }
 
 // value is 64 bytes that tell the key they belong to.
 func value(key string) []byte {

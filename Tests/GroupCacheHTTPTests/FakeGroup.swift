@@ -1,0 +1,87 @@
+import GroupCache
+import NIOConcurrencyHelpers
+
+/// A group without a cache policy: what was set or loaded stays.
+final class FakeGroup: PeerServing {
+    typealias Loader = @Sendable (Key) async throws(GroupCacheError) -> ByteView
+
+    private struct State {
+        var entries: [Key: PeerEntry] = [:]
+        var loads: [Key: Int] = [:]
+        var timeouts: [Duration?] = []
+    }
+
+    let name: String
+    private let peers: (any PeerPicker)?
+    private let loader: Loader
+    private let state = NIOLockedValueBox(State())
+
+    init(_ name: String = "scores", peers: (any PeerPicker)? = nil, loader: @escaping Loader = { _ throws(GroupCacheError) in throw .notFound }) {
+        self.name = name
+        self.peers = peers
+        self.loader = loader
+    }
+
+    subscript(_ key: Key) -> ByteView? {
+        get { self.state.withLockedValue { $0.entries[key]?.value } }
+        set { self.state.withLockedValue { $0.entries[key] = newValue.map { PeerEntry(value: $0) } } }
+    }
+
+    func put(_ key: Key, _ value: ByteView, ttl: Duration) { self.state.withLockedValue { $0.entries[key] = PeerEntry(value: value, ttl: ttl) } }
+    func ttl(_ key: Key) -> Duration? { self.state.withLockedValue { $0.entries[key]?.ttl } }
+    var loads: [Key: Int] { self.state.withLockedValue { $0.loads } }
+    /// Those that peers sent along.
+    var timeouts: [Duration?] { self.state.withLockedValue { $0.timeouts } }
+
+    var summary: GroupSummary { GroupSummary(name: self.name, capacity: 1 << 20, eviction: "lru", ttl: nil) }
+    var statistics: GroupStatistics {
+        var statistics = GroupStatistics()
+        statistics.localLoads = self.loads.values.reduce(0, +)
+        statistics.main.items = self.state.withLockedValue { $0.entries.count }
+        return statistics
+    }
+
+    func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
+        var bytes: [UInt8] = []
+        for index in 0..<key.count { bytes.append(key[index]) }
+        let key = Key(bytes: bytes)
+        return self.state.withLockedValue { $0.entries[key] }.map { ServedEntry(value: $0.value, source: .main, age: 7, ttl: $0.ttl) }
+    }
+
+    func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
+        var isPeer = false
+        if case .peer = requester { isPeer = true }
+        if isPeer { self.state.withLockedValue { $0.timeouts.append(timeout) } }
+        if let value = self[key] { return ServedEntry(value: value, source: .main) }
+        if !isPeer, let owner = self.peers?.pickPeer(for: key).owner {
+            let entry = try await owner.get(PeerRequest(group: self.name, key: key))
+            return ServedEntry(value: entry.value, source: .peer, ttl: entry.ttl)
+        }
+        self.state.withLockedValue { $0.loads[key, default: 0] += 1 }
+        let value = try await self.loader(key)
+        self[key] = value
+        return ServedEntry(value: value, source: .loaded)
+    }
+
+    func serve(
+        _ keys: [Key], for requester: Requester, timeout: Duration?, each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async {
+        for key in keys {
+            do throws(GroupCacheError) {
+                await each(key, .success(try await self.serve(key, for: requester, timeout: timeout)))
+            } catch {
+                await each(key, .failure(error))
+            }
+        }
+    }
+
+    func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError) {
+        self.state.withLockedValue { $0.entries[key] = entry }
+    }
+
+    func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError) {
+        self.state.withLockedValue { $0.entries[key] = nil }
+    }
+
+    func serveClear() { self.state.withLockedValue { $0.entries = [:] } }
+}

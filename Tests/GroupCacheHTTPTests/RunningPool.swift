@@ -1,0 +1,23 @@
+import GroupCache
+import GroupCacheHTTP
+import NIOCore
+
+/// Runs pools on free ports for the length of `body`.
+func withPools<R: Sendable>(
+    _ count: Int = 1, _ configure: @Sendable (inout HTTPPool.Configuration) -> Void = { _ in },
+    _ body: @Sendable ([(pool: HTTPPool, port: Int)]) async throws -> R
+) async throws -> R {
+    var configuration = HTTPPool.Configuration()
+    configuration.listen = .init(host: "127.0.0.1", port: 0)
+    configure(&configuration)
+    let pools = try (0..<count).map { _ in try HTTPPool(configuration: configuration) }
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+        defer { tasks.cancelAll() }
+        var running: [(pool: HTTPPool, port: Int)] = []
+        for pool in pools {
+            tasks.addTask { try await pool.run() }
+            running.append((pool, try await pool.boundAddress.port ?? 0))
+        }
+        return try await body(running)
+    }
+}
