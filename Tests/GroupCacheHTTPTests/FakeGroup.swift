@@ -16,7 +16,11 @@ final class FakeGroup: PeerServing {
     private let loader: Loader
     private let state = NIOLockedValueBox(State())
 
-    init(_ name: String = "scores", peers: (any PeerPicker)? = nil, loader: @escaping Loader = { _ throws(GroupCacheError) in throw .notFound }) {
+    init(
+        _ name: String = "scores",
+        peers: (any PeerPicker)? = nil,
+        loader: @escaping Loader = { _ throws(GroupCacheError) in throw .notFound }
+    ) {
         self.name = name
         self.peers = peers
         self.loader = loader
@@ -27,7 +31,9 @@ final class FakeGroup: PeerServing {
         set { self.state.withLockedValue { $0.entries[key] = newValue.map { PeerEntry(value: $0) } } }
     }
 
-    func put(_ key: Key, _ value: ByteView, ttl: Duration) { self.state.withLockedValue { $0.entries[key] = PeerEntry(value: value, ttl: ttl) } }
+    func put(_ key: Key, _ value: ByteView, ttl: Duration) {
+        self.state.withLockedValue { $0.entries[key] = PeerEntry(value: value, ttl: ttl) }
+    }
     func ttl(_ key: Key) -> Duration? { self.state.withLockedValue { $0.entries[key]?.ttl } }
     var loads: [Key: Int] { self.state.withLockedValue { $0.loads } }
     /// Those that peers sent along.
@@ -48,13 +54,15 @@ final class FakeGroup: PeerServing {
         return self.state.withLockedValue { $0.entries[key] }.map { ServedEntry(value: $0.value, source: .main, age: 7, ttl: $0.ttl) }
     }
 
-    func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
+    func serve(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry {
         var isPeer = false
         if case .peer = requester { isPeer = true }
         if isPeer { self.state.withLockedValue { $0.timeouts.append(timeout) } }
-        if let value = self[key] { return ServedEntry(value: value, source: .main) }
+        if !reload, let value = self[key] { return ServedEntry(value: value, source: .main) }
         if !isPeer, let owner = self.peers?.pickPeer(for: key).owner {
-            let entry = try await owner.get(PeerRequest(group: self.name, key: key))
+            var request = PeerRequest(group: self.name, key: key)
+            request.reload = reload
+            let entry = try await owner.get(request)
             return ServedEntry(value: entry.value, source: .peer, ttl: entry.ttl)
         }
         self.state.withLockedValue { $0.loads[key, default: 0] += 1 }
@@ -64,11 +72,14 @@ final class FakeGroup: PeerServing {
     }
 
     func serve(
-        _ keys: [Key], for requester: Requester, timeout: Duration?, each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+        _ keys: [Key],
+        for requester: Requester,
+        timeout: Duration?,
+        each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async {
         for key in keys {
             do throws(GroupCacheError) {
-                await each(key, .success(try await self.serve(key, for: requester, timeout: timeout)))
+                await each(key, .success(try await self.serve(key, for: requester, timeout: timeout, reload: false)))
             } catch {
                 await each(key, .failure(error))
             }

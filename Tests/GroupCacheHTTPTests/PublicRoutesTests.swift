@@ -125,7 +125,10 @@ import Testing
         try await self.withNode { connection, group, _ in
             for origin in ["http://evil.example", "null", "http://x.evil", "https://y"] {
                 let (head, _) = try await self.get(
-                    "/v1/groups/scores/keys/Tom", connection, method: "DELETE", headers: "Origin: \(origin)\r\n"
+                    "/v1/groups/scores/keys/Tom",
+                    connection,
+                    method: "DELETE",
+                    headers: "Origin: \(origin)\r\n"
                 )
                 #expect(head.hasPrefix("HTTP/1.1 403"), "\(origin)")
             }
@@ -138,7 +141,8 @@ import Testing
     @Test func otherMethodsAreToldWhatIsAllowed() async throws {
         try await self.withNode { connection, _, _ in
             for (method, path, allow) in [
-                ("POST", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"), ("PATCH", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"),
+                ("POST", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"),
+                ("PATCH", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"),
                 ("GET", "/v1/groups/scores/keys", "DELETE"), ("DELETE", "/v1/groups", "GET, HEAD"), ("PUT", "/livez", "GET, HEAD"),
                 ("GET", "/v1/groups/scores/keys:get", "POST"), ("POST", "/_groupcache/scores/x", "GET, HEAD, PUT, DELETE"),
             ] {
@@ -182,7 +186,9 @@ import Testing
         try await self.withNode { connection, _, pool in
             try await #expect(self.get("/livez", connection).body == "ok\n")
             try await #expect(self.get("/readyz", connection).body == "ok\n")
-            try await #expect(self.get("/v1/groups", connection).body.contains(#""items":[{"name":"scores","capacity":1048576,"eviction":"lru"}]"#))
+            try await #expect(
+                self.get("/v1/groups", connection).body.contains(#""items":[{"name":"scores","capacity":1048576,"eviction":"lru"}]"#)
+            )
             try await #expect(self.get("/v1/groups/scores", connection).body.contains("\"kind\":\"Group\""))
             let statistics = try await self.get("/v1/groups/scores/stats", connection).body
             #expect(statistics.contains(#""gets":0,"cacheHits":0,"hotHits":0,"loads":0"#))

@@ -4,7 +4,8 @@ import NIOCore
 
 /// Runs pools on free ports for the length of `body`.
 func withPools<R: Sendable>(
-    _ count: Int = 1, _ configure: @Sendable (inout HTTPPool.Configuration) -> Void = { _ in },
+    _ count: Int = 1,
+    _ configure: @Sendable (inout HTTPPool.Configuration) -> Void = { _ in },
     _ body: @Sendable ([(pool: HTTPPool, port: Int)]) async throws -> R
 ) async throws -> R {
     var configuration = HTTPPool.Configuration()

@@ -20,18 +20,28 @@ public final class HTTPGetter: PeerGetter, Sendable {
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``.
     public convenience init(
-        url: String, dialect: Dialect = .native, configuration: HTTPPool.Configuration.Client = .init(), maximumValueSize: Int = 8 << 20,
+        url: String,
+        dialect: Dialect = .native,
+        configuration: HTTPPool.Configuration.Client = .init(),
+        maximumValueSize: Int = 8 << 20,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
         self.init(
-            url: try PeerURL(url), dialect: dialect, configuration: configuration, maximumValueSize: maximumValueSize,
+            url: try PeerURL(url),
+            dialect: dialect,
+            configuration: configuration,
+            maximumValueSize: maximumValueSize,
             eventLoopGroup: eventLoopGroup
         )
     }
 
     init(
-        url: PeerURL, dialect: Dialect, configuration: HTTPPool.Configuration.Client, maximumValueSize: Int, eventLoopGroup: any EventLoopGroup
+        url: PeerURL,
+        dialect: Dialect,
+        configuration: HTTPPool.Configuration.Client,
+        maximumValueSize: Int,
+        eventLoopGroup: any EventLoopGroup
     ) {
         self.id = url.id(dialect)
         self.url = url

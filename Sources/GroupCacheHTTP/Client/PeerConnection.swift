@@ -48,8 +48,14 @@ final class PeerConnection: ChannelInboundHandler {
             let rest = max(1, (call.deadline - .now()).nanoseconds / 1_000_000)
             let version = self.lane.ringVersion.load(ordering: .relaxed)
             settings.dialect.appendRequest(
-                operation, request, host: settings.url.authority, path: settings.url.path, ring: version == 0 ? nil : version,
-                timeout: Int(rest), now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0, to: &self.output
+                operation,
+                request,
+                host: settings.url.authority,
+                path: settings.url.path,
+                ring: version == 0 ? nil : version,
+                timeout: Int(rest),
+                now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
+                to: &self.output
             )
         case .path(let path):
             self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n\r\n")
@@ -106,7 +112,9 @@ final class PeerConnection: ChannelInboundHandler {
                     case .path: 1 << 20
                     default: head.status == 200 ? settings.dialect.maximumBody(valueSize: settings.maximumValueSize) : 65_536
                     }
-                self.decoder = try head.body.map { body throws(Refusal) in try BodyDecoder(body, limit: limit) } ?? BodyDecoder(untilCloseWithin: limit)
+                self.decoder =
+                    try head.body.map { body throws(Refusal) in try BodyDecoder(body, limit: limit) }
+                    ?? BodyDecoder(untilCloseWithin: limit)
             }
             guard let head = self.head, try self.decoder?.decode(&self.input, into: &self.body) == true else { return }
             self.finish(head)

@@ -22,7 +22,13 @@ extension Dialect {
     ///   - path: the path of the peer's URL without its last slash, usually empty.
     ///   - now: UnixNano.
     func appendRequest(
-        _ operation: Operation, _ request: PeerRequest, host: String, path: String, ring: UInt64?, timeout: Int, now: Int64,
+        _ operation: Operation,
+        _ request: PeerRequest,
+        host: String,
+        path: String,
+        ring: UInt64?,
+        timeout: Int,
+        now: Int64,
         to buffer: inout ByteBuffer
     ) {
         switch operation {
@@ -37,6 +43,7 @@ extension Dialect {
         PercentEncoding.append(request.key.bytes.span, to: &buffer)
         buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
         buffer.writeString(host)
+        if request.reload { buffer.writeStaticString("\r\nCache-Control: no-cache") }
         if self.base == .native {
             if let ring {
                 buffer.writeStaticString("\r\nGroupCache-Ring: ")

@@ -11,7 +11,7 @@ public import GroupCache
 /// | ``mailgun`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | URL |
 /// | ``groupcacheGo`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | `host:port` |
 ///
-/// Headers of our own, all optional; other implementations ignore them:
+/// A request with `Cache-Control: no-cache` makes one of our nodes load the value anew. Headers of our own, all optional; other implementations ignore them:
 ///
 /// | header | on | meaning |
 /// |---|---|---|

@@ -158,7 +158,10 @@ extension HTTPPool.Configuration {
             try require(timeout > .zero && timeout <= .seconds(86_400), "server.\(name) is not positive and at most a day")
         }
         try require(server.drainDelay >= .zero && server.drainDelay <= .seconds(86_400), "server.drainDelay is negative or more than a day")
-        try require(server.drainTimeout >= .zero && server.drainTimeout <= .seconds(86_400), "server.drainTimeout is negative or more than a day")
+        try require(
+            server.drainTimeout >= .zero && server.drainTimeout <= .seconds(86_400),
+            "server.drainTimeout is negative or more than a day"
+        )
         try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
         try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
         try self.client.validate()

@@ -32,7 +32,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one clear line: a setting out of its range, a malformed
     ///   or repeated URL, a node that is not among its peers.
     public init(
-        configuration: Configuration = Configuration(), logger: Logger? = nil,
+        configuration: Configuration = Configuration(),
+        logger: Logger? = nil,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
@@ -49,7 +50,13 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         if url != nil, configuration.listen == nil {
             throw GroupCacheError(.invalidConfiguration, "a pool that does not listen has no URL to advertise")
         }
-        let members = try Members.make(configuration.peers, url: url, configuration: configuration, eventLoopGroup: eventLoopGroup, old: nil)
+        let members = try Members.make(
+            configuration.peers,
+            url: url,
+            configuration: configuration,
+            eventLoopGroup: eventLoopGroup,
+            old: nil
+        )
         let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
         self.core = PoolCore(configuration: configuration, logger: logger ?? silent, members: members)
     }
@@ -72,7 +79,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         let url: PeerURL? = if let selfURL { try PeerURL(selfURL) } else { nil }
         try self.replaceMembers { old throws(GroupCacheError) in
             try Members.make(
-                peers, url: url ?? old.url, configuration: self.configuration, eventLoopGroup: self.eventLoopGroup, old: old
+                peers,
+                url: url ?? old.url,
+                configuration: self.configuration,
+                eventLoopGroup: self.eventLoopGroup,
+                old: old
             )
         }
     }

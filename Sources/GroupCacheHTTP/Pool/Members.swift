@@ -26,7 +26,11 @@ final class Members: Sendable {
 
     /// - Parameter old: whose getters, with their connections, are used again.
     static func make(
-        _ peers: [HTTPPool.Peer], url: PeerURL?, configuration: HTTPPool.Configuration, eventLoopGroup: any EventLoopGroup, old: Members?
+        _ peers: [HTTPPool.Peer],
+        url: PeerURL?,
+        configuration: HTTPPool.Configuration,
+        eventLoopGroup: any EventLoopGroup,
+        old: Members?
     ) throws(GroupCacheError) -> Members {
         let dialect = configuration.dialect
         var byID: [String: PeerURL] = [:]
@@ -54,7 +58,10 @@ final class Members: Sendable {
             guard member.id != selfID, let peerURL = byID[member.id] else { return nil }
             if let getter = known[member.id], getter.url == peerURL { return getter }
             return HTTPGetter(
-                url: peerURL, dialect: dialect, configuration: configuration.client, maximumValueSize: configuration.limits.valueSize,
+                url: peerURL,
+                dialect: dialect,
+                configuration: configuration.client,
+                maximumValueSize: configuration.limits.valueSize,
                 eventLoopGroup: eventLoopGroup
             )
         }

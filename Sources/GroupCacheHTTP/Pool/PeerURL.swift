@@ -26,7 +26,9 @@ struct PeerURL: Sendable, Hashable {
         }
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw invalid("it holds spaces or characters beyond ASCII") }
         let scheme = "http://"
-        guard text.count > scheme.count, text.prefix(scheme.count).lowercased() == scheme else { throw invalid("it does not begin with http://") }
+        guard text.count > scheme.count, text.prefix(scheme.count).lowercased() == scheme else {
+            throw invalid("it does not begin with http://")
+        }
         let rest = text.dropFirst(scheme.count)
         guard !rest.contains(where: { "?#@".contains($0) }) else { throw invalid("it has a query, a fragment or a user") }
         let authority = rest.prefix { $0 != "/" }

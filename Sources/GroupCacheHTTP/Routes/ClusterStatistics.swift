@@ -43,7 +43,8 @@ enum ClusterStatistics {
             for (name, path) in GroupStatistics.caches where page.contains(Name(stringValue: name)) {
                 let cache = try page.nestedContainer(keyedBy: Name.self, forKey: Name(stringValue: name))
                 for (name, inner) in CacheStatistics.counters {
-                    self.statistics[keyPath: path][keyPath: inner] = try cache.decodeIfPresent(Int.self, forKey: Name(stringValue: name)) ?? 0
+                    self.statistics[keyPath: path][keyPath: inner] =
+                        try cache.decodeIfPresent(Int.self, forKey: Name(stringValue: name)) ?? 0
                 }
             }
         }

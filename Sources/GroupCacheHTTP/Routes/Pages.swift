@@ -23,7 +23,12 @@ enum Pages {
         }
     }
 
-    static func statistics(_ name: String, _ statistics: GroupStatistics, scope: String = "node", nodes: [(id: String, answered: Bool)] = [])
+    static func statistics(
+        _ name: String,
+        _ statistics: GroupStatistics,
+        scope: String = "node",
+        nodes: [(id: String, answered: Bool)] = []
+    )
         -> ByteBuffer
     {
         self.page { json in

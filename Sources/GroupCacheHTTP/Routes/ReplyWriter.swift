@@ -23,14 +23,17 @@ struct ReplyWriter {
             out.writeStaticString("\r\nContent-Length: 0\r\n\r\n")
         case .failure(let status): self.writeStatus(status, options, to: &out)
         case .peerFailure(let error): self.writePeerFailure(error, options, to: &out)
-        case .peerMethod(let allow): self.writeStatus(Status(405, "peers of this dialect do not do that", .request, allow: allow), options, to: &out)
+        case .peerMethod(let allow):
+            self.writeStatus(Status(405, "peers of this dialect do not do that", .request, allow: allow), options, to: &out)
         }
     }
 
     /// The head of a chunked answer of JSON lines.
     func writeStreamHead(_ options: ReplyOptions, to out: inout ByteBuffer) {
         self.begin(200, options, to: &out)
-        out.writeStaticString("\r\nContent-Type: application/jsonl\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\n\r\n")
+        out.writeStaticString(
+            "\r\nContent-Type: application/jsonl\r\nX-Content-Type-Options: nosniff\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
     }
 
     private func begin(_ code: Int, _ options: ReplyOptions, to out: inout ByteBuffer) {

@@ -68,7 +68,8 @@ enum Route: Equatable {
         case .key: "GET, HEAD, PUT, DELETE"
         case .keys: "DELETE"
         case .getKeys: "POST"
-        case .peer: dialect.base == .groupcacheGo ? "GET, HEAD, PUT, DELETE, POST" : dialect.canWrite ? "GET, HEAD, PUT, DELETE" : "GET, HEAD"
+        case .peer:
+            dialect.base == .groupcacheGo ? "GET, HEAD, PUT, DELETE, POST" : dialect.canWrite ? "GET, HEAD, PUT, DELETE" : "GET, HEAD"
         default: "GET, HEAD"
         }
     }

@@ -25,7 +25,7 @@ extension Router {
         if let entry = group.serveCached(bytes.span, for: .client) { return .now(.raw(entry)) }
         return .later { () async -> Reply in
             do throws(GroupCacheError) {
-                return .raw(try await group.serve(key, for: .client, timeout: nil))
+                return .raw(try await group.serve(key, for: .client, timeout: nil, reload: false))
             } catch {
                 return .failure(Status(error))
             }

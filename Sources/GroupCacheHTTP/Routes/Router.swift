@@ -65,7 +65,12 @@ struct Router {
 
     /// A key of the public route.
     private func key(
-        _ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>, body: ByteBuffer, scratch: inout [UInt8]
+        _ head: RequestHead,
+        _ bytes: Span<UInt8>,
+        group name: Range<Int>,
+        key range: Range<Int>,
+        body: ByteBuffer,
+        scratch: inout [UInt8]
     ) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
         if head.method == .get || head.method == .head {
@@ -112,7 +117,12 @@ struct Router {
 
     /// A key that a peer asks for. The request is terminal: nobody else is asked on its behalf.
     private func peer(
-        _ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>, body: ByteBuffer, scratch: inout [UInt8]
+        _ head: RequestHead,
+        _ bytes: Span<UInt8>,
+        group name: Range<Int>,
+        key range: Range<Int>,
+        body: ByteBuffer,
+        scratch: inout [UInt8]
     ) -> Answer {
         let dialect = self.core.configuration.dialect
         if let ring = head.ring, ring != self.core.members.withLockedValue({ $0.ring.version }) {
@@ -123,7 +133,14 @@ struct Router {
         }
         if head.method == .get || head.method == .head {
             return self.get(
-                head, bytes, group, range, plusIsSpace: dialect.plusIsSpace, requester: .peer, scratch: &scratch, Reply.peerEntry,
+                head,
+                bytes,
+                group,
+                range,
+                plusIsSpace: dialect.plusIsSpace,
+                requester: .peer,
+                scratch: &scratch,
+                Reply.peerEntry,
                 Reply.peerFailure
             )
         }
@@ -134,27 +151,35 @@ struct Router {
     }
 
     private func get(
-        _ head: RequestHead, _ bytes: Span<UInt8>, _ group: any PeerServing, _ range: Range<Int>, plusIsSpace: Bool, requester: Requester,
-        scratch: inout [UInt8], _ success: @escaping @Sendable (ServedEntry) -> Reply,
+        _ head: RequestHead,
+        _ bytes: Span<UInt8>,
+        _ group: any PeerServing,
+        _ range: Range<Int>,
+        plusIsSpace: Bool,
+        requester: Requester,
+        scratch: inout [UInt8],
+        _ success: @escaping @Sendable (ServedEntry) -> Reply,
         _ failure: @escaping @Sendable (GroupCacheError) -> Reply
     ) -> Answer {
         let key: Key
+        // Only peers can make us load again what we hold: they say so for a caller's explicit refresh.
+        let reload = requester == .peer && (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false)
         if PercentEncoding.isPlain(range, bytes, plusIsSpace: plusIsSpace) {
             if let error = Self.lengthError(range.count) { return .now(failure(error)) }
-            if let entry = group.serveCached(bytes.extracting(range), for: requester) { return .now(success(entry)) }
+            if !reload, let entry = group.serveCached(bytes.extracting(range), for: requester) { return .now(success(entry)) }
             key = Key(bytes: bytes.array(range))
         } else {
             guard PercentEncoding.decode(range, bytes, plusIsSpace: plusIsSpace, into: &scratch) else {
                 return .now(requester == .peer ? failure(GroupCacheError(.badRequest, "bad request")) : .failure(.badEscape))
             }
             if let error = Self.lengthError(scratch.count) { return .now(failure(error)) }
-            if let entry = group.serveCached(scratch.span, for: requester) { return .now(success(entry)) }
+            if !reload, let entry = group.serveCached(scratch.span, for: requester) { return .now(success(entry)) }
             key = Key(bytes: scratch)
         }
         let timeout = head.timeout.flatMap(Dialect.ttl)
         return .later { () async -> Reply in
             do throws(GroupCacheError) {
-                return success(try await group.serve(key, for: requester, timeout: timeout))
+                return success(try await group.serve(key, for: requester, timeout: timeout, reload: reload))
             } catch {
                 return failure(error)
             }
