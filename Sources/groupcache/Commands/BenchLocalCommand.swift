@@ -7,7 +7,7 @@ struct BenchLocalCommand: AsyncParsableCommand {
         abstract: "Measure gets of cached values, the eviction policies and the ring in this process.",
         discussion: """
             Times are nanoseconds for one operation, the median of the rounds: 65,536 keys of 13 bytes in random order, values of 64 \
-            bytes. get_2threads_ns is the time one thread needs for one get while another does the same. overhead_bytes_per_entry is what \
+            bytes. get_2threads_ns is the time of the whole by all gets when two threads do half of them each. overhead_bytes_per_entry is what \
             a million entries take of resident memory beyond their keys and values. Build with -c release.
             """
     )
