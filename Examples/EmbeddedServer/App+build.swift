@@ -1,3 +1,4 @@
+internal import Foundation
 internal import GroupCache
 internal import GroupCacheHTTP
 internal import Hummingbird
@@ -42,7 +43,10 @@ func buildApplication(_ settings: AppSettings, logger: Logger) throws -> some Ap
         configuration: .init(address: .hostname("127.0.0.1", port: settings.port)),
         // The pool runs beside the server: it starts with it, and drains with it on SIGTERM.
         services: [pool],
-        onServerRunning: { channel in print("listening http://127.0.0.1:\(channel.localAddress?.port ?? settings.port)") },
+        onServerRunning: { channel in
+            let line = "listening http://127.0.0.1:\(channel.localAddress?.port ?? settings.port)\n"
+            FileHandle.standardOutput.write(Data(line.utf8))
+        },
         logger: logger
     )
 }

@@ -88,7 +88,10 @@ struct ShardIndex {
 
     private func put(_ hash: UInt32, slot: Int) {
         var place = hash & self.mask
-        for _ in 0...self.mask where self.places[Int(place)] != Self.empty { place = (place &+ 1) & self.mask }
+        for _ in 0...self.mask {
+            if self.places[Int(place)] == Self.empty { break }
+            place = (place &+ 1) & self.mask
+        }
         self.places[Int(place)] = (hash & ~self.mask) | UInt32(slot)
     }
 

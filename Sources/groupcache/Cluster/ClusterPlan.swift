@@ -8,6 +8,8 @@ struct ClusterPlan: Sendable, Hashable {
     private let ports: [Int]
     /// The values of `--group`.
     let groups: [String]
+    /// Whether the group is the built-in one.
+    var isDemo: Bool { self.groups == ["scores=demo:"] }
 
     /// - Throws: ``CommandError`` when there are too many nodes, no such ports, or a group or its file is not in order.
     init(nodes: Int, basePort: Int, data: String?, groups: [String]) throws(CommandError) {

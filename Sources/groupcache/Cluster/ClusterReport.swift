@@ -26,14 +26,15 @@ struct ClusterReport: Sendable {
         let first = self.plan.urls[0]
         let last = self.plan.urls[self.plan.urls.count - 1]
         let group = self.plan.groups[0].prefix { $0 != "=" }
+        let key = self.plan.isDemo ? "Tom" : "KEY"
         Console.print(
             """
 
             try
-              curl \(first)/v1/groups/\(group)/keys/Tom          # 630: loaded by its owner, once
-              curl \(last)/v1/groups/\(group)/keys/Tom          # 630: from the cache
+              curl \(first)/v1/groups/\(group)/keys/\(key)          # loaded by its owner, once
+              curl \(last)/v1/groups/\(group)/keys/\(key)          # from the cache
               curl -i \(first)/v1/groups/\(group)/keys/nobody    # 404
-              curl \(first)/v1/ring/\(group)/Tom                 # who owns it
+              curl \(first)/v1/ring/\(group)/\(key)                 # who owns it
               curl '\(first)/v1/groups/\(group)/stats?scope=cluster'
             stop with Ctrl-C
 

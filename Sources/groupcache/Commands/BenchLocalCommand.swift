@@ -7,13 +7,15 @@ struct BenchLocalCommand: AsyncParsableCommand {
         abstract: "Measure gets of cached values, the eviction policies and the ring in this process.",
         discussion: """
             Times are nanoseconds for one operation, the median of the rounds: 65,536 keys of 13 bytes in random order, values of 64 \
-            bytes. get_2threads_ns is the time one thread needs for one get while another does the same. overhead_bytes_per_entry is what \
+            bytes. get_2threads_ns is the time of the whole by all gets when two threads do half of them each. overhead_bytes_per_entry is what \
             a million entries take of resident memory beyond their keys and values. Build with -c release.
             """
     )
 
     @Option(help: "Rounds to take the median of, 1 to 99.")
     var rounds = 5
+    @Option(help: "Operations in a round.")
+    var operations = 1 << 20
     @Option(help: "Entries for the measurement of memory.")
     var entries = 1_000_000
     @Flag(help: "Print JSON.")
@@ -22,9 +24,10 @@ struct BenchLocalCommand: AsyncParsableCommand {
     func run() async throws {
         guard (1...99).contains(self.rounds) else { throw CommandError.usage("--rounds is 1 to 99, not \(self.rounds)") }
         guard (1000...100_000_000).contains(self.entries) else { throw CommandError.usage("--entries is 1000 to 100000000") }
+        guard (1000...100_000_000).contains(self.operations) else { throw CommandError.usage("--operations is 1000 to 100000000") }
         // Memory first, while nothing else has been allocated and freed.
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
-        var results = try await LocalBenchmark(rounds: self.rounds).run()
+        var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
         if self.json {
             let rounded = results.map { ($0.0, ($0.1 * 100).rounded() / 100) }

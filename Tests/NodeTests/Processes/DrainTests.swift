@@ -15,7 +15,8 @@ extension ProcessTests {
                 }
                 let arguments = ["--listen", "127.0.0.1:0", "--group", "pages=\(template)", "--drain-delay", "2s"]
                 let end = try await NodeProgram.serve(arguments) { child, url in
-                    #expect(try await fetch("\(url)/readyz").status == 200)
+                    let got1 = try await fetch("\(url)/readyz").status
+                    #expect(got1 == 200)
                     async let answer = fetch("\(url)/v1/groups/pages/keys/k")
                     await asked.wait()
                     child.signal(signal)

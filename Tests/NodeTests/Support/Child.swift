@@ -9,10 +9,11 @@ struct Child: Sendable {
     let error: Transcript
     /// Ends when both outputs have.
     fileprivate let ended: Task<Void, Never>
+    fileprivate let send: @Sendable (Signal) -> Void
 
     /// Sends a signal; a program that has ended already is left alone.
     func signal(_ signal: Signal) {
-        try? signal.send(to: self.process)
+        self.send(signal)
     }
 
     /// Waits until the program, and whatever it started with its outputs, has ended.
@@ -56,7 +57,9 @@ struct Child: Sendable {
                     readers.addTask { await Self.read(execution.standardError, into: error) }
                 }
             }
-            let child = Child(process: execution.processIdentifier, output: output, error: error, ended: readers)
+            let child = Child(process: execution.processIdentifier, output: output, error: error, ended: readers) { signal in
+                try? execution.send(signal: signal)
+            }
             do {
                 let result = try await body(child)
                 child.signal(.kill)

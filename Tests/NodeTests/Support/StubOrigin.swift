@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import Logging
 import NIOConcurrencyHelpers
@@ -25,7 +26,7 @@ final class StubOrigin: Sendable {
         let origin = StubOrigin()
         let router = Router()
         router.get("v/:key") { request, context -> Response in
-            let key = try context.parameters.require("key")
+            let key = try context.parameters.require("key").removingPercentEncoding ?? ""
             origin.counts.withLockedValue { $0[key, default: 0] += 1 }
             return try await origin.handler.withLockedValue { $0 }(request, key)
         }
