@@ -120,7 +120,7 @@ import Testing
             group["big"] = ByteView([UInt8](repeating: 1, count: 8 << 20))
             let connection = try await RawConnection(port: port, autoRead: false)
             try await connection.send(String(repeating: "GET /v1/groups/scores/keys/big HTTP/1.1\r\nHost: x\r\n\r\n", count: 8))
-            while pool.statistics.timeouts == 0 || pool.statistics.connections > 0 { await Task.yield() }
+            try await eventually { pool.statistics.timeouts > 0 && pool.statistics.connections == 0 }
             #expect(pool.statistics.timeouts == 1)
             await connection.close()
         }
@@ -151,7 +151,7 @@ import Testing
             _ = try await third.untilClosed()
             #expect(pool.statistics.refusedConnections == 1)
             await first.close()
-            while pool.statistics.connections > 1 { await Task.yield() }
+            try await eventually { pool.statistics.connections <= 1 }
             let fourth = try await RawConnection(port: port)
             try await fourth.send(self.get)
             try await #expect(fourth.response().body == Array("630".utf8))
