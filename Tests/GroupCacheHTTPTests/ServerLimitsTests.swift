@@ -1,5 +1,6 @@
 import GroupCache
 import GroupCacheHTTP
+import Logging
 import NIOCore
 import ServiceLifecycle
 import Testing
