@@ -18,6 +18,13 @@ struct NodeClient: Sendable {
     let node: String
     let timeout: Duration
 
+    /// One for the life of the process. Unlike `HTTPClient.shared` it says at once that nobody listens.
+    private static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     init(node: String, timeout: Duration) throws(CommandError) {
         guard let url = URL(string: node), url.scheme == "http" || url.scheme == "https", url.host?.isEmpty == false else {
             throw .usage("--node wants a URL like http://127.0.0.1:8001, not \"\(node)\"")
@@ -44,7 +51,7 @@ struct NodeClient: Sendable {
         if let body { request.body = .bytes(body) }
         let answer: Answer
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: TimeAmount(self.timeout))
+            let response = try await Self.http.execute(request, timeout: TimeAmount(self.timeout))
             let body = try await response.body.collect(upTo: Self.maximumBody)
             answer = Answer(status: Int(response.status.code), headers: response.headers, body: Array(body.readableBytesView))
         } catch {

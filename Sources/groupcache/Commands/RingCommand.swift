@@ -31,7 +31,7 @@ struct RingCommand: AsyncParsableCommand {
     }
 
     private struct RingKey: Decodable {
-        var hash: String
+        var hash: String?
         var point: String?
         var owner: String?
         var next: String?
@@ -48,7 +48,7 @@ struct RingCommand: AsyncParsableCommand {
         let path = "/v1/ring/\(PercentEncoding.encode(self.group))/\(PercentEncoding.encode(key))"
         let explained = try await client.json(RingKey.self, path)
         if self.options.json { return Console.print(Self.line(explained.body)) }
-        Console.print("hash   \(explained.value.hash)")
+        if let hash = explained.value.hash { Console.print("hash   \(hash)") }
         if let point = explained.value.point { Console.print("point  \(point)") }
         Console.print("owner  \(explained.value.owner ?? client.node)")
         Console.print("next   \(explained.value.next ?? "none")")

@@ -22,6 +22,8 @@ struct HTTPOrigin: Getter {
         configuration.redirectConfiguration = .follow(max: 3, allowCycles: false)
         configuration.timeout = .init(connect: .seconds(5), read: .seconds(30))
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        // An origin that refuses connections has failed: the cache has older values for that, or a caller that wants to know.
+        configuration.connectionPool.retryConnectionEstablishment = false
         return configuration
     }
 

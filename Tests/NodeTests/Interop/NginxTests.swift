@@ -10,7 +10,7 @@ extension ProcessTests {
         private static func check(_ node: String, _ keys: [String], _ value: @escaping @Sendable (String) -> String) async throws {
             try await forEachConcurrently(keys) { key in
                 let answer = try await fetch(NodeProgram.keyURL(node, "pages", key))
-                #expect(answer.status == 200 && answer.text == value(key), "\(key): \(answer.status)")
+                #expect(answer.status == 200 && answer.text == value(key), "\(key): \(answer.status) \(answer.text)")
             }
         }
 

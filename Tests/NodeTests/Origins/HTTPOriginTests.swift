@@ -7,6 +7,9 @@ import Testing
 @testable import groupcache
 
 @Suite(.timeLimit(.minutes(1))) struct HTTPOriginTests {
+    /// Configured as a node's is.
+    private static let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPOrigin.clientConfiguration)
+
     private func withGroup(
         ttl: Duration? = .milliseconds(1),
         staleIfError: Duration = .zero,
@@ -23,7 +26,7 @@ import Testing
                 capacity: .mebibytes(32),
                 configuration: configuration,
                 codec: OriginCodec(),
-                getter: HTTPOrigin(template: URLTemplate(template), client: .shared)
+                getter: HTTPOrigin(template: URLTemplate(template), client: Self.client)
             )
             try await body(group, origin)
         }
@@ -149,7 +152,7 @@ import Testing
             "pages",
             capacity: .mebibytes(1),
             codec: OriginCodec(),
-            getter: HTTPOrigin(template: URLTemplate("http://127.0.0.1:\(port)/{key}"), client: .shared)
+            getter: HTTPOrigin(template: URLTemplate("http://127.0.0.1:\(port)/{key}"), client: Self.client)
         )
         await #expect { try await group.get("k") } throws: { ($0 as? GroupCacheError)?.code == .getterFailed }
     }

@@ -16,13 +16,21 @@ struct Fetched: Sendable {
     }
 }
 
+/// A client that does not wait for a server that is not there.
+private let client: HTTPClient = {
+    var configuration = HTTPClient.Configuration()
+    configuration.redirectConfiguration = .disallow
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+}()
+
 /// Asks a URL.
 func fetch(_ url: String, method: HTTPMethod = .GET, headers: HTTPHeaders = [:], body: String? = nil) async throws -> Fetched {
     var request = HTTPClientRequest(url: url)
     request.method = method
     request.headers = headers
     if let body { request.body = .bytes(Array(body.utf8)) }
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+    let response = try await client.execute(request, timeout: .seconds(30))
     let body = try await response.body.collect(upTo: 16 << 20)
     return Fetched(status: Int(response.status.code), headers: response.headers, body: Array(body.readableBytesView))
 }
