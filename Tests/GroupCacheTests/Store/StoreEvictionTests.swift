@@ -85,7 +85,7 @@ import Testing
         for number in 0..<1_000 {
             let key = "near \(number)"
             for _ in 0..<3 { store.recordRemote(store.hash(of: key)) }
-            store.put(key, number, kind: .near)
+            store.put(key, number, size: 300, kind: .near)
         }
         let cold = store.hash(of: "cold")
         for _ in 0..<2 { store.recordRemote(cold) }

@@ -54,7 +54,7 @@ import Testing
         for number in 0..<150 { store.put("new \(number)", number) }
         #expect(store.statistics.main.expirations == 400)
         #expect(store.statistics.main.items == 150)
-        #expect((0..<150).allSatisfy { store.look("new \($0)").value == $0 })
+        #expect((0..<150).allSatisfy { (number: Int) in store.look("new \(number)").value == number })
     }
 
     @Test func `Absurd times neither trap nor live for ever by mistake`() {

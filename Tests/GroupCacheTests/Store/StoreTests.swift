@@ -130,7 +130,7 @@ import Testing
         #expect(store.statistics.main.items == 0 && store.listing().isEmpty)
         #expect(!store.get("a key with some length 5").isHit)
         for number in 0..<1_000 { store.put("a key with some length \(number)", number) }
-        #expect((0..<1_000).allSatisfy { store.get("a key with some length \($0)").value == $0 })
+        #expect((0..<1_000).allSatisfy { (number: Int) in store.get("a key with some length \(number)").value == number })
     }
 
     @Test func `A listing shows each entry once, in pages`() {
