@@ -102,11 +102,12 @@ import Testing
         } _: { port, _, pool in
             let silent = try await RawConnection(port: port)
             let head = try await RawConnection(port: port)
-            try await head.send("GET / HTTP/1.1\r\nHost: x\r\nX-a: b\r\n")
+            // A busy machine may cut them before they have said anything, which is as good.
+            try? await head.send("GET / HTTP/1.1\r\nHost: x\r\nX-a: b\r\n")
             let second = try await RawConnection(port: port)
-            try await second.send(self.get + "GET / HT")
+            try? await second.send(self.get + "GET / HT")
             let body = try await RawConnection(port: port)
-            try await body.send("PUT /v1/groups/scores/keys/a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+            try? await body.send("PUT /v1/groups/scores/keys/a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
             for connection in [silent, head, second, body] { _ = try await connection.untilClosed() }
             #expect(pool.statistics.timeouts == 4)
         }
