@@ -222,14 +222,14 @@ import Testing
         Protobuf.appendGetResponse(value: "630", expire: -1, to: &buffer)
         #expect(Array(buffer.readableBytesView) == [0x0A, 3, 0x36, 0x33, 0x30, 0x18] + Array(repeating: 0xFF, count: 9) + [1])
         #expect(buffer.readableBytes == Protobuf.getResponseLength(valueCount: 3, expire: -1))
-        #expect(try Protobuf.getResponse(buffer.readableBytesUInt8Span).expire == -1)
+        try #expect(Protobuf.getResponse(buffer.readableBytesUInt8Span).expire == -1)
         // minute_qps and unknown fields of every wire type are skipped; the last of a repeated field counts.
         let mixed: [UInt8] =
             [0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0x0A, 1, 1, 0x25, 1, 2, 3, 4, 0x32, 2, 9, 9, 0x38, 0x80, 1, 0x0A, 2, 7, 8, 0x18, 5]
         let message = try Protobuf.getResponse(mixed.span)
         #expect(Array(mixed[message.value]) == [7, 8])
         #expect(message.expire == 5)
-        #expect(try Protobuf.getResponse([UInt8]().span).value.isEmpty)
+        try #expect(Protobuf.getResponse([UInt8]().span).value.isEmpty)
         for end in 1..<mixed.count where ![9, 12, 17, 21, 24, 28].contains(end) {
             let cut = Array(mixed[..<end])
             #expect(throws: Protobuf.Malformed.self) { try Protobuf.getResponse(cut.span) }

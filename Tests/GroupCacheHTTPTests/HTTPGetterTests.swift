@@ -98,7 +98,7 @@ import Testing
 
     @Test func aSilentPeerCostsTheDeadlineAndItsConnection() async throws {
         let server = try await ScriptedServer { connection, _ in connection == 1 ? .silence : .reply(Self.ok) }
-        let getter = try self.getter(server) { $0.requestTimeout = .milliseconds(50) }
+        let getter = try self.getter(server) { $0.requestTimeout = .milliseconds(500) }
         #expect(await self.outcome(getter) == "deadlineExceeded")
         #expect(await self.outcome(getter) == "630")
         #expect(server.connections == 2)
@@ -130,7 +130,7 @@ import Testing
         let getter = try self.getter(server) {
             $0.connectionsPerLoop = 2
             $0.waitingPerLoop = 3
-            $0.requestTimeout = .milliseconds(300)
+            $0.requestTimeout = .seconds(1)
         }
         let outcomes = await withTaskGroup(of: String.self) { tasks in
             for _ in 0..<20 { tasks.addTask { await self.outcome(getter) } }

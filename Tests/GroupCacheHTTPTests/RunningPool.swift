@@ -22,3 +22,13 @@ func withPools<R: Sendable>(
         return try await body(running)
     }
 }
+
+/// Waits for what another thread is about to do, with an end.
+func eventually(_ condition: @Sendable () -> Bool) async throws {
+    struct Never: Error {}
+    let end = ContinuousClock.now + .seconds(20)
+    while !condition() {
+        guard ContinuousClock.now < end else { throw Never() }
+        await Task.yield()
+    }
+}

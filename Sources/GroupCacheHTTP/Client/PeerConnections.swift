@@ -147,15 +147,7 @@ final class PeerConnections {
         let now = NIODeadline.now()
         var next = NIODeadline.distantFuture
 
-        for connection in Array(self.busy.values) {
-            guard let call = connection.call else { continue }
-            if call.deadline <= now {
-                call.finish(.failure(.deadlineExceeded))
-                connection.close()
-            } else {
-                next = min(next, call.deadline)
-            }
-        }
+        // First those that wait: a connection that closes below must not make room for a call whose time is over.
         var rest = CircularBuffer<PeerCall>()
         for call in self.waiting where !call.isFinished {
             if call.deadline <= now {
@@ -166,6 +158,15 @@ final class PeerConnections {
             }
         }
         self.waiting = rest
+        for connection in Array(self.busy.values) {
+            guard let call = connection.call else { continue }
+            if call.deadline <= now {
+                call.finish(.failure(.deadlineExceeded))
+                connection.close()
+            } else {
+                next = min(next, call.deadline)
+            }
+        }
         for connection in self.idle {
             if connection.idleUntil <= now { connection.close() } else { next = min(next, connection.idleUntil) }
         }

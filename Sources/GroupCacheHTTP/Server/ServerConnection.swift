@@ -388,7 +388,11 @@ final class ServerConnection: ChannelDuplexHandler {
 
     /// The deadline has passed.
     func timeOut() {
-        if case .lingering = self.phase {} else if !self.isIdle { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
+        let isLingering = if case .lingering = self.phase { true } else { false }
+        // Neither a client that has nothing to ask nor one that takes its time to say goodbye is a slow one.
+        if self.stalledSince != nil || !(self.isIdle || isLingering) {
+            self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed)
+        }
         self.abort()
     }
 
