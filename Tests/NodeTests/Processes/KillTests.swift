@@ -16,6 +16,19 @@ extension ProcessTests {
             }
         }
 
+        /// Waits until a node has had more requests than the warm-up sends it, so that the measurement is on.
+        private static func waitForLoad(on node: String, of bench: Child) async throws {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                defer { tasks.cancelAll() }
+                tasks.addTask {
+                    _ = try await fetch("\(node)/v1/groups/bench/stats", until: { try $0.json(GroupCounters.self).serverRequests > 1500 })
+                }
+                // The benchmark must not end first.
+                tasks.addTask { try await bench.failAtEnd() }
+                try await tasks.next()
+            }
+        }
+
         @Test(arguments: [0, 1, 2])
         func noGetFailsWhenANodeIsKilled(_ victim: Int) async throws {
             try await withTemporaryFolder { folder in
@@ -29,13 +42,7 @@ extension ProcessTests {
                         "--concurrency", "32", "--seconds", "4", "--json",
                     ]
                     let bench = try await Child.run(try Programs.path("groupcache"), arguments) { child in
-                        // More than its part of the warm-up: the measurement is on.
-                        _ = try await fetch(
-                            "\(urls[victim])/v1/groups/bench/stats",
-                            until: {
-                                try $0.json(GroupCounters.self).serverRequests > 1500
-                            }
-                        )
+                        try await Self.waitForLoad(on: urls[victim], of: child)
                         #expect(kill(processes[victim], SIGKILL) == 0)
                         _ = try await cluster.error.line { $0.contains("died") }
                         await child.wait()

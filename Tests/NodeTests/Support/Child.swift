@@ -21,6 +21,11 @@ struct Child: Sendable {
         await self.ended.value
     }
 
+    /// Throws when the program ends; waits until it does, or until the caller is cancelled.
+    func failAtEnd() async throws {
+        _ = try await self.output.line { _ in false }
+    }
+
     /// What a program left behind.
     struct End<Result: Sendable>: Sendable {
         var result: Result
