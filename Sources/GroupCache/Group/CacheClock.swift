@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Where a group reads the time and waits. Tests give it a clock that they turn by hand.
@@ -45,9 +45,9 @@ public struct CacheClock: Sendable {
     @usableFromInline
     static func coarseMilliseconds() -> Int64 {
         #if os(Linux)
-        let clock = CLOCK_MONOTONIC_COARSE
+            let clock = CLOCK_MONOTONIC_COARSE
         #else
-        let clock = CLOCK_MONOTONIC
+            let clock = CLOCK_MONOTONIC
         #endif
         var time = timespec()
         clock_gettime(clock, &time)

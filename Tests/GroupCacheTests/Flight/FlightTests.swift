@@ -235,7 +235,10 @@ struct FlightTests {
         let b = Task { try await group.get("b") }
         await gate.waitForArrivals(2)
         gate.open()
-        let errors = [await #expect(throws: GroupCacheError.self) { try await a.value }, await #expect(throws: GroupCacheError.self) { try await b.value }]
+        let errors = [
+            await #expect(throws: GroupCacheError.self) { try await a.value },
+            await #expect(throws: GroupCacheError.self) { try await b.value },
+        ]
         #expect(errors.contains { $0?.code == .recursiveLoad })
         #expect(group.flights.count == 0)
     }

@@ -89,7 +89,11 @@ struct GroupTests {
 
     @Test("wrong settings are an error, not a crash")
     func badSettings() {
-        func expectInvalid(_ name: String = "g", _ capacity: ByteCount = .kibibytes(1), _ change: (inout GroupConfiguration) -> Void = { _ in }) {
+        func expectInvalid(
+            _ name: String = "g",
+            _ capacity: ByteCount = .kibibytes(1),
+            _ change: (inout GroupConfiguration) -> Void = { _ in }
+        ) {
             var configuration = GroupConfiguration()
             change(&configuration)
             #expect { try Group<String>(name, capacity: capacity, configuration: configuration) { _, _ in "" } } throws: {
