@@ -37,7 +37,9 @@ public struct ByteView: @unchecked Sendable {
     }
 
     /// How many bytes there are.
-    @inlinable public var count: Int { Int(self.storage.header) }
+    ///
+    /// Read by pointer, because a read of `header` is checked for exclusive access at run time, and this one cannot collide with anything.
+    @inlinable public var count: Int { self.storage.withUnsafeMutablePointerToHeader { Int($0.pointee) } }
     /// Whether there are none.
     @inlinable public var isEmpty: Bool { self.count == 0 }
 

@@ -19,7 +19,7 @@ package struct KeyHash: Sendable {
     }
 
     /// The hash of `key`. O(length); allocates nothing.
-    @inlinable
+    @inlinable @inline(__always)
     package func callAsFunction(_ key: UnsafeRawBufferPointer) -> UInt64 {
         let words = key.count <= 16 ? PackedKey.words(key) : self.absorb(key)
         let product = (words.0 ^ self.seed0).multipliedFullWidth(by: words.1 ^ self.seed1)

@@ -15,7 +15,7 @@ struct PackedKey {
     }
 
     /// At most 16 bytes, padded with zeros to two words. Two keys of one length have the same words only if they have the same bytes.
-    @inlinable
+    @inlinable @inline(__always)
     static func words(_ key: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
         let count = key.count
         if count >= 8 {

@@ -12,6 +12,29 @@ struct Shard {
     @inlinable var lock: UnsafeMutablePointer<ShardLock> { self.base.assumingMemoryBound(to: ShardLock.self) }
     @inlinable var core: UnsafeMutablePointer<ShardCore> { (self.base + Self.coreOffset).assumingMemoryBound(to: ShardCore.self) }
 
+    /// The slot of `key`, or -1.
+    ///
+    /// It reads the two fields that it needs. As a method of the core it would make the compiler copy the whole core, eight cache lines, for
+    /// each look-up, because the core is not copyable and lies behind a pointer.
+    @inlinable
+    func find(_ hash: UInt64, _ key: PackedKey) -> Int {
+        let headers = self.core.pointee.slab.headers
+        let length = UInt16(truncatingIfNeeded: key.bytes.count)
+        let slot = self.core.pointee.index.find(UInt32(truncatingIfNeeded: hash)) { slot in
+            let header = headers + slot
+            guard header.pointee.keyLength == length else { return false }
+            if length <= PackedKey.inlineLength { return header.pointee.word0 == key.word0 && header.pointee.word1 == key.word1 }
+            return Self.hasLongKey(header, key.bytes)
+        }
+        return slot ?? -1
+    }
+
+    /// Out of line: the short way of ``find(_:_:)`` is what clients specialise.
+    @usableFromInline
+    static func hasLongKey(_ header: UnsafeMutablePointer<EntryHeader>, _ key: UnsafeRawBufferPointer) -> Bool {
+        header.pointee.withKey { $0.elementsEqual(key) }
+    }
+
     func initialize(_ core: consuming ShardCore) {
         self.base.initializeMemory(as: ShardLock.self, to: ShardLock())
         (self.base + Self.coreOffset).initializeMemory(as: ShardCore.self, to: core)

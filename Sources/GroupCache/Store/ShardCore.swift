@@ -55,25 +55,6 @@ struct ShardCore: ~Copyable {
         self.touches.deallocate()
     }
 
-    /// The slot of `key`, or -1.
-    @inlinable
-    func find(_ hash: UInt64, _ key: PackedKey) -> Int {
-        let length = UInt16(truncatingIfNeeded: key.bytes.count)
-        let slot = self.index.find(UInt32(truncatingIfNeeded: hash)) { slot in
-            let header = self.slab.header(slot)
-            guard header.pointee.keyLength == length else { return false }
-            if length <= PackedKey.inlineLength { return header.pointee.word0 == key.word0 && header.pointee.word1 == key.word1 }
-            return self.hasLongKey(slot, key.bytes)
-        }
-        return slot ?? -1
-    }
-
-    /// Out of line: the short way of ``find(_:_:)`` is what clients specialise.
-    @usableFromInline
-    func hasLongKey(_ slot: Int, _ key: UnsafeRawBufferPointer) -> Bool {
-        self.slab.header(slot).pointee.withKey { $0.elementsEqual(key) }
-    }
-
     /// Notes that the entry was used.
     @inlinable
     mutating func touch(_ slot: Int) {

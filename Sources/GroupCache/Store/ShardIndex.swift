@@ -26,7 +26,7 @@ struct ShardIndex {
     var isFull: Bool { (self.count + 1) * 8 > self.size * 7 }
 
     /// Calls `matches` with each slot that may hold the key with `hash`, until it says yes.
-    @inlinable
+    @inlinable @inline(__always)
     func find(_ hash: UInt32, matches: (Int) -> Bool) -> Int? {
         var place = hash & self.mask
         for _ in 0...self.mask {

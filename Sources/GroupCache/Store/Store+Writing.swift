@@ -42,7 +42,7 @@ extension Store {
         for _ in 0..<Self.maximumRounds {
             var victims = Victims<Value>()
             shard.lock.pointee.lock()
-            let old = shard.core.pointee.find(hash, packed)
+            let old = shard.find(hash, packed)
             if old >= 0 {
                 replaced = true
                 proven = shard.core.pointee.slab.header(old).pointee.list == .proven
@@ -101,7 +101,7 @@ extension Store {
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
-        let slot = shard.core.pointee.find(hash, packed)
+        let slot = shard.find(hash, packed)
         guard slot >= 0 else { return false }
         shard.core.pointee.extend(slot, life: life, now: now)
         return true
@@ -114,7 +114,7 @@ extension Store {
         var victims = Victims<Value>()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
-        let slot = shard.core.pointee.find(hash, packed)
+        let slot = shard.find(hash, packed)
         if slot >= 0 {
             shard.core.pointee.remove(slot)
             victims.take(shard, slot)

@@ -65,7 +65,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     func now() -> Int64 { max(0, self.clock.milliseconds - self.birth) }
 
     /// What there is for `key`. It counts, and it is a use of the entry. O(1).
-    @inlinable
+    @inlinable @inline(__always)
     package func lookup(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Lookup<Value> {
         let packed = PackedKey(key)
         // A clock of the user's own is foreign code and runs before the lock; the machine's is read under it, and only for an entry with an end.
@@ -73,7 +73,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         shard.core.pointee.gets &+= 1
-        let slot = shard.core.pointee.find(hash, packed)
+        let slot = shard.find(hash, packed)
         guard slot >= 0 else {
             shard.lock.pointee.unlock()
             return Lookup(no: .miss)
@@ -107,7 +107,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
-        let slot = shard.core.pointee.find(hash, packed)
+        let slot = shard.find(hash, packed)
         guard slot >= 0 else { return Lookup(no: .miss) }
         var freshness = Freshness.fresh
         let header = shard.core.pointee.slab.header(slot)
@@ -134,7 +134,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
-        let slot = shard.core.pointee.find(hash, packed)
+        let slot = shard.find(hash, packed)
         guard slot >= 0 else { return nil }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         return EntryInfo(
