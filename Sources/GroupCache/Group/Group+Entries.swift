@@ -12,6 +12,9 @@ extension Group {
         self.withBytes(of: key) { self.store.entry(hash, $0) }
     }
 
+    // These two run under a flight's lock. A value that leaves may run code of its own, which may come back here: so it is given to the caller,
+    // to be released when that lock is let go.
+
     @discardableResult
     func insert(
         _ key: Key,
@@ -19,13 +22,16 @@ extension Group {
         _ value: Value?,
         _ size: ValueSize,
         _ kind: EntryKind,
-        _ life: EntryLife
+        _ life: EntryLife,
+        releasing victims: inout Victims<Value>
     ) -> InsertOutcome {
-        self.withBytes(of: key) { self.store.insert(hash, $0, value, size: size, kind: kind, life: life) }
+        key.bytes.withUnsafeBytes {
+            self.store.insert(hash, $0, value, size: size, kind: kind, life: life, releasing: &victims)
+        }
     }
 
-    func drop(_ key: Key, _ hash: UInt64) {
-        _ = self.withBytes(of: key) { self.store.remove(hash, $0) }
+    func drop(_ key: Key, _ hash: UInt64, releasing victims: inout Victims<Value>) {
+        key.bytes.withUnsafeBytes { _ = self.store.remove(hash, $0, releasing: &victims) }
     }
 
     func encode(_ value: Value) throws(GroupCacheError) -> ByteView {

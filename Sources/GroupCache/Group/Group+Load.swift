@@ -13,16 +13,22 @@ extension Group {
     ) async throws(GroupCacheError) -> Answer<Value> {
         // Every load ends by itself in time; a caller needs a clock of its own only to go earlier.
         let timeout = timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
-        var (answer, collapsed) = try await self.flights.join(
-            kind,
-            key,
-            shard: self.store.shardIndex(of: hash),
-            timeout: timeout,
-            clock: self.configuration.clock,
-            start: load
-        )
-        answer.collapsed = collapsed
-        return answer
+        do throws(GroupCacheError) {
+            var (answer, collapsed) = try await self.flights.join(
+                kind,
+                key,
+                shard: self.store.shardIndex(of: hash),
+                timeout: timeout,
+                clock: self.configuration.clock,
+                start: load
+            )
+            answer.collapsed = collapsed
+            return answer
+        } catch {
+            // The load may still end well, but for this caller it is too slow, which is as much of a failure.
+            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) { return stale }
+            throw error
+        }
     }
 
     // MARK: Routed flights
@@ -78,7 +84,8 @@ extension Group {
         guard fresh > .zero, self.store.admitNear(hash) else { return self.land(flight, hash, .success(answer)) }
         let size = self.codec.size(of: value, encoded: entry.value)
         self.land(flight, hash, .success(answer)) {
-            self.insert(key, hash, value, size, .near, EntryLife(ttl: fresh.milliseconds, version: flight.number))
+            let life = EntryLife(ttl: fresh.milliseconds, version: flight.number)
+            self.insert(key, hash, value, size, .near, life, releasing: &$0)
         }
     }
 
@@ -166,21 +173,25 @@ extension Group {
                 let answer = Answer(value: value, source: .loaded, ttl: ttl.map { .milliseconds($0) })
                 let keeps = loaded.cacheable && (ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
                 self.land(flight, hash, .success(answer)) {
-                    if keeps { self.insert(key, hash, value, size, kind, life) } else { self.drop(key, hash) }
+                    if keeps {
+                        self.insert(key, hash, value, size, kind, life, releasing: &$0)
+                    } else {
+                        self.drop(key, hash, releasing: &$0)
+                    }
                 }
             } catch {
                 self.landFailure(flight, key, hash, error)
             }
         case .notFound:
             let negative = loaded.ttl ?? self.configuration.negativeTTL
-            self.land(flight, hash, .success(Answer(value: nil, source: .loaded, ttl: negative))) {
+            self.land(flight, hash, .success(Answer(value: nil, source: .loaded, ttl: negative))) { victims in
                 if let negative, negative > .zero {
                     let ttl = owned ? negative : min(negative, self.configuration.nearTTL)
                     let life = EntryLife(ttl: self.jittered(ttl), cost: life.cost, version: flight.number)
-                    self.insert(key, hash, nil, ValueSize(payload: 0), kind, life)
+                    self.insert(key, hash, nil, ValueSize(payload: 0), kind, life, releasing: &victims)
                 } else {
                     // The key has gone: what we had of it, stale or not, is wrong.
-                    self.drop(key, hash)
+                    self.drop(key, hash, releasing: &victims)
                 }
             }
         case .notModified:
@@ -190,7 +201,7 @@ extension Group {
             }
             self.counters.notModified.increment()
             let answer = Answer(value: previous, source: .loaded, ttl: ttl.map { .milliseconds($0) })
-            self.land(flight, hash, .success(answer)) {
+            self.land(flight, hash, .success(answer)) { _ in
                 _ = self.withBytes(of: key) { self.store.extend(hash, $0, life: life) }
             }
         }
@@ -198,12 +209,17 @@ extension Group {
 
     /// Lands a failure: with the value that the store still has, if it may be served now.
     func landFailure(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ error: GroupCacheError, cancelling: Bool = false) {
-        let entry = self.entry(key, hash)
-        if let entry, let value = entry.value, let until = entry.details.staleIfErrorUntil, self.configuration.clock.milliseconds <= until {
-            self.counters.staleIfErrorHits.increment()
-            return self.land(flight, hash, .success(Answer(value: value, source: .stale, ttl: .zero)), cancelling: cancelling)
-        }
-        self.land(flight, hash, .failure(error), cancelling: cancelling)
+        let result = self.staleAnswer(key, hash).map { Result.success($0) } ?? .failure(error)
+        self.land(flight, hash, result, cancelling: cancelling)
+    }
+
+    /// The value that may be served because a load failed.
+    private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+        guard let entry = self.entry(key, hash), let value = entry.value, let until = entry.details.staleIfErrorUntil,
+            self.configuration.clock.milliseconds <= until
+        else { return nil }
+        self.counters.staleIfErrorHits.increment()
+        return Answer(value: value, source: .stale, ttl: .zero)
     }
 
     // MARK: Landing
@@ -217,13 +233,16 @@ extension Group {
         _ hash: UInt64,
         _ result: Result<Answer<Value>, GroupCacheError>,
         cancelling: Bool = false,
-        store change: () -> Void = {}
+        store change: (inout Victims<Value>) -> Void = { _ in }
     ) {
+        var victims = Victims<Value>()
         let landing = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
             let landing = table.land(flight)
-            if let landing, landing.stores { change() }
+            if let landing, landing.stores { change(&victims) }
             return landing
         }
+        // The optimiser may end a life after its last use: this one lasts until the lock is let go.
+        withExtendedLifetime(victims) {}
         guard let landing else { return }
         if !landing.stores { self.counters.supersededLoads.increment() }
         if cancelling { landing.cancel?() }

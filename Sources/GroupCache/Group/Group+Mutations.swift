@@ -17,7 +17,7 @@ extension Group {
         if let owner = self.peers?.pickPeer(for: key).owner {
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
-            defer { self.change(key, hash) { self.drop(key, hash) } }
+            defer { self.discard(key, hash) }
             try await owner.set(PeerRequest(group: self.name, key: key), to: PeerEntry(value: encoded, ttl: ttl))
         } else {
             try self.setLocally(key, hash, value, encoded: encoded, ttl: ttl)
@@ -35,7 +35,7 @@ extension Group {
     public func remove(_ key: Key) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
-        defer { self.change(key, hash) { self.drop(key, hash) } }
+        defer { self.discard(key, hash) }
         try await self.peers?.pickPeer(for: key).owner?.remove(PeerRequest(group: self.name, key: key))
     }
 
@@ -77,7 +77,7 @@ extension Group {
                 await self.loadLocally(flight, key, hash, reload: true)
             }
         }
-        defer { self.change(key, hash) { self.drop(key, hash) } }
+        defer { self.discard(key, hash) }
         var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
         request.reload = true
         do throws(GroupCacheError) {
@@ -104,18 +104,26 @@ extension Group {
             staleIfError: self.configuration.staleIfError.milliseconds,
             version: NumberSource.shared.next()
         )
-        let outcome = self.change(key, hash) { self.insert(key, hash, stored, size, .main, life) }
+        let outcome = self.change(key, hash) { self.insert(key, hash, stored, size, .main, life, releasing: &$0) }
         if outcome == .tooLarge {
             throw GroupCacheError(.valueTooLarge, "the value does not fit a shard of the group; raise its capacity or lower its shards")
         }
     }
 
+    /// Removes what this node has, and what loads that began before would bring.
+    func discard(_ key: Key, _ hash: UInt64) {
+        self.change(key, hash) { self.drop(key, hash, releasing: &$0) }
+    }
+
     /// Changes the store in one step with sending off the loads that began before.
-    @discardableResult
-    func change<R>(_ key: Key, _ hash: UInt64, _ body: () -> R) -> R {
-        self.flights.withTable(self.store.shardIndex(of: hash)) { table in
+    private func change<R>(_ key: Key, _ hash: UInt64, _ body: (inout Victims<Value>) -> R) -> R {
+        var victims = Victims<Value>()
+        let result = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
             _ = table.supersede(key)
-            return body()
+            return body(&victims)
         }
+        // The optimiser may end a life after its last use: this one lasts until the lock is let go.
+        withExtendedLifetime(victims) {}
+        return result
     }
 }

@@ -62,6 +62,8 @@ extension Group: PeerServing {
     ) async throws(GroupCacheError) -> ServedEntry {
         if requester == .peer { self.counters.serverRequests.increment() }
         let terminal = requester == .peer
+        // A peer stops listening when its time is over: what we have then, even a stale value, has to be on its way by that time.
+        let timeout = terminal ? timeout.map { $0 * 9 / 10 } : timeout
         if reload {
             if let error = key.error { throw error }
             return try self.served(key, try await self.reload(key, self.hash(of: key), terminal: terminal, timeout: timeout))
@@ -101,7 +103,7 @@ extension Group: PeerServing {
         case .peer:
             if let error = key.error { throw error }
             let hash = self.hash(of: key)
-            self.change(key, hash) { self.drop(key, hash) }
+            self.discard(key, hash)
         }
     }
 

@@ -18,10 +18,9 @@ struct EntrySlab {
     init(capacity: Int, layout: EntryLayout) {
         self.capacity = capacity
         self.layout = layout
-        let headerBytes = max(1, capacity * MemoryLayout<EntryHeader>.stride)
-        self.headers = UnsafeMutableRawPointer.allocate(byteCount: headerBytes, alignment: 64)
+        self.headers = SlabMemory.allocate(capacity * MemoryLayout<EntryHeader>.stride, alignment: 64)
             .bindMemory(to: EntryHeader.self, capacity: capacity)
-        self.values = .allocate(byteCount: max(1, capacity * layout.valueStride), alignment: layout.alignment)
+        self.values = SlabMemory.allocate(capacity * layout.valueStride, alignment: layout.alignment)
     }
 
     @inlinable
@@ -55,8 +54,8 @@ struct EntrySlab {
 
     @usableFromInline
     func deallocate() {
-        UnsafeMutableRawPointer(self.headers).deallocate()
-        self.values.deallocate()
+        SlabMemory.deallocate(UnsafeMutableRawPointer(self.headers), self.capacity * MemoryLayout<EntryHeader>.stride)
+        SlabMemory.deallocate(self.values, self.capacity * self.layout.valueStride)
     }
 }
 

@@ -79,20 +79,8 @@ struct ShardCore: ~Copyable {
         self.touches.count = 0
     }
 
-    /// What an entry with this key and size takes.
-    @usableFromInline
-    func bytes(key: PackedKey, size: EntrySize, near: Bool) -> Int {
-        self.footprint.bytes(keyLength: key.bytes.count, payload: Int(size.payload), overhead: Int(size.overhead), near: near)
-    }
-
     /// What the entries take now.
     var used: Int { self.lists[0].footprint + self.lists[1].footprint + self.lists[2].footprint }
-
-    /// Whether an item of this size can ever be stored.
-    @usableFromInline
-    func admits(_ bytes: Int, near: Bool) -> Bool {
-        bytes <= (near ? min(self.nearCapacity, self.capacity) : self.capacity)
-    }
 
     /// Whether an item of this size can be stored now.
     @usableFromInline

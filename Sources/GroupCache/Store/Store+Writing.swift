@@ -23,24 +23,39 @@ extension Store {
         kind: EntryKind = .main,
         life: EntryLife = EntryLife()
     ) -> InsertOutcome {
+        var victims = Victims<Value>()
+        return self.insert(hash, key, value, size: size, kind: kind, life: life, releasing: &victims)
+    }
+
+    /// As ``insert(_:_:_:size:kind:life:)``, for a caller who holds a lock of its own: values that leave are handed to it, to be
+    /// released after that lock, too, is let go.
+    @inlinable
+    func insert(
+        _ hash: UInt64,
+        _ key: UnsafeRawBufferPointer,
+        _ value: Value?,
+        size: ValueSize,
+        kind: EntryKind,
+        life: EntryLife,
+        releasing victims: inout Victims<Value>
+    ) -> InsertOutcome {
         let packed = PackedKey(key)
         let near = kind == .near
         let now = self.now()
         let shard = self.shard(of: hash)
         guard let size = EntrySize(size), key.count <= Key.maximumLength else {
-            self.remove(hash, key)
+            _ = self.remove(hash, key, releasing: &victims)
             return .tooLarge
         }
-        let bytes = shard.core.pointee.bytes(key: packed, size: size, near: near)
-        guard shard.core.pointee.admits(bytes, near: near) else {
-            self.remove(hash, key)
+        let bytes = self.footprint.bytes(keyLength: key.count, payload: Int(size.payload), overhead: Int(size.overhead), near: near)
+        guard bytes <= (near ? self.largestNearItem : self.largestItem) else {
+            _ = self.remove(hash, key, releasing: &victims)
             return .tooLarge
         }
         var replaced = false
         var proven = false
         // Others may fill the room again between two holds of the lock. Who never finds any gives up; a cache may.
         for _ in 0..<Self.maximumRounds {
-            var victims = Victims<Value>()
             shard.lock.pointee.lock()
             let old = shard.find(hash, packed)
             if old >= 0 {
@@ -60,8 +75,6 @@ extension Store {
                 self.place(shard, hash, packed, value, size: size, near: near, proven: proven, life: life, now: now)
             }
             shard.lock.pointee.unlock()
-            // The optimiser may end a life after its last use: this one must last until the lock is let go.
-            withExtendedLifetime(victims) {}
             if fits { return replaced ? .replaced : .inserted }
         }
         return .tooLarge
@@ -110,8 +123,14 @@ extension Store {
     /// Removes the entry of `key`. Whether there was one.
     @inlinable @discardableResult
     package func remove(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Bool {
-        let packed = PackedKey(key)
         var victims = Victims<Value>()
+        return self.remove(hash, key, releasing: &victims)
+    }
+
+    /// As ``remove(_:_:)``, for a caller who holds a lock of its own.
+    @inlinable
+    func remove(_ hash: UInt64, _ key: UnsafeRawBufferPointer, releasing victims: inout Victims<Value>) -> Bool {
+        let packed = PackedKey(key)
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         let slot = shard.find(hash, packed)
@@ -120,7 +139,6 @@ extension Store {
             victims.take(shard, slot)
         }
         shard.lock.pointee.unlock()
-        withExtendedLifetime(victims) {}
         return slot >= 0
     }
 

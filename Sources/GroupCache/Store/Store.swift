@@ -18,6 +18,10 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let clock: CacheClock
     @usableFromInline let clockIsSystem: Bool
     @usableFromInline let birth: Int64
+    // The same in all shards, and here because a shard may be looked at under its lock only.
+    @usableFromInline let footprint: EntryFootprint
+    @usableFromInline let largestItem: Int
+    @usableFromInline let largestNearItem: Int
 
     /// An empty store. Entries take their times from `clock`.
     package init(_ configuration: StoreConfiguration, clock: CacheClock = .system, hasher: KeyHash = KeyHash()) {
@@ -30,10 +34,15 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         if case .system = clock.base { self.clockIsSystem = true } else { self.clockIsSystem = false }
         self.birth = clock.milliseconds
         self.shards = .allocate(byteCount: count * Shard.stride, alignment: 128)
-        for shard in 0..<count {
-            self.shard(at: shard).initialize(
-                ShardCore(capacity: self.capacity / count, configuration: configuration, layout: EntryLayout(of: Value.self))
-            )
+        let layout = EntryLayout(of: Value.self)
+        let first = ShardCore(capacity: self.capacity / count, configuration: configuration, layout: layout)
+        self.footprint = first.footprint
+        self.largestItem = first.capacity
+        self.largestNearItem = min(first.nearCapacity, first.capacity)
+        Shard(base: self.shards).initialize(first)
+        for shard in 1..<max(1, count) {
+            Shard(base: self.shards + shard * Shard.stride)
+                .initialize(ShardCore(capacity: self.capacity / count, configuration: configuration, layout: layout))
         }
     }
 

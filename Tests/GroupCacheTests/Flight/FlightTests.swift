@@ -198,6 +198,26 @@ struct FlightTests {
         #expect(try await group.get("k") == "new")
     }
 
+    @Test("a value's deinit may use the group, however the value leaves it")
+    func deinitUsesTheGroup() async throws {
+        let box = NIOLockedValueBox<Group<Reentrant>?>(nil)
+        let ends = Counter()
+        let group = try Group<Reentrant>("g", capacity: .kibibytes(8), codec: ReentrantCodec()) { _, _ in
+            Reentrant {
+                ends.increment()
+                // Takes the lock of every flight shard and of every store shard.
+                box.withLockedValue { $0 }?.clear()
+            }
+        }
+        box.withLockedValue { $0 = group }
+        for number in 0..<200 { _ = try await group.get("evicted-\(number)") }
+        _ = try await group.get("k")
+        try await group.set("k", to: Reentrant {})
+        try await group.remove("k")
+        group.clear()
+        #expect(ends.value > 0)
+    }
+
     @Test("a getter may ask its own group for another key")
     func getterAsksAnotherKey() async throws {
         let box = GroupBox()
@@ -284,6 +304,18 @@ struct FlightTests {
         gate.open()
         #expect(try await patient.value == "v")
     }
+}
+
+/// A value that runs code when it goes.
+private final class Reentrant: Sendable {
+    let end: @Sendable () -> Void
+    init(end: @escaping @Sendable () -> Void) { self.end = end }
+    deinit { self.end() }
+}
+
+private struct ReentrantCodec: Codec {
+    func encode(_ value: Reentrant) -> ByteView { "x" }
+    func decode(_ bytes: ByteView) -> Reentrant { Reentrant {} }
 }
 
 /// Lets a getter reach the group that it belongs to.

@@ -119,6 +119,28 @@ struct FreshnessTests {
         #expect(try await group.get("k") == "5")
     }
 
+    @Test("a caller whose time is over before a slow load ends gets the stale value, if it may be served")
+    mutating func staleIfSlow() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleIfError = .seconds(60)
+        let gate = Gate()
+        let group = try self.group { number, _ in
+            if number > 1 { try await gate.pass() }
+            return .value("\(number)")
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        let peer = Task { try await group.serve("k", for: .peer, timeout: .seconds(1)) }
+        await gate.waitForArrivals()
+        // The load's own deadline and the caller's.
+        await self.clock.waitForSleepers(2)
+        self.clock.advance(by: .milliseconds(901))
+        let served = try await peer.value
+        #expect(served.source == .stale)
+        #expect(served.value == "1")
+        gate.open()
+    }
+
     @Test("notFound is an answer, not an error: it ends a stale value")
     mutating func notFoundEndsStale() async throws {
         self.configuration.ttl = .seconds(10)

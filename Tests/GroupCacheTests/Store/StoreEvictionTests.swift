@@ -87,10 +87,14 @@ import Testing
             for _ in 0..<3 { store.recordRemote(store.hash(of: key)) }
             store.put(key, number, size: 300, kind: .near)
         }
+        // The sketch forgets half from time to time; asked for eight times of late, whoever would leave is wanted more than the newcomer.
+        for number in 800..<1_000 where store.look("near \(number)").isHit {
+            for _ in 0..<8 { store.recordRemote(store.hash(of: "near \(number)")) }
+        }
         let cold = store.hash(of: "cold")
         for _ in 0..<2 { store.recordRemote(cold) }
         #expect(!store.admitNear(cold))
-        for _ in 0..<10 { store.recordRemote(cold) }
+        for _ in 0..<15 { store.recordRemote(cold) }
         #expect(store.admitNear(cold))
         let without = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1, near: false))
         for _ in 0..<9 { without.recordRemote(hash) }
