@@ -72,6 +72,7 @@ public final class ClusterNode: PeerPicker {
             state.ring = ring
             state.peers = peers
         }
+        for group in self.state.withLockedValue({ $0.groups.values }) { group.peersChanged() }
     }
 
     /// See ``PeerPicker/pickPeer(for:)``.

@@ -94,5 +94,7 @@ final class FakeGroup: PeerServing {
         self.state.withLockedValue { $0.entries[key] = nil }
     }
 
+    func peersChanged() {}
+
     func serveClear() { self.state.withLockedValue { $0.entries = [:] } }
 }

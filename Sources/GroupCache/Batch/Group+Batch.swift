@@ -91,8 +91,12 @@ extension Group {
             if boarding.join == .start { started.append(BatchFlight(id: boarding.flight, key: key)) }
         }
         self.startBatch(started, getter)
-        let expiry = timeout.map { self.flights.expire(waiters, after: $0, self.configuration.clock) }
         let everybody = waiters
+        let expiry = timeout.map { timeout in
+            self.flights.deadlines.add(after: timeout) {
+                for waiter in everybody { self.flights.leave(waiter.id, shard: waiter.shard, with: .deadlineExceeded) }
+            }
+        }
         await withTaskCancellationHandler {
             var open = keys.count
             // The stream itself ends early when this task is cancelled, and that must not swallow the answers: so it is not this task
@@ -109,7 +113,7 @@ extension Group {
         } onCancel: {
             for waiter in everybody { self.flights.leave(waiter.id, shard: waiter.shard, with: .cancelled) }
         }
-        expiry?.cancel()
+        if let expiry { self.flights.deadlines.cancel(expiry) }
         if let nested { for edge in edges { WaitGraph.end(nested, waitsFor: edge) } }
     }
 
@@ -120,8 +124,6 @@ extension Group {
             let some = Array(rest.prefix(1000))
             rest = rest.dropFirst(1000)
             let count = BatchCountdown(some.count)
-            // Of its waits-for edges the first flight's stands for all: a getter that comes back to any key of its own batch waits for a
-            // flight that only this task can land.
             let task = Task { await WaitGraph.$current.withValue(some[0].id) { await self.loadBatch(some, getter) } }
             for flight in some {
                 self.flights.started(flight.id, shard: self.store.shardIndex(of: flight.key.hash)) {
@@ -135,7 +137,8 @@ extension Group {
         var open: [BatchFlight] = []
         for flight in flights {
             if let answer = self.landed(flight.key.key, flight.key.hash) {
-                self.land(flight.id, flight.key.hash, .success(answer))
+                // Cancelling counts it off the batch, which is cancelled when all its flights have gone.
+                self.land(flight.id, flight.key.hash, .success(answer), cancelling: true)
             } else {
                 self.counters.loadsDeduped.increment()
                 open.append(flight)
@@ -143,13 +146,16 @@ extension Group {
         }
         guard !open.isEmpty else { return }
         let unanswered = open
-        let deadline = Task {
-            guard (try? await self.configuration.clock.sleep(for: self.configuration.loadTimeout)) != nil else { return }
+        // The task waits as the first flight; all others wait for that one, so that a getter that comes back to any key of its batch is seen.
+        let first = flights[0].id
+        for flight in unanswered where flight.id != first { _ = WaitGraph.begin(flight.id, waitsFor: first) }
+        defer { for flight in unanswered where flight.id != first { WaitGraph.end(flight.id, waitsFor: first) } }
+        let deadline = self.flights.deadlines.add(after: self.configuration.loadTimeout) {
             for flight in unanswered {
                 self.landFailure(flight.id, flight.key.key, flight.key.hash, .deadlineExceeded, cancelling: true)
             }
         }
-        defer { deadline.cancel() }
+        defer { self.flights.deadlines.cancel(deadline) }
         let start = ContinuousClock.now
         do {
             let context = LoadContext<Value>(group: self.name, timeout: self.configuration.loadTimeout)
@@ -159,6 +165,18 @@ extension Group {
             for flight in open {
                 let one = loaded[flight.key.key] ?? .notFound
                 self.land(flight.id, flight.key.key, flight.key.hash, one, previous: nil, cost: cost)
+            }
+        } catch let error as GroupCacheError where error.code == .notFound {
+            self.counters.localLoads.increment(by: open.count)
+            for flight in open {
+                self.land(
+                    flight.id,
+                    flight.key.key,
+                    flight.key.hash,
+                    .notFound(ttl: error.retryAfter),
+                    previous: nil,
+                    cost: .zero
+                )
             }
         } catch {
             self.counters.localLoadErrors.increment(by: open.count)

@@ -10,8 +10,10 @@ final class Flights<Success: Sendable>: Sendable {
     typealias Table = FlightTable<Waiter>
 
     private let shards: [NIOLockedValueBox<Table>]
+    let deadlines: Deadlines
 
-    init(shards: Int) {
+    init(shards: Int, clock: CacheClock) {
+        self.deadlines = Deadlines(clock: clock)
         self.shards = (0..<shards).map { _ in NIOLockedValueBox(Table()) }
     }
 
@@ -39,13 +41,18 @@ final class Flights<Success: Sendable>: Sendable {
         _ key: Key,
         shard: Int,
         timeout: Duration?,
-        clock: CacheClock,
         start: @escaping @Sendable (FlightID) async -> Void
     ) async throws(GroupCacheError) -> (result: Success, collapsed: Bool) {
         let waiter = self.newWaiter()
         let nested = WaitGraph.current
         let boarded = NIOLockedValueBox<Boarding?>(nil)
-        let expiry = timeout.map { self.expire([(waiter, shard)], after: $0, clock) }
+        let isLate = NIOLockedValueBox(false)
+        let expiry = timeout.map { timeout in
+            self.deadlines.add(after: timeout) {
+                isLate.withLockedValue { $0 = true }
+                self.leave(waiter, shard: shard, with: .deadlineExceeded)
+            }
+        }
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested) { continuation.resume(returning: $0) }
@@ -55,11 +62,13 @@ final class Flights<Success: Sendable>: Sendable {
                 // The cancellation handler runs at once when the task is cancelled already, or is cancelled before the waiter is in the
                 // table; it then finds nobody there. So look again, now that it is.
                 if Task.isCancelled { self.leave(waiter, shard: shard, with: .cancelled) }
+                // In the same way a very short time may be over before the waiter is there to be taken out.
+                if isLate.withLockedValue({ $0 }) { self.leave(waiter, shard: shard, with: .deadlineExceeded) }
             }
         } onCancel: {
             self.leave(waiter, shard: shard, with: .cancelled)
         }
-        expiry?.cancel()
+        if let expiry { self.deadlines.cancel(expiry) }
         let boarding = boarded.withLockedValue { $0 }
         if let nested, let boarding { WaitGraph.end(nested, waitsFor: boarding.flight) }
         return (try outcome.get(), boarding?.join == .joined)
@@ -107,13 +116,5 @@ final class Flights<Success: Sendable>: Sendable {
         let leave = self.withTable(shard) { $0.leave(waiter) }
         leave.cancel?()
         leave.waiter?(.failure(error))
-    }
-
-    /// Takes waiters out of their flights after `timeout`, unless the task is cancelled before.
-    func expire(_ waiters: [(id: WaiterID, shard: Int)], after timeout: Duration, _ clock: CacheClock) -> Task<Void, Never> {
-        Task {
-            guard (try? await clock.sleep(for: timeout)) != nil else { return }
-            for waiter in waiters { self.leave(waiter.id, shard: waiter.shard, with: .deadlineExceeded) }
-        }
     }
 }

@@ -37,7 +37,7 @@ public struct CacheClock: Sendable {
     /// Waits; throws `CancellationError` when the task is cancelled.
     func sleep(for duration: Duration) async throws {
         switch self.base {
-        case .system: try await Task.sleep(for: duration)
+        case .system: try await Task.sleep(for: min(duration, .seconds(1 << 30)))
         case .source(let source): try await source.sleep(for: duration)
         }
     }

@@ -59,7 +59,7 @@ extension Group {
         guard let ttl = loaded.ttl ?? self.configuration.ttl else {
             return owned ? nil : self.configuration.nearTTL.milliseconds
         }
-        return self.jittered(owned ? ttl : min(ttl, self.configuration.nearTTL))
+        return owned ? self.jittered(ttl) : min(self.jittered(ttl), self.configuration.nearTTL.milliseconds)
     }
 
     /// `ttl` in milliseconds, varied so that values loaded together do not end together. Never zero unless `ttl` is.
@@ -89,17 +89,19 @@ extension GroupCacheError {
 extension Duration {
     /// Whole milliseconds, at most 2^40 (34 years); more than nothing is at least 1.
     var milliseconds: Int64 {
+        if self >= .seconds(1 << 30) { return 1 << 40 }
+        if self <= .zero { return 0 }
         let (seconds, attoseconds) = self.components
-        if seconds >= 1 << 30 { return 1 << 40 }
-        if seconds < 0 || attoseconds < 0 { return 0 }
         let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
         return milliseconds == 0 && attoseconds > 0 ? 1 : milliseconds
     }
 
     /// Whole nanoseconds, at most 2^61.
     var nanoseconds: Int64 {
+        if self >= .seconds(1 << 31) { return 1 << 61 }
+        if self <= .zero { return 0 }
         let (seconds, attoseconds) = self.components
-        return seconds >= 1 << 31 ? 1 << 61 : seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }
 

@@ -11,22 +11,26 @@ extension Group {
         timeout: Duration?,
         load: @escaping @Sendable (FlightID) async -> Void
     ) async throws(GroupCacheError) -> Answer<Value> {
-        // Every load ends by itself in time; a caller needs a clock of its own only to go earlier.
-        let timeout = timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
+        // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
+        // then the getter, each with a time of its own.
+        let limit = self.configuration.loadTimeout
+        let timeout = kind == .routed ? min(timeout ?? limit, limit) : timeout.flatMap { $0 < limit ? $0 : nil }
         do throws(GroupCacheError) {
             var (answer, collapsed) = try await self.flights.join(
                 kind,
                 key,
                 shard: self.store.shardIndex(of: hash),
                 timeout: timeout,
-                clock: self.configuration.clock,
                 start: load
             )
             answer.collapsed = collapsed
             return answer
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure.
-            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) { return stale }
+            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) {
+                self.counters.staleIfErrorHits.increment()
+                return stale
+            }
             throw error
         }
     }
@@ -36,18 +40,21 @@ extension Group {
     /// Asks the owner, then the next owner, then the getter.
     func loadFromPeers(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute) async {
         if let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
-        self.counters.loadsDeduped.increment()
         let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
         for peer in [route.owner, route.next] {
             guard let peer else { continue }
             do throws(GroupCacheError) {
                 let entry = try await self.ask(peer, request)
                 self.counters.peerLoads.increment()
+                self.counters.loadsDeduped.increment()
                 let value = try self.decode(entry.value)
                 return self.landNear(flight, key, hash, value, entry)
             } catch {
                 if error.code == .notFound { self.counters.peerLoads.increment() }
-                if error.isFinal || Task.isCancelled { return self.land(flight, hash, error.answer()) }
+                if error.isFinal || Task.isCancelled {
+                    self.counters.loadsDeduped.increment()
+                    return self.land(flight, hash, error.answer())
+                }
                 self.counters.peerErrors.increment()
                 self.metrics.countPeerError()
                 self.logger.debug("peer failed", metadata: ["peer.id": "\(peer.id)", "error.code": "\(error.code)"])
@@ -82,6 +89,7 @@ extension Group {
         let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
         self.store.recordRemote(hash)
         guard fresh > .zero, self.store.admitNear(hash) else { return self.land(flight, hash, .success(answer)) }
+        let value = self.codec.stored(value, encoded: entry.value)
         let size = self.codec.size(of: value, encoded: entry.value)
         self.land(flight, hash, .success(answer)) {
             let life = EntryLife(ttl: fresh.milliseconds, version: flight.number)
@@ -103,7 +111,7 @@ extension Group {
         let deadline = self.startDeadline(of: flight, key, hash)
         let start = ContinuousClock.now
         let result = await self.callGetter(key, previous: previous)
-        deadline.cancel()
+        self.flights.deadlines.cancel(deadline)
         let cost = ContinuousClock.now - start
         self.metrics.record(cost)
         switch result {
@@ -123,9 +131,8 @@ extension Group {
     }
 
     /// Ends the flight when its time is over, whether or not the getter heeds its cancellation.
-    private func startDeadline(of flight: FlightID, _ key: Key, _ hash: UInt64) -> Task<Void, Never> {
-        Task {
-            guard (try? await self.configuration.clock.sleep(for: self.configuration.loadTimeout)) != nil else { return }
+    private func startDeadline(of flight: FlightID, _ key: Key, _ hash: UInt64) -> Deadlines.Token {
+        self.flights.deadlines.add(after: self.configuration.loadTimeout) {
             self.landFailure(flight, key, hash, .deadlineExceeded, cancelling: true)
         }
     }
@@ -170,7 +177,8 @@ extension Group {
                 let encoded = try self.encode(value)
                 let value = self.codec.stored(value, encoded: encoded)
                 let size = self.codec.size(of: value, encoded: encoded)
-                let answer = Answer(value: value, source: .loaded, ttl: ttl.map { .milliseconds($0) })
+                // What is not to be kept must not be kept by a peer that asked for it, either.
+                let answer = Answer(value: value, source: .loaded, ttl: loaded.cacheable ? ttl.map { .milliseconds($0) } : .zero)
                 let keeps = loaded.cacheable && (ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
                 self.land(flight, hash, .success(answer)) {
                     if keeps {
@@ -186,8 +194,8 @@ extension Group {
             let negative = loaded.ttl ?? self.configuration.negativeTTL
             self.land(flight, hash, .success(Answer(value: nil, source: .loaded, ttl: negative))) { victims in
                 if let negative, negative > .zero {
-                    let ttl = owned ? negative : min(negative, self.configuration.nearTTL)
-                    let life = EntryLife(ttl: self.jittered(ttl), cost: life.cost, version: flight.number)
+                    let ttl = owned ? self.jittered(negative) : min(self.jittered(negative), self.configuration.nearTTL.milliseconds)
+                    let life = EntryLife(ttl: ttl, cost: life.cost, version: flight.number)
                     self.insert(key, hash, nil, ValueSize(payload: 0), kind, life, releasing: &victims)
                 } else {
                     // The key has gone: what we had of it, stale or not, is wrong.
@@ -216,9 +224,8 @@ extension Group {
     /// The value that may be served because a load failed.
     private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
         guard let entry = self.entry(key, hash), let value = entry.value, let until = entry.details.staleIfErrorUntil,
-            self.configuration.clock.milliseconds <= until
+            entry.details.freshness != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
-        self.counters.staleIfErrorHits.increment()
         return Answer(value: value, source: .stale, ttl: .zero)
     }
 
@@ -246,6 +253,9 @@ extension Group {
         guard let landing else { return }
         if !landing.stores { self.counters.supersededLoads.increment() }
         if cancelling { landing.cancel?() }
+        if case .success(let answer) = result, answer.source == .stale {
+            self.counters.staleIfErrorHits.increment(by: landing.waiters.count)
+        }
         for waiter in landing.waiters { waiter(result) }
     }
 

@@ -98,13 +98,18 @@ extension Group {
     ) throws(GroupCacheError) {
         let stored = self.codec.stored(value, encoded: encoded)
         let size = self.codec.size(of: stored, encoded: encoded)
-        let life = EntryLife(
-            ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) },
-            staleWhileRevalidate: self.configuration.staleWhileRevalidate.milliseconds,
-            staleIfError: self.configuration.staleIfError.milliseconds,
-            version: NumberSource.shared.next()
-        )
-        let outcome = self.change(key, hash) { self.insert(key, hash, stored, size, .main, life, releasing: &$0) }
+        var life = EntryLife(ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) }, version: NumberSource.shared.next())
+        // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
+        let owned = self.peers?.pickPeer(for: key).owner == nil
+        if owned {
+            life.staleWhileRevalidate = self.configuration.staleWhileRevalidate.milliseconds
+            life.staleIfError = self.configuration.staleIfError.milliseconds
+        } else {
+            life.ttl = min(life.ttl ?? .max, self.configuration.nearTTL.milliseconds)
+        }
+        let outcome = self.change(key, hash) {
+            self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
+        }
         if outcome == .tooLarge {
             throw GroupCacheError(.valueTooLarge, "the value does not fit a shard of the group; raise its capacity or lower its shards")
         }

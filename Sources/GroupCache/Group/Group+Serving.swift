@@ -92,6 +92,7 @@ extension Group: PeerServing {
         case .client: try await self.set(key, to: value, ttl: entry.ttl)
         case .peer:
             if let error = key.error { throw error }
+            if let ttl = entry.ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
             try self.setLocally(key, self.hash(of: key), value, encoded: entry.value, ttl: entry.ttl)
         }
     }
@@ -109,6 +110,22 @@ extension Group: PeerServing {
 
     /// See ``PeerServing/serveClear()``.
     public func serveClear() { self.clear() }
+
+    /// See ``PeerServing/peersChanged()``.
+    ///
+    /// A value of a key that has gone to another node would be served here without end, for sets and removes go to that node now.
+    public func peersChanged() {
+        guard let peers = self.peers else { return }
+        var cursor: ScanCursor? = .start
+        while let from = cursor {
+            let page = self.store.scan(from: from, limit: 256)
+            for entry in page.entries where entry.details.kind == .main {
+                let key = Key(bytes: entry.key)
+                if peers.pickPeer(for: key).owner != nil { self.discard(key, self.hash(of: key)) }
+            }
+            cursor = page.next
+        }
+    }
 
     private func served(_ key: Key, _ answer: Answer<Value>) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?

@@ -40,7 +40,7 @@ public final class Group<Value: Sendable>: Sendable {
     /// A group whose values are loaded by `getter` and turned into bytes by `codec`.
     ///
     /// - Parameters:
-    ///   - name: 1 to 128 of the characters `A-Z a-z 0-9 - _ . ~`; the same on every node.
+    ///   - name: 1 to 128 of the characters `A-Z a-z 0-9 - _ .`; the same on every node.
     ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. 1 byte to 64 TiB.
     ///   - configuration: How values are kept.
     ///   - peers: The pool that knows the other nodes; `nil`: this node is alone. The group registers itself with it.
@@ -84,7 +84,7 @@ public final class Group<Value: Sendable>: Sendable {
             clock: configuration.clock
         )
         self.store = store
-        self.flights = Flights(shards: store.shardCount)
+        self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
         self.codec = codec
         self.getter = getter
         self.peers = peers

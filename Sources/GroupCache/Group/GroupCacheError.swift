@@ -87,7 +87,7 @@ extension GroupCacheError {
     /// Whether this is an answer about the key, rather than a failure to get one: nobody else is to be asked.
     var isFinal: Bool {
         switch self.code {
-        case .notFound, .getterFailed, .codecFailed, .overloaded, .recursiveLoad, .valueTooLarge, .cancelled, .emptyKey, .keyTooLong: true
+        case .notFound, .getterFailed, .codecFailed, .overloaded, .recursiveLoad, .valueTooLarge, .emptyKey, .keyTooLong: true
         default: false
         }
     }

@@ -35,12 +35,12 @@ public struct GroupConfiguration: Sendable {
         let allowed = name.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "~"):
+                UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
                 true
             default: false
             }
         }
-        try check((1...128).contains(name.utf8.count) && allowed, "a group's name is 1 to 128 of the characters A-Z a-z 0-9 - _ . ~")
+        try check((1...128).contains(name.utf8.count) && allowed, "a group's name is 1 to 128 of the characters A-Z a-z 0-9 - _ .")
         try check(name != "." && name != "..", "a group's name is not . or ..")
         try check(capacity.bytes >= 1 && capacity.bytes <= 1 << 46, "a group's capacity is 1 byte to 64 TiB")
         if let ttl { try check(ttl > .zero, "ttl is more than zero") }

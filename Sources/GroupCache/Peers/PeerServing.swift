@@ -33,6 +33,8 @@ public protocol PeerServing: AnyObject, Sendable {
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError)
     /// Removes every value that this node holds.
     func serveClear()
+    /// The owners of keys have changed: drops what this node holds as the owner of keys that are another's now. O(entries).
+    func peersChanged()
 }
 
 extension PeerServing {

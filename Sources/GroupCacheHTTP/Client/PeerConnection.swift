@@ -18,6 +18,7 @@ final class PeerConnection: ChannelInboundHandler {
     private var body = ByteBuffer()
     private var sent = 0
     private var hasAnswerBytes = false
+    private var hasFailed = false
 
     /// The call that the connection is at work for.
     private(set) var call: PeerCall?
@@ -84,12 +85,13 @@ final class PeerConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         // A body without a length ends here.
-        if let head = self.head, self.decoder?.endsAtClose == true { self.finish(head) }
+        if let head = self.head, self.decoder?.endsAtClose == true, !self.hasFailed { self.finish(head) }
         self.lose()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.hasFailed = true
         context.close(promise: nil)
     }
 

@@ -31,7 +31,9 @@ final class PeerConnections {
             self.busy[ObjectIdentifier(connection)] = connection
             connection.send(call)
         } else {
-            guard self.waiting.count < self.lane.settings.client.waitingPerLoop + self.connecting else {
+            let client = self.lane.settings.client
+            let connectable = self.connecting + max(0, client.connectionsPerLoop - self.count)
+            guard self.waiting.count < client.waitingPerLoop + connectable else {
                 return call.finish(.failure(Self.overloaded))
             }
             self.waiting.append(call)

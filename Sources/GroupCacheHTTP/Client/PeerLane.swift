@@ -58,7 +58,10 @@ final class PeerLane: Sendable {
 
     func close() {
         self.inbox.withLockedValue { $0.isClosed = true }
-        self.eventLoop.execute { self.connections.value?.close() }
+        self.eventLoop.execute {
+            self.connections.value?.close()
+            self.connections.value = nil
+        }
     }
 
     private func drain() {
@@ -76,6 +79,9 @@ final class PeerLane: Sendable {
             self.connections.value = connections
         }
         for call in calls { connections.dispatch(call) }
-        if self.inbox.withLockedValue({ $0.isClosed }) { connections.close() }
+        if self.inbox.withLockedValue({ $0.isClosed }) {
+            connections.close()
+            self.connections.value = nil
+        }
     }
 }

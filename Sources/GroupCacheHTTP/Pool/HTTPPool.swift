@@ -104,6 +104,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
         for getter in gone { getter.close() }
+        for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 
     /// Where to ask for `key`: its owner and the node after it, unless that is this node. O(1) expected; does not block.

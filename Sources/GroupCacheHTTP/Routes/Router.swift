@@ -89,6 +89,9 @@ struct Router {
             if let header = head.cacheControl {
                 let control = CacheControl(header, bytes)
                 if control.noStore { return .now(.failure(Status(400, "a value that must not be stored cannot be set", .request))) }
+                if control.maxAge == 0 {
+                    return .now(.failure(Status(400, "max-age=0: a value that is stale at once cannot be set", .request)))
+                }
                 ttl = control.maxAge.flatMap { Dialect.ttl($0.multipliedReportingOverflow(by: 1_000).partialValue) }
             }
             let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)

@@ -50,6 +50,7 @@ final class ServerConnection: ChannelDuplexHandler {
     /// Whether no byte of the next head has come yet. Not so on a new connection, whose first head is due from the beginning.
     private var isIdle = false
     private var inputIsClosed = false
+    private var outputIsClosed = false
     private var reservedBytes = 0
     private var phaseBegan = NIODeadline.uptimeNanoseconds(0)
     private var stalledSince: NIODeadline?
@@ -129,8 +130,9 @@ final class ServerConnection: ChannelDuplexHandler {
             self.inputIsClosed = true
             switch self.phase {
             // Somebody who has sent everything may still want the answer (printf … | nc).
-            case .running, .streaming: break
-            default: self.abort()
+            case .running, .streaming, .closed: break
+            case .lingering: if self.outputIsClosed { self.abort() }
+            case .head, .body: if self.stalledSince == nil { self.closeWhenSent() }
             }
             return
         }
@@ -162,7 +164,12 @@ final class ServerConnection: ChannelDuplexHandler {
         }
         self.flush()
         self.updateDeadline()
-        if self.inputIsClosed, case .head = self.phase { self.abort() }
+        if self.inputIsClosed, self.stalledSince == nil {
+            switch self.phase {
+            case .head, .body: self.closeWhenSent()
+            default: break
+            }
+        }
         if self.holdsRead, self.wantsBytes, let context = self.context {
             self.holdsRead = false
             context.read()
@@ -280,7 +287,7 @@ final class ServerConnection: ChannelDuplexHandler {
         guard case .running(var options) = self.phase else { return }
         self.task = nil
         self.loop.refresh()
-        if self.isDraining || self.inputIsClosed { options.closes = true }
+        if self.isDraining { options.closes = true }
         self.write(reply, options)
         self.process()
     }
@@ -321,7 +328,7 @@ final class ServerConnection: ChannelDuplexHandler {
         self.task = nil
         self.loop.refresh()
         self.loop.output.writeStaticString("0\r\n\r\n")
-        self.becomeIdle(closes: closes || self.isDraining || self.inputIsClosed)
+        self.becomeIdle(closes: closes || self.isDraining)
         self.process()
     }
 
@@ -331,17 +338,33 @@ final class ServerConnection: ChannelDuplexHandler {
         // The buffer is everybody's: what cannot be sent to this client must never reach another.
         guard let context = self.context else { return self.loop.output.clear() }
         guard self.loop.output.readableBytes > 0 else { return }
-        let count = self.loop.output.readableBytes
+        // Writing may call channelWritabilityChanged, and so process(), before it returns: it must not find these bytes again.
+        var output = ByteBuffer()
+        swap(&output, &self.loop.output)
+        let count = output.readableBytes
         self.unsentBytes += count
         if case .lingering = self.phase {
             let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
-            context.writeAndFlush(self.wrapOutboundOut(self.loop.output)).whenComplete { _ in connection.value.closeOutput() }
+            context.writeAndFlush(self.wrapOutboundOut(output)).whenComplete { _ in connection.value.closeOutput() }
         } else {
-            context.writeAndFlush(self.wrapOutboundOut(self.loop.output), promise: nil)
+            context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
         }
         // What went out at once is ours again and is reused; otherwise the channel keeps its buffer and this one gets another.
-        if count > Self.writeAhead { self.loop.output = ByteBuffer() } else { self.loop.output.clear() }
+        if count <= Self.writeAhead, self.loop.output.readableBytes == 0 {
+            output.clear()
+            swap(&output, &self.loop.output)
+        }
         if context.channel.isWritable { self.unsentBytes = 0 }
+    }
+
+    /// Closes once everything that was written has left.
+    private func closeWhenSent() {
+        guard let context = self.context else { return }
+        self.phase = .lingering
+        self.phaseBegan = self.loop.now
+        self.updateDeadline()
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in connection.value.closeOutput() }
     }
 
     /// The last response has left: says so to the client, and waits for its end.
@@ -351,7 +374,8 @@ final class ServerConnection: ChannelDuplexHandler {
         self.loop.refresh()
         self.phaseBegan = self.loop.now
         self.stalledSince = nil
-        self.deadline = self.loop.now + Self.lingerTime
+        self.outputIsClosed = true
+        self.updateDeadline()
         context.close(mode: .output, promise: nil)
     }
 
@@ -376,7 +400,8 @@ final class ServerConnection: ChannelDuplexHandler {
         case .running, .streaming:
             self.deadline = .distantFuture
         case .lingering:
-            self.deadline = self.loop.now + max(Self.lingerTime, .init(server.writeTimeout) + self.granted(self.unsentBytes))
+            self.deadline =
+                self.phaseBegan + (self.outputIsClosed ? Self.lingerTime : .init(server.writeTimeout) + self.granted(self.unsentBytes))
         case .closed:
             self.deadline = .distantFuture
         }
@@ -399,7 +424,11 @@ final class ServerConnection: ChannelDuplexHandler {
     /// Finishes the running request, if there is one, and closes.
     func drain() {
         self.isDraining = true
-        if case .head = self.phase, self.input.readableBytes == 0 { self.abort() }
+        switch self.phase {
+        case .head where self.input.readableBytes == 0: self.closeWhenSent()
+        case .lingering where self.outputIsClosed: self.abort()
+        default: break
+        }
     }
 
     /// Closes now.

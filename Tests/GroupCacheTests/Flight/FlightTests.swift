@@ -276,7 +276,6 @@ struct FlightTests {
         }
         let caller = Task { try await group.get("k") }
         await gate.waitForArrivals()
-        await clock.waitForSleepers()
         clock.advance(by: .seconds(6))
         let error = await #expect(throws: GroupCacheError.self) { try await caller.value }
         #expect(error?.code == .deadlineExceeded)
@@ -297,7 +296,7 @@ struct FlightTests {
         let patient = Task { try await group.get("k") }
         await gate.waitForArrivals()
         let hasty = Task { try await group.serve("k", for: .client, timeout: .seconds(1)) }
-        await clock.waitForSleepers(2)
+        while group.flights.waiters < 2, !Task.isCancelled { await Task.yield() }
         clock.advance(by: .seconds(2))
         let error = await #expect(throws: GroupCacheError.self) { _ = try await hasty.value }
         #expect(error?.code == .deadlineExceeded)

@@ -79,6 +79,26 @@ struct BatchTests {
         #expect(try await group.get("a") == "aa")
     }
 
+    @Test("a batch getter that asks for a key of its own batch gets an error, not a deadlock")
+    func recursion() async throws {
+        struct Recursive: BatchGetter {
+            let group = NIOLockedValueBox<Group<String>?>(nil)
+            func load(_ key: Key, context: LoadContext<String>) async throws -> Loaded<String> { .value("single") }
+            func load(keys: [Key], context: LoadContext<String>) async throws -> [Key: Loaded<String>] {
+                let group = self.group.withLockedValue { $0 }
+                for key in keys { _ = try await group?.get(key) }
+                return [:]
+            }
+        }
+        let getter = Recursive()
+        let group = try Group<String>("g", capacity: .mebibytes(1), getter: getter)
+        getter.group.withLockedValue { $0 = group }
+        for result in await group.get(keys: ["a", "b", "c"]).values {
+            #expect(#expect(throws: GroupCacheError.self) { try result.get() }?.code == .recursiveLoad)
+        }
+        getter.group.withLockedValue { $0 = nil }
+    }
+
     @Test("cancelling the caller answers every key and cancels the call of the getter")
     func cancellation() async throws {
         let gate = Gate()
