@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    @Test func aLargeAnswerIsSentOnce() async throws {
+        try await self.withNode { connection, group, _ in
+            group["large"] = ByteView([UInt8](repeating: 7, count: 300_000))
+            let request = "GET /v1/groups/scores/keys/large HTTP/1.1\r\nHost: x\r\n\r\n"
+            try await connection.send(request + request)
+            for _ in 0..<2 {
+                let (_, body) = try await connection.response(hasBody: true)
+                #expect(body.count == 300_000)
+            }
+            let (_, last) = try await self.get("/v1/groups/scores/keys/Tom", connection)
+            #expect(last == "630")
+        }
+    }
+
     @Test func headIsGetWithoutTheBody() async throws {
         try await self.withNode { connection, _, _ in
             let (head, _) = try await self.get("/v1/groups/scores/keys/Tom", connection, method: "HEAD")

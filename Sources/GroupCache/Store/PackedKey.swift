@@ -18,18 +18,24 @@ struct PackedKey {
     @inlinable @inline(__always)
     static func words(_ key: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
         let count = key.count
-        if count >= 8 {
-            let tail = key.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-            // For 8 bytes the shift is by 64, which Swift's `>>` makes 0.
-            return (UInt64(littleEndian: key.loadUnaligned(as: UInt64.self)), UInt64(littleEndian: tail) >> UInt64(8 * (16 - count)))
-        }
+        if count < 8 { return (Self.word(key, from: 0, count), 0) }
+        return (UInt64(littleEndian: key.loadUnaligned(as: UInt64.self)), Self.word(key, from: 8, count - 8))
+    }
+
+    /// At most 8 bytes from `start`, padded with zeros.
+    ///
+    /// No load reaches back before `start`. A small `String` lies in two registers that were just stored one after the other, and the processor
+    /// can hand a load the bytes of one store before it is done, but not of two.
+    @inlinable @inline(__always)
+    static func word(_ key: UnsafeRawBufferPointer, from start: Int, _ count: Int) -> UInt64 {
+        if count >= 8 { return UInt64(littleEndian: key.loadUnaligned(fromByteOffset: start, as: UInt64.self)) }
         if count >= 4 {
-            let head = UInt64(UInt32(littleEndian: key.loadUnaligned(as: UInt32.self)))
-            let tail = UInt64(UInt32(littleEndian: key.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)))
-            return (head | tail << UInt64(8 * (count - 4)), 0)
+            let head = UInt64(UInt32(littleEndian: key.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+            let tail = UInt64(UInt32(littleEndian: key.loadUnaligned(fromByteOffset: start + count - 4, as: UInt32.self)))
+            return head | tail << UInt64(8 * (count - 4))
         }
-        if count == 0 { return (0, 0) }
-        let middle = UInt64(key[count / 2]) << UInt64(8 * (count / 2))
-        return (UInt64(key[0]) | middle | UInt64(key[count - 1]) << UInt64(8 * (count - 1)), 0)
+        if count == 0 { return 0 }
+        let middle = UInt64(key[start + count / 2]) << UInt64(8 * (count / 2))
+        return UInt64(key[start]) | middle | UInt64(key[start + count - 1]) << UInt64(8 * (count - 1))
     }
 }
