@@ -12,9 +12,8 @@ extension Group {
         load: @escaping @Sendable (FlightID) async -> Void
     ) async throws(GroupCacheError) -> Answer<Value> {
         // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
-        // then the getter, each with a time of its own.
-        let limit = self.configuration.loadTimeout
-        let timeout = kind == .routed ? min(timeout ?? limit, limit) : timeout.flatMap { $0 < limit ? $0 : nil }
+        // then the getter, each with a time of its own: whoever names a time is held to it.
+        let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
             var (answer, collapsed) = try await self.flights.join(
                 kind,
@@ -70,7 +69,8 @@ extension Group {
     }
 
     private func ask(_ peer: any PeerGetter, _ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        let result = await withSpan("groupcache.peer.get", ofKind: .client) { span in
+        guard let tracer else { return try await peer.get(request) }
+        let result = await tracer.withSpan("groupcache.peer.get", ofKind: .client) { span in
             span.attributes["groupcache.group"] = self.name
             span.attributes["groupcache.peer"] = peer.id
             do throws(GroupCacheError) {
@@ -138,17 +138,21 @@ extension Group {
     }
 
     private func callGetter(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        await withSpan("groupcache.load", ofKind: .internal) { span in
+        guard let tracer else { return await self.callGetterUntraced(key, previous: previous) }
+        return await tracer.withSpan("groupcache.load", ofKind: .internal) { span in
             span.attributes["groupcache.group"] = self.name
-            let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
-            do {
-                return .success(try await self.getter.load(key, context: context))
-            } catch let error as GroupCacheError where error.code == .notFound {
-                return .failure(error)
-            } catch {
-                span.recordError(error)
-                return .failure(.getter(error))
-            }
+            let result = await self.callGetterUntraced(key, previous: previous)
+            if case .failure(let error) = result, error.code != .notFound { span.recordError(error.cause ?? error) }
+            return result
+        }
+    }
+
+    private func callGetterUntraced(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
+        let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
+        do {
+            return .success(try await self.getter.load(key, context: context))
+        } catch {
+            return .failure(.getter(error))
         }
     }
 

@@ -1,4 +1,5 @@
 public import Logging
+internal import Tracing
 
 /// A named cache with one getter, spread over the nodes of a cluster.
 ///
@@ -35,6 +36,8 @@ public final class Group<Value: Sendable>: Sendable {
     let peers: (any PeerPicker)?
     let counters = GroupCounters()
     let metrics: GroupMetrics
+    /// `nil`: nobody traces, and no span is made.
+    let tracer: (any Tracer)?
     let logger: Logger
 
     /// A group whose values are loaded by `getter` and turned into bytes by `codec`.
@@ -89,6 +92,8 @@ public final class Group<Value: Sendable>: Sendable {
         self.getter = getter
         self.peers = peers
         self.metrics = GroupMetrics(group: name)
+        let tracer = InstrumentationSystem.tracer
+        self.tracer = tracer is NoOpTracer ? nil : tracer
         self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
         try peers?.register(self)
     }
