@@ -90,6 +90,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         guard limit > .zero else { throw .deadlineExceeded }
         let call = PeerCall(kind, deadline: .now() + .init(limit))
         let lane = self.lane()
+        lane.begin()
+        defer { lane.end() }
         let outcome = await withTaskCancellationHandler {
             await call.wait { lane.enqueue(call) }
         } onCancel: {
@@ -99,10 +101,14 @@ public final class HTTPGetter: PeerGetter, Sendable {
         return try outcome.get()
     }
 
-    /// A caller on an event loop stays there; all others take turns.
+    /// The first lane while it has nothing to do, so that few callers keep one loop and its connections warm; else the less busy of two whose
+    /// turn it is (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
     private func lane() -> PeerLane {
-        if self.lanes.count == 1 { return self.lanes[0] }
-        let turn = self.nextLane.wrappingAdd(1, ordering: .relaxed).oldValue
-        return self.lanes[Int(UInt(bitPattern: turn) % UInt(self.lanes.count))]
+        let first = self.lanes[0]
+        if self.lanes.count == 1 || first.busy == 0 { return first }
+        let turn = Int(self.nextLane.wrappingAdd(1, ordering: .relaxed).oldValue & 0xFFFF)
+        let one = self.lanes[turn % self.lanes.count]
+        let other = self.lanes[(turn + 1) % self.lanes.count]
+        return one.busy <= other.busy ? one : other
     }
 }

@@ -22,6 +22,7 @@ final class PeerLane: Sendable {
 
     let settings: Settings
     let ringVersion = Atomic<UInt64>(0)
+    private let calls = Atomic<Int>(0)
     private let eventLoop: any EventLoop
     private let inbox = NIOLockedValueBox(Inbox())
     private let connections: NIOLoopBoundBox<PeerConnections?>
@@ -31,6 +32,11 @@ final class PeerLane: Sendable {
         self.eventLoop = eventLoop
         self.connections = NIOLoopBoundBox.makeEmptyBox(eventLoop: eventLoop)
     }
+
+    /// How many calls are under way: what a getter that has several lanes goes by.
+    var busy: Int { self.calls.load(ordering: .relaxed) }
+    func begin() { self.calls.wrappingAdd(1, ordering: .relaxed) }
+    func end() { self.calls.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Hands a call to the loop. However many calls come at once, the loop is woken once.
     func enqueue(_ call: PeerCall) {
