@@ -14,7 +14,7 @@ struct FlightTable<Waiter: Sendable>: Sendable {
     private struct Flight {
         var name: Name
         var waiters: [WaiterID: Waiter] = [:]
-        /// Runs for its own sake (a refresh, a batch that has yet to collect its waiters): is not cancelled for want of waiters.
+        /// Runs for its own sake, as a refresh does: is not cancelled for want of waiters.
         var held: Bool
         var superseded = false
         /// Cancels the load; `nil` until the load has been started.
@@ -67,13 +67,6 @@ struct FlightTable<Waiter: Sendable>: Sendable {
         self.current[name] = id
         self.flights[id] = Flight(name: name, held: true)
         return true
-    }
-
-    /// Ends ``hold(_:_:start:)``: from now on the flight lives for its waiters only. Returns how to cancel it if it has none.
-    mutating func release(_ id: FlightID) -> (@Sendable () -> Void)? {
-        guard self.flights[id] != nil else { return nil }
-        self.flights[id]?.held = false
-        return self.abandonIfUnwanted(id)
     }
 
     /// Tells how to cancel the load, now that it has been started.
