@@ -23,12 +23,14 @@ let package = Package(
     platforms: [.macOS("26.0")],
     products: [
         .library(name: "GroupCache", targets: ["GroupCache"]),
+        .library(name: "Informers", targets: ["Informers"]),
         .library(name: "GroupCacheHTTP", targets: ["GroupCacheHTTP"]),
         .library(name: "GroupCacheTesting", targets: ["GroupCacheTesting"]),
         .executable(name: "groupcache", targets: ["groupcache"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
@@ -47,13 +49,21 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "Informers",
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"), logging,
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "GroupCacheHTTP",
             dependencies: ["GroupCache", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging, tracing, lifecycle],
             swiftSettings: settings
         ),
         .target(
             name: "GroupCacheTesting",
-            dependencies: ["GroupCache", nio("NIOCore"), nio("NIOConcurrencyHelpers")],
+            dependencies: ["GroupCache", "Informers", nio("NIOCore"), nio("NIOConcurrencyHelpers")],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -86,6 +96,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "InformersTests",
+            dependencies: ["Informers", "GroupCacheTesting", logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "GroupCacheHTTPTests",
             dependencies: [
                 "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
@@ -111,8 +126,8 @@ let package = Package(
 // The store, ring and flight tests run once more under ThreadSanitizer, which rebuilds everything: CI then leaves
 // out what they do not need.
 if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
-    let core: Set<String> = ["GroupCache", "GroupCacheTesting", "GroupCacheTests"]
-    let packages: Set<String> = ["swift-nio", "swift-log", "swift-metrics", "swift-distributed-tracing"]
+    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests"]
+    let packages: Set<String> = ["swift-nio", "swift-collections", "swift-log", "swift-metrics", "swift-distributed-tracing"]
     package.targets.removeAll { !core.contains($0.name) }
     package.products.removeAll { !core.contains($0.name) }
     package.dependencies.removeAll { dependency in
