@@ -53,11 +53,31 @@ struct LinkSlots<Call> {
         return self.slots[place].call.take()
     }
 
-    /// Calls `body` with each request.
-    func sweep(_ body: (UInt32, Call) -> Void) {
-        for (place, slot) in self.slots.enumerated() {
-            if let call = slot.call { body(slot.use << Self.placeBits | UInt32(place), call) }
+    /// Lets `body` change each request, and takes out those of which it says so.
+    mutating func sweep(_ body: (UInt32, inout Call) -> Bool) {
+        for place in self.slots.indices {
+            let id = self.slots[place].use << Self.placeBits | UInt32(place)
+            guard var call = self.slots[place].call.take() else { continue }
+            if body(id, &call) {
+                self.count -= 1
+                self.free.append(UInt32(place))
+            } else {
+                self.slots[place].call = call
+            }
         }
+    }
+
+    /// Lets `body` change one request, and takes it out if it says so. `nil`: there is none of this id.
+    mutating func update<R>(_ id: UInt32, _ body: (inout Call) -> (isDone: Bool, result: R)) -> R? {
+        guard let place = self.place(of: id), var call = self.slots[place].call.take() else { return nil }
+        let (isDone, result) = body(&call)
+        if isDone {
+            self.count -= 1
+            self.free.append(UInt32(place))
+        } else {
+            self.slots[place].call = call
+        }
+        return result
     }
 
     /// Takes out all requests.
