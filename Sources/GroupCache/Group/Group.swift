@@ -200,8 +200,10 @@ public final class Group<Value: Sendable>: Sendable {
         self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
         if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
-        return try await self.join(.routed, key, hash, timeout: timeout) { flight in
-            self.loadFromPeers(flight, key, hash, route)
+        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        let load = PeerLoad(self, self.flights.newFlight(), hash, route, request)
+        return try await self.join(.routed, key, hash, timeout: timeout, as: load.flight, cancel: load.cancel) {
+            self.loadFromPeers(load)
         }
     }
 }
