@@ -24,6 +24,9 @@ final class RawConnection: Sendable {
         }
 
         func channelInactive(context: ChannelHandlerContext) { self.update { $0.isClosed = true } }
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if event as? ChannelEvent == .inputClosed { self.update { $0.isClosed = true } }
+        }
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
         private func update(_ change: (inout State) -> Void) {
@@ -61,11 +64,13 @@ final class RawConnection: Sendable {
     let channel: any Channel
     private let collector: Collector
 
-    init(port: Int, autoRead: Bool = true) async throws {
+    /// - Parameter halfClosure: whether the connection can still send after the other side has said that it will not.
+    init(port: Int, autoRead: Bool = true, halfClosure: Bool = false) async throws {
         let collector = Collector()
         self.collector = collector
         self.channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: autoRead)
+            .channelOption(.allowRemoteHalfClosure, value: halfClosure)
             .channelInitializer { $0.pipeline.addHandler(collector) }
             .connect(host: "127.0.0.1", port: port).get()
     }
@@ -107,6 +112,9 @@ final class RawConnection: Sendable {
         }
         return received.count >= start + 4 + length ? (start + 4, length) : nil
     }
+
+    /// Says that nothing more will be sent.
+    func closeOutput() async throws { try await self.channel.close(mode: .output) }
 
     func close() async { try? await self.channel.close() }
 }

@@ -2,11 +2,21 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A server that answers the n-th request of the n-th connection with whatever the test says, however wrong.
 final class ScriptedServer: Sendable {
     enum Action: Sendable {
         case reply(String)
         case replyAndClose(String)
+        /// What arrives is cut off by a TCP reset instead of an end.
+        case replyAndReset(String)
         case close
         case silence
     }
@@ -37,6 +47,10 @@ final class ScriptedServer: Sendable {
             case .reply(let text): context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
             case .replyAndClose(let text):
                 context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+                context.close(promise: nil)
+            case .replyAndReset(let text):
+                context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+                _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 context.close(promise: nil)
             case .close: context.close(promise: nil)
             case .silence: break

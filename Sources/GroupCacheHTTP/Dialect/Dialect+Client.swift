@@ -111,6 +111,8 @@ extension Dialect {
             case .getterFailed: GroupCacheError(.getterFailed, "the owner's getter failed")
             case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
             case .deadlineExceeded: .deadlineExceeded
+            case .valueTooLarge:
+                GroupCacheError(code, "the value is larger than its owner takes, or than it can keep: its group's capacity over its shards")
             // The peer's caller was not ours.
             case .cancelled: GroupCacheError(.peerFailed, "the peer gave up")
             default: GroupCacheError(code, "the peer answered so")

@@ -48,6 +48,7 @@ struct Status: Sendable {
 
     init(_ refusal: Refusal) {
         self.init(refusal.status, refusal.message, .request)
+        if refusal.status == 503 { self.retryAfter = 1 }
     }
 
     static let noSuchGroup = Status(GroupCacheError(.noSuchGroup, "there is no such group"))

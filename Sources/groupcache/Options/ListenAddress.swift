@@ -7,7 +7,10 @@ struct ListenAddress: Sendable, Hashable {
     var port: Int
 
     init(_ text: String) throws(CommandError) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+        // Swift reads numbers with a sign, too; a port has none.
+        guard let colon = text.lastIndex(of: ":"), text[text.index(after: colon)...].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+            let port = UInt16(text[text.index(after: colon)...])
+        else {
             throw .usage("--listen wants HOST:PORT, as in 127.0.0.1:8001, not \"\(text)\"")
         }
         var host = text[..<colon]
