@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 #if canImport(Glibc)
     import Glibc
@@ -62,7 +63,7 @@ final class ScriptedServer: Sendable {
     private let seen = NIOLockedValueBox<[String]>([])
     private let count = NIOLockedValueBox(0)
 
-    init(_ script: @escaping @Sendable (_ connection: Int, _ request: Int) -> Action) async throws {
+    init(tls: NIOSSLContext? = nil, _ script: @escaping @Sendable (_ connection: Int, _ request: Int) -> Action) async throws {
         let (seen, count) = (self.seen, self.count)
         self.listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -71,12 +72,14 @@ final class ScriptedServer: Sendable {
                         count += 1
                         return count
                     }
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     try channel.pipeline.syncOperations.addHandler(Handler(connection, seen, script))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
     }
 
+    var port: Int { self.listener.localAddress?.port ?? 0 }
     var url: String { "http://127.0.0.1:\(self.listener.localAddress?.port ?? 0)" }
     var requests: [String] { self.seen.withLockedValue { $0 } }
     var connections: Int { self.count.withLockedValue { $0 } }

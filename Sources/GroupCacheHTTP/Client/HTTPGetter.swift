@@ -16,7 +16,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let lanes: [PeerLane]
     private let nextLane = Atomic<Int>(0)
 
-    /// A getter for the peer at `url`.
+    /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``.
     public convenience init(
@@ -24,6 +24,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect = .native,
         configuration: HTTPPool.Configuration.Client = .init(),
         maximumValueSize: Int = 8 << 20,
+        tls: HTTPPool.Configuration.TLS? = nil,
+        tokenFile: String? = nil,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
@@ -32,6 +34,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             dialect: dialect,
             configuration: configuration,
             maximumValueSize: maximumValueSize,
+            credentials: try Credentials(tls: tls, tokenFile: tokenFile),
             eventLoopGroup: eventLoopGroup
         )
     }
@@ -41,12 +44,19 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect,
         configuration: HTTPPool.Configuration.Client,
         maximumValueSize: Int,
+        credentials: Credentials,
         eventLoopGroup: any EventLoopGroup
     ) {
         self.id = url.id(dialect)
         self.url = url
         self.configuration = configuration
-        let settings = PeerLane.Settings(url: url, dialect: dialect, client: configuration, maximumValueSize: maximumValueSize)
+        let settings = PeerLane.Settings(
+            url: url,
+            dialect: dialect,
+            client: configuration,
+            maximumValueSize: maximumValueSize,
+            credentials: credentials
+        )
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }
     }
 

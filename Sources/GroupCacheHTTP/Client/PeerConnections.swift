@@ -99,6 +99,7 @@ final class PeerConnections {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(PeerConnection(lane, owner: shared.value))
+                    try lane.settings.credentials.secureClient(channel, to: lane.settings.url)
                 }
             }
             .connect(host: settings.url.host, port: settings.url.port)

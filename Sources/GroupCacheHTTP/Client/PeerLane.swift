@@ -11,6 +11,7 @@ final class PeerLane: Sendable {
         let dialect: Dialect
         let client: HTTPPool.Configuration.Client
         let maximumValueSize: Int
+        let credentials: Credentials
     }
 
     private struct Inbox {

@@ -1,4 +1,4 @@
-internal import NIOCore
+internal import GroupCacheHTTP
 
 /// `HOST:PORT` as `--listen` takes it; an IPv6 address stands in brackets.
 struct ListenAddress: Sendable, Hashable {
@@ -21,12 +21,5 @@ struct ListenAddress: Sendable, Hashable {
     }
 
     /// Whether only this machine can reach the address. A host name is not looked up: it counts as outside, but for `localhost`.
-    var isLoopback: Bool {
-        if self.host == "localhost" { return true }
-        switch try? SocketAddress(ipAddress: self.host, port: 0) {
-        case .v4: return self.host.hasPrefix("127.")
-        case .v6: return self.host == "::1"
-        default: return false
-        }
-    }
+    var isLoopback: Bool { HTTPPool.Configuration.Address(host: self.host, port: self.port).isLoopback }
 }
