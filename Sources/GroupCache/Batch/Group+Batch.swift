@@ -38,7 +38,13 @@ extension Group {
         let single = BatchQueue(missing)
         await withDiscardingTaskGroup { tasks in
             if let getter, !batched.isEmpty {
-                tasks.addTask { await self.answerBatch(batched, getter, timeout: timeout, each: each) }
+                tasks.addTask {
+                    do throws(GroupCacheError) {
+                        try await self.whileWaiting { await self.answerBatch(batched, getter, timeout: timeout, each: each) }
+                    } catch {
+                        for key in batched { await each(key.key, .failure(error)) }
+                    }
+                }
             }
             // As many at once as the peers' connections can usefully carry; the others wait their turn.
             for _ in 0..<min(64, missing.count) {
@@ -140,7 +146,6 @@ extension Group {
                 // Cancelling counts it off the batch, which is cancelled when all its flights have gone.
                 self.land(flight.id, flight.key.hash, .success(answer), cancelling: true)
             } else {
-                self.counters.loadsDeduped.increment()
                 open.append(flight)
             }
         }
@@ -156,9 +161,18 @@ extension Group {
             }
         }
         defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(unanswered, getter, timeout: timeout) }
+        } catch {
+            for flight in unanswered { self.landFailure(flight.id, flight.key.key, flight.key.hash, error) }
+        }
+    }
+
+    private func loadAdmitted(_ open: [BatchFlight], _ getter: any BatchGetter<Value>, timeout: Duration) async {
+        self.counters.loadsDeduped.increment(by: open.count)
         let start = ContinuousClock.now
         do {
-            let context = LoadContext<Value>(group: self.name, timeout: self.configuration.loadTimeout)
+            let context = LoadContext<Value>(group: self.name, timeout: timeout)
             let loaded = try await getter.load(keys: open.map(\.key.key), context: context)
             let cost = ContinuousClock.now - start
             self.counters.localLoads.increment(by: open.count)

@@ -31,6 +31,7 @@ public final class Group<Value: Sendable>: Sendable {
 
     @usableFromInline let store: Store<Value>
     let flights: Flights<Answer<Value>>
+    let loads: LoadLimit
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -88,6 +89,7 @@ public final class Group<Value: Sendable>: Sendable {
         )
         self.store = store
         self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
+        self.loads = configuration.loads ?? LoadLimit()
         self.codec = codec
         self.getter = getter
         self.peers = peers

@@ -1,0 +1,46 @@
+internal import Synchronization
+
+// What keeps too much from running, or waiting, at once.
+extension Group {
+    /// Runs `load` when its turn has come.
+    ///
+    /// - Parameter load: Is told how much of its time is left, and whether it had to wait.
+    /// - Throws: `overloaded` when too many wait already; `cancelled`.
+    func whenAdmitted(_ load: (_ timeout: Duration, _ hasWaited: Bool) async -> Void) async throws(GroupCacheError) {
+        var timeout = self.configuration.loadTimeout
+        let waits = !self.loads.tryEnter()
+        if waits {
+            let began = self.configuration.clock.milliseconds
+            switch await self.loads.enter() {
+            case .run: break
+            case .refused: throw self.overloaded("too many loads of the group run and wait")
+            case .cancelled: throw .cancelled
+            }
+            // The flight's own deadline began before the queue; what the getter is told has to end with it.
+            timeout -= .milliseconds(self.configuration.clock.milliseconds - began)
+        }
+        let place = LoadPlace(self.loads)
+        defer { place.end() }
+        // The turn and the cancellation may have come at the same moment, or the time may be over just now.
+        if waits, Task.isCancelled { throw .cancelled }
+        if timeout <= .zero { throw .deadlineExceeded }
+        await LoadPlace.$current.withValue(place) { await load(timeout, waits) }
+    }
+
+    /// Waits for a load on behalf of a caller, unless too many do so already.
+    func whileWaiting<R>(_ body: () async throws(GroupCacheError) -> R) async throws(GroupCacheError) -> R {
+        let waiting = self.counters.waiting.wrappingAdd(1, ordering: .relaxed).newValue
+        defer { self.counters.waiting.wrappingSubtract(1, ordering: .relaxed) }
+        guard waiting <= self.configuration.maximumWaiters else { throw self.overloaded("too many callers wait for loads of the group") }
+        guard let place = LoadPlace.current else { return try await body() }
+        place.lend()
+        defer { place.takeBack() }
+        return try await body()
+    }
+
+    private func overloaded(_ message: String) -> GroupCacheError {
+        self.counters.overloads.increment()
+        self.metrics.countOverload()
+        return GroupCacheError(.overloaded, message, retryAfter: .seconds(1))
+    }
+}
