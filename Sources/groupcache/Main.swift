@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import GroupCacheHTTP
 internal import NIOCore
 internal import NIOPosix
 
@@ -11,6 +12,8 @@ struct Main {
             // Runs Swift tasks on the event loops, which saves a miss two hops between threads. It must come before the first task.
             NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
         }
+        // Nodes and benchmarks hold a connection for each client.
+        FileLimit.raise()
         do {
             var command = try GroupCacheCommand.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

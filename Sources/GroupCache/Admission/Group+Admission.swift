@@ -27,15 +27,24 @@ extension Group {
         await LoadPlace.$current.withValue(place) { await load(timeout, waits) }
     }
 
-    /// Waits for a load on behalf of a caller, unless too many do so already.
-    func whileWaiting<R>(_ body: () async throws(GroupCacheError) -> R) async throws(GroupCacheError) -> R {
+    /// A caller is about to wait for a load. Everything that does not throw is followed by ``endWaiting(_:)``.
+    ///
+    /// - Returns: The place that the caller lends meanwhile, if it is a getter.
+    /// - Throws: `overloaded` when too many wait already.
+    func beginWaiting() throws(GroupCacheError) -> LoadPlace? {
         let waiting = self.counters.waiting.wrappingAdd(1, ordering: .relaxed).newValue
-        defer { self.counters.waiting.wrappingSubtract(1, ordering: .relaxed) }
-        guard waiting <= self.configuration.maximumWaiters else { throw self.overloaded("too many callers wait for loads of the group") }
-        guard let place = LoadPlace.current else { return try await body() }
-        place.lend()
-        defer { place.takeBack() }
-        return try await body()
+        if waiting > self.configuration.maximumWaiters {
+            self.counters.waiting.wrappingSubtract(1, ordering: .relaxed)
+            throw self.overloaded("too many callers wait for loads of the group")
+        }
+        let place = LoadPlace.current
+        place?.lend()
+        return place
+    }
+
+    func endWaiting(_ place: LoadPlace?) {
+        place?.takeBack()
+        self.counters.waiting.wrappingSubtract(1, ordering: .relaxed)
     }
 
     private func overloaded(_ message: String) -> GroupCacheError {

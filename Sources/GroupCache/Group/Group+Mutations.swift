@@ -60,8 +60,7 @@ extension Group {
     public func refresh(_ key: Key) async throws(GroupCacheError) -> Value {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
-        guard let value = try await self.reload(key, hash, timeout: nil).value else { throw .notFound }
-        return value
+        return try self.value(of: try await self.reload(key, hash, timeout: nil))
     }
 
     /// Loads the value of `key` anew, as ``refresh(_:)-(Key)``.
@@ -71,14 +70,12 @@ extension Group {
     }
 
     /// Loads a value anew, here if this node owns the key, else at its owner.
-    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
         guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
             // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
             // who comes after us, are for a new one.
             self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
-            return try await self.join(.local, key, hash, timeout: timeout) { flight in
-                await self.loadLocally(flight, key, hash, reload: true)
-            }
+            return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }
         var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
@@ -87,7 +84,7 @@ extension Group {
             let entry = try await owner.get(request)
             return Answer(value: try self.decode(entry.value), source: .peer, ttl: entry.ttl)
         } catch {
-            return try (error.answer() as Result<Answer<Value>, GroupCacheError>).get()
+            return try error.answer.get()
         }
     }
 

@@ -66,7 +66,8 @@ extension HTTPPool {
             public var valueSize = 8 << 20
             /// Keys of one `keys:get`; 1...100,000. More: 413.
             public var batchKeys = 1_000
-            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once.
+            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once. Never more than the process may have files open
+            /// (`RLIMIT_NOFILE` when ``HTTPPool/run()`` begins), less 128 that are left to peers and origins.
             public var connections = 4_096
             /// Bytes of unfinished request bodies over all connections; at least ``valueSize`` and 64 KiB. Beyond it: 503.
             public var bodies = 256 << 20
@@ -124,6 +125,8 @@ extension HTTPPool {
         public var accepted = 0
         /// Connections closed at once because there were too many.
         public var refusedConnections = 0
+        /// Times that no connection could be accepted, for want of file descriptors or memory.
+        public var failedAccepts = 0
         /// Requests refused because they were malformed or too large.
         public var refusedRequests = 0
         /// Connections cut because a client was too slow.

@@ -134,6 +134,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         statistics.connections = self.core.counters.connections.load(ordering: .relaxed)
         statistics.accepted = self.core.counters.accepted.load(ordering: .relaxed)
         statistics.refusedConnections = self.core.counters.refusedConnections.load(ordering: .relaxed)
+        statistics.failedAccepts = self.core.counters.failedAccepts.load(ordering: .relaxed)
         statistics.refusedRequests = self.core.counters.refusedRequests.load(ordering: .relaxed)
         statistics.timeouts = self.core.counters.timeouts.load(ordering: .relaxed)
         statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)

@@ -27,6 +27,7 @@ final class PoolCore: Sendable {
         let connections = Atomic(0)
         let accepted = Atomic(0)
         let refusedConnections = Atomic(0)
+        let failedAccepts = Atomic(0)
         let refusedRequests = Atomic(0)
         let timeouts = Atomic(0)
         let ringDisagreements = Atomic(0)

@@ -10,6 +10,7 @@ final class LoopContext {
     private let tick: TimeAmount
     private var nextSecond = NIODeadline.uptimeNanoseconds(0)
     private var date = ByteBuffer()
+    private var drained: EventLoopPromise<Void>?
 
     /// Responses wait here until the end of a read. Empty in between, so that one buffer serves all connections.
     var output = ByteBuffer()
@@ -51,11 +52,20 @@ final class LoopContext {
 
     func remove(_ connection: ServerConnection) {
         self.connections[ObjectIdentifier(connection)] = nil
+        guard self.connections.isEmpty, let drained = self.drained else { return }
+        self.drained = nil
+        drained.succeed()
     }
 
-    /// Lets every connection finish what it is doing and then close.
-    func drain() {
+    /// Lets every connection finish what it is doing and then close. Called once, when no new connection can come.
+    ///
+    /// - Returns: when the last connection is gone.
+    func drain() -> EventLoopFuture<Void> {
+        guard !self.connections.isEmpty else { return self.eventLoop.makeSucceededVoidFuture() }
+        let drained = self.eventLoop.makePromise(of: Void.self)
+        self.drained = drained
         for connection in Array(self.connections.values) { connection.drain() }
+        return drained.futureResult
     }
 
     /// Closes every connection now.
