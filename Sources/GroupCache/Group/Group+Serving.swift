@@ -150,6 +150,7 @@ extension Group: PeerServing {
         var served = served
         served.age = Int(max(0, now - entry.details.created) / 1000)
         served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
+        served.version = entry.details.version
         return served
     }
 }

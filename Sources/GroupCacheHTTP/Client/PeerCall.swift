@@ -20,6 +20,8 @@ final class PeerCall: PeerTicket {
     /// The caller's name for this request; of many keys, the first of theirs.
     let tag: Int
     private let caller: any PeerCaller
+    /// The id that a link gave it.
+    let slot = Atomic<UInt32>(0)
     private let finished = Atomic(false)
     /// By whom it is carried, who is to be told when its caller leaves, and who counts it as under way.
     private let carrier: any PeerCarrier

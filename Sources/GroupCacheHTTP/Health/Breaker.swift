@@ -140,6 +140,11 @@ struct Breaker: Sendable {
         if case .open(let until) = self.state, now < until { self.state = .open(until: now) }
     }
 
+    /// The peer has been reached, beyond doubt: a link to it has been opened.
+    mutating func found(_ now: UInt64) {
+        if !self.isClosed { self.close(now) }
+    }
+
     private mutating func count(_ now: UInt64, weight: Int) {
         self.failuresInRow += weight
         self.window.add(failed: true, now)

@@ -137,6 +137,13 @@ final class PeerHealth: Sendable {
         self.change { $0.note { $0.lost(now) } }
     }
 
+    /// A link to the peer has been opened.
+    func found() {
+        if self.isUp { return }
+        let now = self.clock()
+        self.change { $0.breaker.found(now) }
+    }
+
     /// The peer has shown that it lives: it connected to us, say. A probe is due at once.
     func noticed() {
         // On every request of a peer that is well, this costs no more than the load.

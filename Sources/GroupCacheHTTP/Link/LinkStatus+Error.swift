@@ -27,7 +27,11 @@ extension LinkStatus {
         case .notFound: GroupCacheError(.notFound, GroupCacheError.notFound.message, retryAfter: ttl)
         case .getterFailed: GroupCacheError(.getterFailed, "the owner's getter failed")
         case .overloaded:
-            GroupCacheError(.overloaded, "the peer has too much to do", retryAfter: retryAfter == 0 ? nil : .milliseconds(Int64(retryAfter)))
+            GroupCacheError(
+                .overloaded,
+                "the peer has too much to do",
+                retryAfter: retryAfter == 0 ? nil : .milliseconds(Int64(retryAfter))
+            )
         case .deadlineExceeded: .deadlineExceeded
         case .noSuchGroup: GroupCacheError(.noSuchGroup, "the peer does not know the group")
         case .badRequest: GroupCacheError(.badRequest, "the peer does not accept the request")

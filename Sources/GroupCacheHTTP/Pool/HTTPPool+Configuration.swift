@@ -109,11 +109,23 @@ extension HTTPPool {
             public var connectTimeout = Duration.seconds(1)
             /// How long a request may take, waiting included, when its caller does not say.
             public var requestTimeout = Duration.seconds(5)
+            /// Whether peers are asked over links.
+            public var links = Links.automatic
             /// How long a connection is kept without use. Shorter than the server's, so that we close first.
             public var idleTimeout = Duration.seconds(60)
 
             /// The defaults.
             public init() {}
+
+            /// When a peer is asked over a link: many requests in one message, over one connection for each event loop.
+            public enum Links: String, Sendable, Hashable {
+                /// In the native dialect, and by GET where the peer refuses the link.
+                case automatic
+                /// Never: by GET only.
+                case never
+            }
+
+            func usesLinks(_ dialect: Dialect) -> Bool { self.links == .automatic && dialect == .native }
         }
     }
 

@@ -8,6 +8,7 @@ struct PeerBenchmark: Sendable {
     let group: String
     let keys: [String]
     let concurrency: Int
+    let transport: BenchPeerCommand.Transport
     let duration: Duration
 
     struct Result: Sendable, Encodable {
@@ -41,6 +42,7 @@ struct PeerBenchmark: Sendable {
     func run() async throws -> Result {
         var configuration = HTTPPool.Configuration()
         configuration.listen = nil
+        if self.transport == .http { configuration.client.links = .never }
         configuration.peers = self.nodes.map { HTTPPool.Peer($0) }
         let pool = try HTTPPool(configuration: configuration)
         var settings = GroupConfiguration()
