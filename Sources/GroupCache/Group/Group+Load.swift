@@ -22,11 +22,14 @@ extension Group {
         // then the getter, each with a time of its own: whoever names a time is held to it.
         let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
+            let place = try self.beginWaiting()
+            defer { self.endWaiting(place) }
             let shard = self.store.shardIndex(of: hash)
             return try await self.flights.join(kind, key, shard: shard, timeout: timeout, as: new, cancel: cancel, start: start)
         } catch {
-            // The load may still end well, but for this caller it is too slow, which is as much of a failure.
-            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) {
+            // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many
+            // callers already. (A load that fails comes with the stale value, if there is one, by itself.)
+            if error.code == .deadlineExceeded || error.code == .overloaded, let stale = self.staleAnswer(key, hash) {
                 self.counters.staleIfErrorHits.increment()
                 return stale
             }
@@ -53,12 +56,25 @@ extension Group {
         // Two callers miss; one starts a flight, loads, stores and lands; only then comes the other here. Without this second look it would
         // load again.
         if !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+        // Before the queue: the time that a load waits for its turn is part of its time.
+        let deadline = self.startDeadline(of: flight, key, hash)
+        defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, hasWaited in
+                // It was a long time: somebody may have set the value.
+                if hasWaited, !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+                await self.loadAdmitted(flight, key, hash, timeout: timeout)
+            }
+        } catch {
+            self.landFailure(flight, key, hash, error)
+        }
+    }
+
+    private func loadAdmitted(_ flight: FlightID, _ key: Key, _ hash: UInt64, timeout: Duration) async {
         self.counters.loadsDeduped.increment()
         let previous = self.previous(key, hash)
-        let deadline = self.startDeadline(of: flight, key, hash)
         let start = ContinuousClock.now
-        let result = await self.callGetter(key, previous: previous)
-        self.flights.deadlines.cancel(deadline)
+        let result = await self.callGetter(key, previous: previous, timeout: timeout)
         let cost = ContinuousClock.now - start
         self.metrics.record(cost)
         switch result {
@@ -84,18 +100,22 @@ extension Group {
         }
     }
 
-    private func callGetter(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        guard let tracer else { return await self.callGetterUntraced(key, previous: previous) }
+    private func callGetter(_ key: Key, previous: Value?, timeout: Duration) async -> Result<Loaded<Value>, GroupCacheError> {
+        guard let tracer else { return await self.callGetterUntraced(key, previous: previous, timeout: timeout) }
         return await tracer.withSpan("groupcache.load", ofKind: .internal) { span in
             span.attributes["groupcache.group"] = self.name
-            let result = await self.callGetterUntraced(key, previous: previous)
+            let result = await self.callGetterUntraced(key, previous: previous, timeout: timeout)
             if case .failure(let error) = result, error.code != .notFound { span.recordError(error.cause ?? error) }
             return result
         }
     }
 
-    private func callGetterUntraced(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
+    private func callGetterUntraced(
+        _ key: Key,
+        previous: Value?,
+        timeout: Duration
+    ) async -> Result<Loaded<Value>, GroupCacheError> {
+        let context = LoadContext(group: self.name, previous: previous, timeout: timeout)
         do {
             return .success(try await self.getter.load(key, context: context))
         } catch {

@@ -53,7 +53,7 @@ extension Group {
         self.store.removeAll()
     }
 
-    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it.
+    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it: the result of a load that begins after this call.
     ///
     /// - Throws: As ``get(_:)-(String)``.
     @discardableResult
@@ -72,6 +72,9 @@ extension Group {
     /// Loads a value anew, here if this node owns the key, else at its owner.
     func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
         guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
+            // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
+            // who comes after us, are for a new one.
+            self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
             return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // The group as a pool sees it.
 extension Group: PeerServing {
     /// The settings, for display.
@@ -10,9 +12,12 @@ extension Group: PeerServing {
         )
     }
 
-    /// The counters, since the group began.
+    /// The counters, since the group began. Reading them also brings `groupcache_hits_total` in swift-metrics up to date: a hit itself
+    /// touches no metric.
     public var statistics: GroupStatistics {
         let store = self.store.statistics
+        let (known, hits) = self.counters.exportedHits.max(store.hits, ordering: .relaxed)
+        if hits > known { self.metrics.countHits(hits - known) }
         var statistics = GroupStatistics()
         statistics.cacheHits = store.hits
         statistics.hotHits = store.nearHits
@@ -31,6 +36,9 @@ extension Group: PeerServing {
         statistics.refreshes = self.counters.refreshes.value
         statistics.notModified = self.counters.notModified.value
         statistics.supersededLoads = self.counters.supersededLoads.value
+        statistics.overloads = self.counters.overloads.value
+        statistics.waiters = self.counters.waiting.value
+        (statistics.runningLoads, statistics.queuedLoads) = self.loads.current
         return statistics
     }
 

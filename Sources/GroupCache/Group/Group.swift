@@ -31,6 +31,7 @@ public final class Group<Value: Sendable>: Sendable {
 
     @usableFromInline let store: Store<Value>
     let flights: Flights
+    let loads: LoadLimit
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -96,6 +97,7 @@ public final class Group<Value: Sendable>: Sendable {
         self.configuration = configuration
         self.store = store
         self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
+        self.loads = configuration.loads ?? LoadLimit()
         self.codec = codec
         self.getter = getter
         self.peers = peers
