@@ -47,7 +47,9 @@ final class Flights: Sendable {
         let caller = WaitingCaller()
         let waiter = self.newWaiter()
         let nested = WaitGraph.current
-        guard let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested, caller, orStart: new, cancel: cancel) else { throw .recursiveLoad }
+        guard let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested, caller, orStart: new, cancel: cancel) else {
+            throw .recursiveLoad
+        }
         let flight = boarding.flight
         if boarding.join == .start { start() }
         // From here on the caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it
