@@ -19,6 +19,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let links: [LinkLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
+    private let isClosed = Atomic(false)
 
     /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
@@ -108,7 +109,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             lane.take(call)
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
-            call.finish(.failure(LinkDialer.isDown))
+            let isClosed = self.isClosed.load(ordering: .relaxed)
+            call.finish(.failure(isClosed ? GroupCacheError(.shutDown, "the peer is gone") : LinkDialer.isDown))
         } else {
             lane.enqueue(call)
         }
@@ -147,6 +149,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
+        self.isClosed.store(true, ordering: .relaxed)
         for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }
