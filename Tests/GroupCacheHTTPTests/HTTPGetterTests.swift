@@ -14,6 +14,7 @@ import Testing
         throws -> HTTPGetter
     {
         var configuration = HTTPPool.Configuration.Client()
+        configuration.links = .never
         configure(&configuration)
         return try HTTPGetter(
             url: server.url,

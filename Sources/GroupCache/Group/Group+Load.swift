@@ -3,27 +3,21 @@ internal import Tracing
 
 // What happens inside a flight.
 extension Group {
-    /// Waits for the running load of `key`, or starts `load`.
+    /// Waits for the running load of `key`, or starts one.
+    ///
+    /// - Parameter start: Starts the load, and returns at once.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         _ hash: UInt64,
         timeout: Duration?,
-        load: @escaping @Sendable (FlightID) async -> Void
-    ) async throws(GroupCacheError) -> Answer<Value> {
+        start: (FlightID) -> Void
+    ) async throws(GroupCacheError) -> Answer {
         // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
         // then the getter, each with a time of its own: whoever names a time is held to it.
         let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
-            var (answer, collapsed) = try await self.flights.join(
-                kind,
-                key,
-                shard: self.store.shardIndex(of: hash),
-                timeout: timeout,
-                start: load
-            )
-            answer.collapsed = collapsed
-            return answer
+            return try await self.flights.join(kind, key, shard: self.store.shardIndex(of: hash), timeout: timeout, start: start)
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure.
             if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) {
@@ -34,66 +28,12 @@ extension Group {
         }
     }
 
-    // MARK: Routed flights
-
-    /// Asks the owner, then the next owner, then the getter.
-    func loadFromPeers(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute) async {
-        if let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
-        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
-        for peer in [route.owner, route.next] {
-            guard let peer else { continue }
-            do throws(GroupCacheError) {
-                let entry = try await self.ask(peer, request)
-                self.counters.peerLoads.increment()
-                self.counters.loadsDeduped.increment()
-                let value = try self.decode(entry.value)
-                return self.landNear(flight, key, hash, value, entry)
-            } catch {
-                if error.code == .notFound { self.counters.peerLoads.increment() }
-                if error.isFinal || Task.isCancelled {
-                    self.counters.loadsDeduped.increment()
-                    return self.land(flight, hash, error.answer())
-                }
-                self.counters.peerErrors.increment()
-                self.metrics.countPeerError()
-                self.logger.debug("peer failed", metadata: ["peer.id": "\(peer.id)", "error.code": "\(error.code)"])
+    /// Waits for the getter's running load of `key`, or calls the getter.
+    func joinLocal(_ key: Key, _ hash: UInt64, timeout: Duration?, reload: Bool = false) async throws(GroupCacheError) -> Answer {
+        try await self.join(.local, key, hash, timeout: timeout) { flight in
+            self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
+                await self.loadLocally(flight, key, hash, reload: reload)
             }
-        }
-        // Nobody else can answer. The local flight is shared with requests from peers who, for the same reason, take us for the owner.
-        do throws(GroupCacheError) {
-            let answer = try await self.join(.local, key, hash, timeout: nil) { await self.loadLocally($0, key, hash) }
-            self.land(flight, hash, .success(answer))
-        } catch {
-            self.land(flight, hash, .failure(error))
-        }
-    }
-
-    private func ask(_ peer: any PeerGetter, _ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        guard let tracer else { return try await peer.get(request) }
-        let result = await tracer.withSpan("groupcache.peer.get", ofKind: .client) { span in
-            span.attributes["groupcache.group"] = self.name
-            span.attributes["groupcache.peer"] = peer.id
-            do throws(GroupCacheError) {
-                return Result<PeerEntry, GroupCacheError>.success(try await peer.get(request))
-            } catch {
-                if error.code != .notFound { span.recordError(error) }
-                return .failure(error)
-            }
-        }
-        return try result.get()
-    }
-
-    /// Lands a value that a peer gave, and keeps a copy of it if the key is asked for often enough.
-    private func landNear(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ value: Value, _ entry: PeerEntry) {
-        let fresh = min(self.configuration.nearTTL, entry.ttl ?? self.configuration.nearTTL)
-        let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
-        self.store.recordRemote(hash)
-        guard fresh > .zero, self.store.admitNear(hash) else { return self.land(flight, hash, .success(answer)) }
-        let value = self.codec.stored(value, encoded: entry.value)
-        let size = self.codec.size(of: value, encoded: entry.value)
-        self.land(flight, hash, .success(answer)) {
-            let life = EntryLife(ttl: fresh.milliseconds, version: flight.number)
-            self.insert(key, hash, value, size, .near, life, releasing: &$0)
         }
     }
 
@@ -221,12 +161,12 @@ extension Group {
 
     /// Lands a failure: with the value that the store still has, if it may be served now.
     func landFailure(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ error: GroupCacheError, cancelling: Bool = false) {
-        let result = self.staleAnswer(key, hash).map { Result.success($0) } ?? .failure(error)
+        let result = self.staleAnswer(key, hash).map { Flights.Outcome.success($0) } ?? .failure(error)
         self.land(flight, hash, result, cancelling: cancelling)
     }
 
     /// The value that may be served because a load failed.
-    private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+    private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer? {
         guard let entry = self.entry(key, hash), let value = entry.value, let until = entry.details.staleIfErrorUntil,
             entry.details.freshness != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
@@ -242,7 +182,7 @@ extension Group {
     func land(
         _ flight: FlightID,
         _ hash: UInt64,
-        _ result: Result<Answer<Value>, GroupCacheError>,
+        _ result: Flights.Outcome,
         cancelling: Bool = false,
         store change: (inout Victims<Value>) -> Void = { _ in }
     ) {
@@ -258,13 +198,14 @@ extension Group {
         if !landing.stores { self.counters.supersededLoads.increment() }
         if cancelling { landing.cancel?() }
         if case .success(let answer) = result, answer.source == .stale {
-            self.counters.staleIfErrorHits.increment(by: landing.waiters.count)
+            self.counters.staleIfErrorHits.increment(by: landing.others.count + (landing.first == nil ? 0 : 1))
         }
-        for waiter in landing.waiters { waiter(result) }
+        landing.first?.finish(result)
+        for waiter in landing.others { waiter.finish(result) }
     }
 
     /// The fresh value that another flight has stored in the meantime.
-    func landed(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+    func landed(_ key: Key, _ hash: UInt64) -> Answer? {
         let found = self.withBytes(of: key) { self.store.peek(hash, $0) }
         guard found.freshness == .fresh || found.freshness == .refreshEarly else { return nil }
         return Answer(value: found.value, source: found.isNear ? .near : .main)

@@ -60,8 +60,7 @@ extension Group {
     public func refresh(_ key: Key) async throws(GroupCacheError) -> Value {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
-        guard let value = try await self.reload(key, hash, timeout: nil).value else { throw .notFound }
-        return value
+        return try self.value(of: try await self.reload(key, hash, timeout: nil))
     }
 
     /// Loads the value of `key` anew, as ``refresh(_:)-(Key)``.
@@ -71,11 +70,9 @@ extension Group {
     }
 
     /// Loads a value anew, here if this node owns the key, else at its owner.
-    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
         guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
-            return try await self.join(.local, key, hash, timeout: timeout) { flight in
-                await self.loadLocally(flight, key, hash, reload: true)
-            }
+            return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }
         var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
@@ -84,7 +81,7 @@ extension Group {
             let entry = try await owner.get(request)
             return Answer(value: try self.decode(entry.value), source: .peer, ttl: entry.ttl)
         } catch {
-            return try (error.answer() as Result<Answer<Value>, GroupCacheError>).get()
+            return try error.answer.get()
         }
     }
 

@@ -127,9 +127,9 @@ extension Group: PeerServing {
         }
     }
 
-    private func served(_ key: Key, _ answer: Answer<Value>) throws(GroupCacheError) -> ServedEntry {
+    private func served(_ key: Key, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
-        if let value = answer.value { encoded = try self.encode(value) }
+        if let value = answer.value as? Value { encoded = try self.encode(value) }
         let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)
         guard answer.source != .peer else { return served }
         return self.dated(served, self.entry(key, self.hash(of: key)))
@@ -142,6 +142,7 @@ extension Group: PeerServing {
         var served = served
         served.age = Int(max(0, now - entry.details.created) / 1000)
         served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
+        served.version = entry.details.version
         return served
     }
 }

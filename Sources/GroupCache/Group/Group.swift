@@ -30,7 +30,7 @@ public final class Group<Value: Sendable>: Sendable {
     public let capacity: ByteCount
 
     @usableFromInline let store: Store<Value>
-    let flights: Flights<Answer<Value>>
+    let flights: Flights
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -168,8 +168,15 @@ public final class Group<Value: Sendable>: Sendable {
     /// Ends a get that the fast path did not.
     @usableFromInline
     func finish(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
-        let answer = try await self.answer(key, hash, found, terminal: false, timeout: nil)
-        guard let value = answer.value else { throw .notFound }
+        if case .miss = found.freshness {
+            if let error = key.error { throw error }
+            return try self.value(of: try await self.load(key, hash, terminal: false, timeout: nil))
+        }
+        return try self.value(of: try await self.answer(key, hash, found, terminal: false, timeout: nil))
+    }
+
+    func value(of answer: Answer) throws(GroupCacheError) -> Value {
+        guard let value = answer.value as? Value else { throw .notFound }
         return value
     }
 
@@ -182,7 +189,7 @@ public final class Group<Value: Sendable>: Sendable {
         _ found: Lookup<Value>,
         terminal: Bool,
         timeout: Duration?
-    ) async throws(GroupCacheError) -> Answer<Value> {
+    ) async throws(GroupCacheError) -> Answer {
         switch found.freshness {
         case .fresh:
             return Answer(value: found.value, source: found.isNear ? .near : .main)
@@ -196,17 +203,13 @@ public final class Group<Value: Sendable>: Sendable {
     }
 
     /// Gets what the store does not have.
-    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer {
         self.counters.loads.increment()
         self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
-        if route.owner == nil {
-            return try await self.join(.local, key, hash, timeout: timeout) { flight in
-                await self.loadLocally(flight, key, hash)
-            }
-        }
+        if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
         return try await self.join(.routed, key, hash, timeout: timeout) { flight in
-            await self.loadFromPeers(flight, key, hash, route)
+            self.loadFromPeers(flight, key, hash, route)
         }
     }
 }

@@ -168,6 +168,15 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return shard.core.pointee.admitNear(hash)
     }
 
+    /// ``recordRemote(_:)`` and ``admitNear(_:)`` in one.
+    package func admitRemote(_ hash: UInt64) -> Bool {
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        shard.core.pointee.recordRemote(hash)
+        return shard.core.pointee.admitNear(hash)
+    }
+
     /// The counters. Each shard's are of one moment; the shards are read one after the other.
     package var statistics: StoreStatistics {
         var sum = StoreStatistics()

@@ -47,18 +47,20 @@ final class PeerConnection: ChannelInboundHandler {
         switch call.kind {
         case .peer(let operation, let request):
             let rest = max(1, (call.deadline - .now()).nanoseconds / 1_000_000)
-            let version = self.lane.ringVersion.load(ordering: .relaxed)
             settings.dialect.appendRequest(
                 operation,
                 request,
                 host: settings.url.authority,
                 path: settings.url.path,
-                ring: version == 0 ? nil : version,
-                authorization: settings.credentials.authorization,
+                ring: settings.ring,
+                authorization: operation.needsRight || request.reload ? settings.credentials.authorization : nil,
                 timeout: Int(rest),
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
             )
+        case .many:
+            // Taken apart before it comes here.
+            call.finish(.failure(GroupCacheError(.badRequest, "many keys do not go by GET")))
         case .path(let path):
             self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n\r\n")
         }
@@ -145,7 +147,7 @@ final class PeerConnection: ChannelInboundHandler {
         case .path:
             guard head.status == 200 else { return .failure(GroupCacheError(.peerFailed, "the peer answered with an HTTP error")) }
             return .success(PeerEntry(value: ByteView(copying: body)))
-        case .peer(.get, _):
+        case .peer(.get, _), .many:
             guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
             do {
                 return .success(try dialect.entry(head, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))

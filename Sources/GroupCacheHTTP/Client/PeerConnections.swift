@@ -92,18 +92,10 @@ final class PeerConnections {
         let shared = NIOLoopBound(self, eventLoop: self.eventLoop)
         let lane = self.lane
         let eventLoop = self.eventLoop
-        ClientBootstrap(group: self.eventLoop)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .connectTimeout(.init(settings.client.connectTimeout))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(PeerConnection(lane, owner: shared.value))
-                    try lane.settings.credentials.secureClient(channel, to: lane.settings.url)
-                }
+        PeerBootstrap(settings, eventLoop: eventLoop)
+            .connect { channel in
+                try channel.pipeline.syncOperations.addHandler(PeerConnection(lane, owner: shared.value))
             }
-            .connect(host: settings.url.host, port: settings.url.port)
-            .hop(to: eventLoop)
             .whenComplete { result in
                 let connections = shared.value
                 connections.connecting -= 1

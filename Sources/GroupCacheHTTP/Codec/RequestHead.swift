@@ -33,6 +33,8 @@ struct RequestHead: Equatable {
     var ttl: Int?
     /// `GroupCache-Ring`.
     var ring: UInt64?
+    /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.
+    var linkKey: Range<Int>?
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

@@ -5,8 +5,8 @@ internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
 
-/// Who this node is, whom it trusts, and the tokens: what a pool's server, its client side and its links share. Replaced as a whole when the
-/// files change.
+/// Who this node is, whom it trusts, and the tokens: what a pool's server, its client side and its links share. Replaced as a whole when
+/// the files change.
 final class Credentials: Sendable {
     private struct Current {
         var files: CredentialFiles
@@ -36,8 +36,8 @@ final class Credentials: Sendable {
     /// Whether accepted connections speak TLS.
     var secures: Bool { self.paths.certificate != nil }
 
-    /// Puts TLS in front of a connection that was accepted, if this pool has a certificate. For the server's channel initialiser, on its loop, after
-    /// the handlers that the connection is for: if this fails they see it closed.
+    /// Puts TLS in front of a connection that was accepted, if this pool has a certificate. For the server's channel initialiser, on its
+    /// loop, after the handlers that the connection is for: if this fails they see it closed.
     func secureServer(_ channel: any Channel) throws {
         guard let context = self.current.withLockedValue({ $0.contexts?.server }) else { return }
         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context), position: .first)

@@ -5,7 +5,7 @@ internal import NIOCore
 final class LoopContext {
     private let core: PoolCore
     private let eventLoop: any EventLoop
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var connections: [ObjectIdentifier: any LoopMember] = [:]
     private var isTicking = false
     private let tick: TimeAmount
     private var nextSecond = NIODeadline.uptimeNanoseconds(0)
@@ -43,14 +43,14 @@ final class LoopContext {
         return ReplyWriter(dialect: dialect, date: self.date, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0)
     }
 
-    func add(_ connection: ServerConnection) {
+    func add(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = connection
         guard !self.isTicking else { return }
         self.isTicking = true
         self.scheduleTick()
     }
 
-    func remove(_ connection: ServerConnection) {
+    func remove(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = nil
         guard self.connections.isEmpty, let drained = self.drained else { return }
         self.drained = nil

@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// This is the whole HTTP server. Requests of one read are answered in one write; a hit touches nothing but this handler and the group.
 /// Bytes of later requests wait, and beyond ``readAhead`` the socket is not read any more, so that a client cannot make us hold more.
-final class ServerConnection: ChannelDuplexHandler {
+final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMember {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

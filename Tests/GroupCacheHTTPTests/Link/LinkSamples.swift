@@ -1,0 +1,85 @@
+@testable import GroupCacheHTTP
+
+/// Messages that the tests of the link's codec share.
+enum LinkSamples {
+    /// Every field of every kind, small and large.
+    static let everything: [LinkContent] = kinds + numbers + statuses
+
+    private static let kinds: [LinkContent] = [
+        .ring(0x0123_4567_89AB_CDEF), .ring(0), .ring(.max), .group("scores"), .group(""), .group("größe"),
+        .request(.init(id: 1, key: Array("Tom".utf8), timeout: 250)),
+        .request(.init()),
+        .request(.init(id: .max, group: 2, key: [0, 255, 128], timeout: .max, verb: .reload)),
+        .request(.init(id: 2, group: 1, key: bytes(4_096), verb: .set, value: bytes(70_000), ttl: .max)),
+        .request(.init(id: 3, key: bytes(127), verb: .set, value: [])),
+        .request(
+            .init(
+                id: 4,
+                key: bytes(128),
+                verb: .remove,
+                traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                tracestate: "a=b,c=d"
+            )
+        ),
+        .request(.init(id: 5, verb: .unknown)),
+        .request(.init(id: 6, timeout: 9, verb: .reload, traceparent: "t", tracestate: "s", keys: [[], [1], bytes(4_096), [1], []])),
+        .request(.init(id: 7, keys: [[]])),
+        .request(.init(id: 8, group: 1, keys: (0..<1_000).map { [UInt8(truncatingIfNeeded: $0), UInt8($0 / 256)] })),
+        .reply(.init()),
+        .reply(
+            .init(
+                id: .max,
+                status: .unknown,
+                value: bytes(262_144),
+                ttl: .max,
+                version: .max,
+                retryAfter: .max,
+                index: .max,
+                message: "no, not now"
+            )
+        ),
+        .cancel(0), .cancel(.max), .draining,
+    ]
+
+    /// The numbers at which varints become longer.
+    private static let numbers: [LinkContent] = {
+        let edges: [UInt32] = [1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 268_435_455, 268_435_456]
+        var contents: [LinkContent] = []
+        for edge in edges {
+            let wide = UInt64(edge) << 32
+            contents.append(.request(.init(id: edge, key: [7], timeout: edge, verb: .set, ttl: wide)))
+            contents.append(.reply(.init(id: edge, ttl: UInt64(edge) << 30, version: wide, retryAfter: edge, index: edge)))
+            contents.append(.cancel(edge))
+        }
+        return contents
+    }()
+
+    private static let statuses: [LinkContent] = (0...11).map { number in
+        .reply(.init(id: 77, status: LinkStatus(wire: number), value: [1]))
+    }
+
+    /// A short message with each kind of item and most fields.
+    static let short: [LinkContent] = [
+        .ring(7), .group("scores"), .group("texts"),
+        .request(.init(id: 300, key: Array("Tom".utf8), timeout: 250)),
+        .request(
+            .init(
+                id: 301,
+                group: 1,
+                key: [1],
+                timeout: 70_000,
+                verb: .set,
+                value: [5, 6, 7],
+                ttl: 1 << 40,
+                traceparent: "00-1",
+                tracestate: "a=b"
+            )
+        ),
+        .request(.init(id: 302, group: 1, keys: [[1, 2], [], [3]])),
+        .reply(.init(id: 9, value: [1, 2, 3], ttl: 60_001, version: 1 << 60)),
+        .reply(.init(id: 10, status: .overloaded, retryAfter: 1_500, index: 3, message: "busy")),
+        .cancel(298), .draining,
+    ]
+
+    static func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) } }
+}
