@@ -54,7 +54,7 @@ final class Credentials: Sendable {
 
     /// The client's context where TLS is not configured: the system's roots, no certificate of our own.
     private static let ordinary = Result { () throws(GroupCacheError) -> NIOSSLContext in
-        try TLSContexts(CredentialFiles(.init()), .init(), verification: .none, now: 0).client
+        try TLSContexts(TLSMaterial(CredentialFiles(.init()), .init(), now: 0), .init(), verification: .none).client
     }
 
     // MARK: Requests
@@ -127,16 +127,10 @@ final class Credentials: Sendable {
     ) throws(GroupCacheError) -> Current {
         var made = Current(files: files)
         if usesTLS {
-            let now = HTTPDate.unixNanoseconds() / 1_000_000_000
-            made.contexts = try TLSContexts(files, paths, verification: verification, now: now)
+            let material = try TLSMaterial(files, paths, now: HTTPDate.unixNanoseconds() / 1_000_000_000)
+            made.contexts = try TLSContexts(material, paths, verification: verification)
         }
-        if let token = files.token {
-            do throws(Tokens.Malformed) {
-                made.tokens = try Tokens(file: token)
-            } catch {
-                throw GroupCacheError(.invalidConfiguration, "the token file \(paths.token ?? ""): \(error.message)")
-            }
-        }
+        made.tokens = try Tokens.read(files, paths)
         return made
     }
 }

@@ -1,3 +1,5 @@
+internal import GroupCache
+
 /// The secrets by which a client proves that it may change what is cached, as a token file lists them (RFC 6750).
 struct Tokens: Sendable, Equatable {
     /// Why a token file is of no use; says nothing of its contents.
@@ -33,6 +35,16 @@ struct Tokens: Sendable, Equatable {
         guard tokens.count <= Self.maximumCount else { throw Malformed(message: "there are more than \(Self.maximumCount) tokens") }
         self.tokens = tokens
         self.authorization = "Bearer " + String(decoding: tokens[0], as: UTF8.self)
+    }
+
+    /// The tokens of a token file, if there is one.
+    static func read(_ files: CredentialFiles, _ paths: CredentialFiles.Paths) throws(GroupCacheError) -> Tokens? {
+        guard let token = files.token else { return nil }
+        do throws(Malformed) {
+            return try Tokens(file: token)
+        } catch {
+            throw GroupCacheError(.invalidConfiguration, "the token file \(paths.token ?? ""): \(error.message)")
+        }
     }
 
     private static let characters = ByteClass("-._~+/=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
