@@ -210,8 +210,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         return link.isRefused(now) ? nil : link
     }
 
-    /// The first lane while it has nothing to do, so that few callers keep one loop and its connections warm; else the less busy of two whose
-    /// turn it is (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
+    /// The first lane while it has nothing to do, so that few callers keep one loop and its connections warm; else the less busy of two
+    /// whose turn it is (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
     private func lane() -> PeerLane {
         let first = self.lanes[0]
         if self.lanes.count == 1 || first.busy == 0 { return first }
