@@ -19,6 +19,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let links: [LinkLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
+    private let isClosed = Atomic(false)
 
     /// A getter for the peer at `url`.
     ///
@@ -71,11 +72,19 @@ public final class HTTPGetter: PeerGetter, Sendable {
             caller.peerAnswered(tag, .failure(GroupCacheError(.peerFailed, "too many requests are being repeated")))
             return nil
         }
+        if !self.isUp {
+            caller.peerAnswered(tag, .failure(self.downError))
+            return nil
+        }
         return self.start(.peer(.get, request), tag: tag, for: caller, timeout: request.timeout)
     }
 
     /// Asks for the values of many keys and returns at once: over a link in messages of at most a thousand keys, else by one GET a key.
     public func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)? {
+        if !self.isUp {
+            for tag in keys.indices { caller.peerAnswered(tag, .failure(self.downError)) }
+            return nil
+        }
         let limit = LinkLimits().keysPerRequest
         if keys.count <= limit { return self.start(.many(keys, request), tag: 0, for: caller, timeout: request.timeout) }
         return PeerTickets(
@@ -104,7 +113,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Asks for a value.
     public func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        try await self.call(.peer(.get, request), timeout: request.timeout)
+        if !self.isUp { throw self.downError }
+        return try await self.call(.peer(.get, request), timeout: request.timeout)
     }
 
     /// Stores a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
@@ -134,6 +144,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
+        self.isClosed.store(true, ordering: .relaxed)
         for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }
@@ -148,6 +159,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.standing.ringVersion.store(version, ordering: .relaxed)
     }
 
+    private var downError: GroupCacheError {
+        self.isClosed.load(ordering: .relaxed)
+            ? GroupCacheError(.shutDown, "the peer is gone") : GroupCacheError(.peerFailed, "the peer is down")
+    }
     private static let cannotWrite = GroupCacheError(.unsupported, "peers of this dialect cannot set or remove")
 
     // MARK: Health
@@ -163,7 +178,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private func probeIfDue() {
         guard case .probe(let ticket) = self.standing.health.admit() else { return }
         if let link = self.links.first, !link.isRefused(.now()) {
-            self.standing.health.record(.withdrawn, ticket, started: self.standing.health.now)
+            // The link tells by itself: when it is open, or is lost again.
             return link.probe()
         }
         let probe = PeerProbe(self.standing.health, ticket)

@@ -1,6 +1,7 @@
 internal import GroupCache
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 /// The connections of one loop to one peer, and the calls that wait for one. Used on its loop only.
 final class PeerConnections {
@@ -121,6 +122,8 @@ final class PeerConnections {
             return self.connectIfNeeded()
         }
         // Nobody is connected: a dead peer must not cost each of its callers a timeout of its own.
+        let standing = self.lane.settings.standing
+        if standing.links.load(ordering: .relaxed) <= 0 { standing.health.lost() }
         while let call = self.waiting.popFirst() { call.finish(.failure(failure)) }
     }
 
@@ -156,6 +159,7 @@ final class PeerConnections {
         for connection in Array(self.busy.values) {
             guard let call = connection.call else { continue }
             if call.deadline <= now {
+                self.lane.settings.health.report(.timedOut, started: connection.sentAt.uptimeNanoseconds)
                 call.finish(.failure(.deadlineExceeded))
                 connection.close()
             } else {

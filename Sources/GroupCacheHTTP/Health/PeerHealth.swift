@@ -115,19 +115,38 @@ final class PeerHealth: Sendable {
         self.change { state in
             state.hedges.earn()
             state.retries.earn()
-            switch outcome {
-            case .answered:
-                state.latency.record(latency, now)
-                state.breaker.succeeded(ticket, now)
-            case .timedOut where latency < self.settings.shortestTimeout && !ticket.isProbe, .withdrawn:
-                state.breaker.withdrew(ticket, now)
-            case .timedOut, .malformed:
-                state.note { $0.failed(ticket, now) }
-            case .reset:
-                state.note { $0.failed(ticket, now, weight: self.settings.resetWeight) }
-            case .unreachable:
-                state.note { $0.failed(ticket, now, weight: self.settings.consecutiveFailures) }
-            }
+            self.note(outcome, ticket, latency, now, &state)
+        }
+    }
+
+    private func note(_ outcome: Outcome, _ ticket: Breaker.Ticket, _ latency: UInt64, _ now: UInt64, _ state: inout State) {
+        switch outcome {
+        case .answered:
+            state.latency.record(latency, now)
+            state.breaker.succeeded(ticket, now)
+        case .timedOut where latency < self.settings.shortestTimeout && !ticket.isProbe, .withdrawn:
+            state.breaker.withdrew(ticket, now)
+        case .timedOut, .malformed:
+            state.note { $0.failed(ticket, now) }
+        case .reset:
+            state.note { $0.failed(ticket, now, weight: self.settings.resetWeight) }
+        case .unreachable:
+            state.note { $0.failed(ticket, now, weight: self.settings.consecutiveFailures) }
+        }
+    }
+
+    /// Tells how a request ended for which nobody asked with ``admit()``: while the peer is up, everybody may.
+    ///
+    /// - Parameters:
+    ///   - started: when it was sent, on ``now``'s clock. What was sent before the breaker last closed says nothing.
+    ///   - count: how many requests ended like that at once.
+    func report(_ outcome: Outcome, started: UInt64, count: Int = 1) {
+        let now = self.clock()
+        self.change { state in
+            state.hedges.earn(count)
+            state.retries.earn(count)
+            guard let since = state.breaker.closedSince, started >= since else { return }
+            self.note(outcome, Breaker.Ticket(closed: state.breaker.generation), now > started ? now - started : 0, now, &state)
         }
     }
 
@@ -137,7 +156,7 @@ final class PeerHealth: Sendable {
         self.change { $0.note { $0.lost(now) } }
     }
 
-    /// A link to the peer has been opened.
+    /// The peer has been reached, beyond doubt.
     func found() {
         if self.isUp { return }
         let now = self.clock()

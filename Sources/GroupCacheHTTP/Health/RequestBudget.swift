@@ -35,9 +35,10 @@ struct RequestBudget: Sendable {
     /// How many extra requests are allowed right now, but for what time has added since.
     var available: Int { Int(self.tokens / Self.cost) }
 
-    /// An ordinary request was made.
-    mutating func earn() {
-        self.tokens = min(self.most, self.tokens + self.perRequest)
+    /// Ordinary requests were made.
+    mutating func earn(_ count: Int = 1) {
+        let (more, overflow) = self.perRequest.multipliedReportingOverflow(by: UInt64(clamping: count))
+        self.tokens = overflow ? self.most : min(self.most, self.tokens.addingReportingOverflow(more).partialValue)
     }
 
     /// Asks for an extra one.

@@ -100,7 +100,9 @@ final class LinkDialer {
     func probe() {
         switch self.state {
         case .idle: self.connect()
-        case .connecting, .open, .down, .closed: break
+        // Only what went by GET has failed: the link, which pings, knows better.
+        case .open: self.health.found()
+        case .connecting, .down, .closed: break
         }
     }
 
@@ -120,11 +122,17 @@ final class LinkDialer {
     func opened(_ client: LinkClient) {
         guard case .connecting = self.state else { return client.close(.normal) }
         self.state = .open(client)
-        self.backoff.reset()
         self.lane.refusedUntil.store(0, ordering: .relaxed)
         self.lane.settings.standing.links.wrappingAdd(1, ordering: .relaxed)
-        self.health.found()
+        // A peer that was down has to say more than yes: one that opens links and then is silent would cost its callers a second each time.
+        if self.health.isUp { self.backoff.reset() } else { client.ping() }
         self.release()
+    }
+
+    /// The peer has said something over an open link.
+    func proved() {
+        self.backoff.reset()
+        self.health.found()
     }
 
     /// A link, or an attempt at one, is over. `client` is `nil` when there was not even a connection.

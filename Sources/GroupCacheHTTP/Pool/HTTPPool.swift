@@ -107,9 +107,15 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 
-    /// Where to ask for `key`: its owner and the node after it, unless that is this node. O(1) expected; does not block.
+    /// Where to ask for `key`: its owner and the node after it, unless that is this node. Nodes that are known to be down are passed over,
+    /// so that all agree on who loads the key meanwhile. O(1) expected; does not block.
     public func pickPeer(for key: Key) -> PeerRoute {
         self.core.members.withLockedValue { $0 }.route(key.bytes.span)
+    }
+
+    /// Who owns `key`, up or down; `nil`: this node. O(1) expected; does not block.
+    public func owner(of key: Key) -> (any PeerGetter)? {
+        self.core.members.withLockedValue { $0 }.owner(key.bytes.span)
     }
 
     /// Makes `group` answer to peers, and to clients on the public routes.

@@ -21,7 +21,26 @@ final class Members: Sendable {
     /// Whom to ask for `key`.
     func route(_ key: Span<UInt8>) -> PeerRoute {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), let getter = self.getters[owner] else { return .local }
-        return PeerRoute(owner: getter, next: next.flatMap { self.getters[$0] })
+        if getter.isUp { return PeerRoute(owner: getter, next: next.flatMap { self.getters[$0] }) }
+        return self.detour(key, around: getter)
+    }
+
+    /// Whom to ask instead of an owner that is down: the next nodes that are up, as far as this one. When this node is the first of them, or nobody is
+    /// up, the answer is the owner, which fails at once: a route without an owner would say that the key is ours to keep.
+    private func detour(_ key: Span<UInt8>, around owner: HTTPGetter) -> PeerRoute {
+        var first: HTTPGetter?
+        for index in self.ring.preference(of: key) {
+            guard let getter = self.getters[index] else { break }
+            guard getter !== owner, getter.isUp else { continue }
+            if let first { return PeerRoute(owner: first, next: getter) }
+            first = getter
+        }
+        return PeerRoute(owner: first ?? owner)
+    }
+
+    /// Who owns `key`; `nil`: this node.
+    func owner(_ key: Span<UInt8>) -> HTTPGetter? {
+        self.ring.owner(of: key).flatMap { self.getters[$0] }
     }
 
     /// - Parameter old: whose getters, with their connections, are used again.
