@@ -96,7 +96,15 @@ extension Group {
             let waiter = self.flights.newWaiter()
             let shard = self.store.shardIndex(of: key.hash)
             let kind: FlightKind = item.route.owner == nil ? .local : .routed
-            let boarding = self.flights.board(kind, key.key, shard: shard, as: waiter, nested: nested, BatchWaiter(inbox, index))
+            let boarding = self.flights.board(
+                kind,
+                key.key,
+                shard: shard,
+                as: waiter,
+                nested: nested,
+                BatchWaiter(inbox, index),
+                orStart: item.flight.id
+            )
             guard let boarding else {
                 inbox.add(index, .failure(.recursiveLoad))
                 continue

@@ -5,13 +5,18 @@ internal import Tracing
 extension Group {
     /// Waits for the running load of `key`, or starts one.
     ///
-    /// - Parameter start: Starts the load, and returns at once.
+    /// - Parameters:
+    ///   - new: An id for the load, should it be a new one.
+    ///   - cancel: Cancels it, if that can be said before it has been started.
+    ///   - start: Starts it, and returns at once.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         _ hash: UInt64,
         timeout: Duration?,
-        start: (FlightID) -> Void
+        as new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil,
+        start: () -> Void
     ) async throws(GroupCacheError) -> Answer {
         // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
         // then the getter, each with a time of its own: whoever names a time is held to it.
@@ -19,7 +24,8 @@ extension Group {
         do throws(GroupCacheError) {
             let place = try self.beginWaiting()
             defer { self.endWaiting(place) }
-            return try await self.flights.join(kind, key, shard: self.store.shardIndex(of: hash), timeout: timeout, start: start)
+            let shard = self.store.shardIndex(of: hash)
+            return try await self.flights.join(kind, key, shard: shard, timeout: timeout, as: new, cancel: cancel, start: start)
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many
             // callers already. (A load that fails comes with the stale value, if there is one, by itself.)
@@ -33,7 +39,8 @@ extension Group {
 
     /// Waits for the getter's running load of `key`, or calls the getter.
     func joinLocal(_ key: Key, _ hash: UInt64, timeout: Duration?, reload: Bool = false) async throws(GroupCacheError) -> Answer {
-        try await self.join(.local, key, hash, timeout: timeout) { flight in
+        let flight = self.flights.newFlight()
+        return try await self.join(.local, key, hash, timeout: timeout, as: flight) {
             self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
                 await self.loadLocally(flight, key, hash, reload: reload)
             }

@@ -111,7 +111,12 @@ extension Group {
             self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
         if outcome == .tooLarge {
-            throw GroupCacheError(.valueTooLarge, "the value does not fit a shard of the group; raise its capacity or lower its shards")
+            let most = owned ? self.store.largestItem : self.store.largestNearItem
+            throw GroupCacheError(
+                .valueTooLarge,
+                "the entry would take \(self.store.footprint(keyLength: key.bytes.count, size: size)) bytes, and this group keeps entries "
+                    + "of at most \(most): its capacity is \(self.capacity.bytes) bytes, its shards are \(self.store.shardCount)"
+            )
         }
     }
 

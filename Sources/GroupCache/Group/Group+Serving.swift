@@ -46,9 +46,9 @@ extension Group: PeerServing {
     public func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
         key.withUnsafeBytes { bytes in
             let hash = self.store.hash(bytes)
-            let found = self.store.lookup(hash, bytes)
-            guard found.isHit else { return nil }
-            if found.freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash) }
+            guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
+            let freshness = found.details.freshness
+            if freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash) }
             var value: ByteView?
             if let found = found.value {
                 // A value that cannot be encoded is loaded again, and that load says why.
@@ -56,8 +56,8 @@ extension Group: PeerServing {
                 value = encoded
             }
             if requester == .peer { self.counters.serverRequests.increment() }
-            let source: ServedEntry.Source = found.freshness == .stale ? .stale : found.isNear ? .near : .main
-            return self.dated(ServedEntry(value: value, source: source), self.store.entry(hash, bytes))
+            let source: ServedEntry.Source = freshness == .stale ? .stale : found.details.kind == .near ? .near : .main
+            return self.dated(ServedEntry(value: value, source: source), found)
         }
     }
 

@@ -45,7 +45,8 @@ public final class Group<Value: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - name: 1 to 128 of the characters `A-Z a-z 0-9 - _ .`; the same on every node.
-    ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. 1 byte to 64 TiB.
+    ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. At most 64 TiB;
+    ///     at least what one entry takes in each shard (some hundred bytes), or zero: then nothing is kept.
     ///   - configuration: How values are kept.
     ///   - peers: The pool that knows the other nodes; `nil`: this node is alone. The group registers itself with it.
     ///   - logger: For what goes wrong in the background; nothing above `debug` is logged. Default: silent.
@@ -74,9 +75,6 @@ public final class Group<Value: Sendable>: Sendable {
         _ getter: any Getter<Value>
     ) throws(GroupCacheError) {
         try configuration.validate(name: name, capacity: capacity)
-        self.name = name
-        self.capacity = capacity
-        self.configuration = configuration
         let store = Store<Value>(
             StoreConfiguration(
                 capacity: capacity.bytes,
@@ -87,6 +85,16 @@ public final class Group<Value: Sendable>: Sendable {
             ),
             clock: configuration.clock
         )
+        // A group that can keep nothing, though it was told to keep something, would be slow without a word.
+        guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.largestItem else {
+            throw GroupCacheError(
+                .invalidConfiguration,
+                "a capacity of \(capacity.bytes) bytes in \(store.shardCount) shards cannot hold one entry; zero means to keep nothing"
+            )
+        }
+        self.name = name
+        self.capacity = capacity
+        self.configuration = configuration
         self.store = store
         self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
         self.loads = configuration.loads ?? LoadLimit()
@@ -202,8 +210,10 @@ public final class Group<Value: Sendable>: Sendable {
         self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
         if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
-        return try await self.join(.routed, key, hash, timeout: timeout) { flight in
-            self.loadFromPeers(flight, key, hash, route)
+        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        let load = PeerLoad(self, self.flights.newFlight(), hash, route, request)
+        return try await self.join(.routed, key, hash, timeout: timeout, as: load.flight, cancel: load.cancel) {
+            self.loadFromPeers(load)
         }
     }
 }

@@ -47,7 +47,7 @@ public struct GroupConfiguration: Sendable {
         }
         try check((1...128).contains(name.utf8.count) && allowed, "a group's name is 1 to 128 of the characters A-Z a-z 0-9 - _ .")
         try check(name != "." && name != "..", "a group's name is not . or ..")
-        try check(capacity.bytes >= 1 && capacity.bytes <= 1 << 46, "a group's capacity is 1 byte to 64 TiB")
+        try check(capacity.bytes >= 0 && capacity.bytes <= 1 << 46, "a group's capacity is at most 64 TiB, and not negative")
         if let ttl { try check(ttl > .zero, "ttl is more than zero") }
         try check((0...0.5).contains(self.ttlJitter), "ttlJitter is 0 to 0.5")
         if let negativeTTL { try check(negativeTTL > .zero, "negativeTTL is more than zero") }

@@ -21,7 +21,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let nextLane = Atomic<Int>(0)
     private let isClosed = Atomic(false)
 
-    /// A getter for the peer at `url`.
+    /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``.
     public convenience init(
@@ -29,6 +29,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect = .native,
         configuration: HTTPPool.Configuration.Client = .init(),
         maximumValueSize: Int = 8 << 20,
+        tls: HTTPPool.Configuration.TLS? = nil,
+        tokenFile: String? = nil,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
@@ -37,6 +39,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             dialect: dialect,
             configuration: configuration,
             maximumValueSize: maximumValueSize,
+            credentials: try Credentials(tls: tls, tokenFile: tokenFile),
             eventLoopGroup: eventLoopGroup
         )
     }
@@ -46,6 +49,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect,
         configuration: HTTPPool.Configuration.Client,
         maximumValueSize: Int,
+        credentials: Credentials,
         eventLoopGroup: any EventLoopGroup
     ) {
         self.id = url.id(dialect)
@@ -56,7 +60,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             dialect: dialect,
             client: configuration,
             maximumValueSize: maximumValueSize,
-            standing: self.standing
+            standing: self.standing,
+            credentials: credentials
         )
         self.eventLoopGroup = eventLoopGroup
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }

@@ -19,7 +19,7 @@ final class PeerConnection: ChannelInboundHandler {
     private var sent = 0
     private(set) var sentAt = NIODeadline.uptimeNanoseconds(0)
     private var hasAnswerBytes = false
-    private var hasFailed = false
+    private var failure: (any Error)?
 
     /// The call that the connection is at work for.
     private(set) var call: PeerCall?
@@ -55,6 +55,7 @@ final class PeerConnection: ChannelInboundHandler {
                 host: settings.url.authority,
                 path: settings.url.path,
                 ring: settings.ring,
+                authorization: settings.credentials.authorization,
                 timeout: Int(rest),
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
@@ -89,13 +90,13 @@ final class PeerConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         // A body without a length ends here.
-        if let head = self.head, self.decoder?.endsAtClose == true, !self.hasFailed { self.finish(head) }
+        if let head = self.head, self.decoder?.endsAtClose == true, self.failure == nil { self.finish(head) }
         self.lose()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.hasFailed = true
+        self.failure = self.failure ?? error
         context.close(promise: nil)
     }
 
@@ -189,7 +190,8 @@ final class PeerConnection: ChannelInboundHandler {
             }
             // Finished: it is we who closed, because the caller left or its time was over.
             if !call.isFinished { self.health.report(.reset, started: self.sentAt.uptimeNanoseconds) }
-            call.finish(.failure(GroupCacheError(.peerFailed, "the peer closed the connection before it had answered")))
+            let message = "the peer closed the connection, or it failed, before there was an answer"
+            call.finish(.failure(GroupCacheError(.peerFailed, message, cause: self.failure)))
         }
         self.owner.remove(self)
     }

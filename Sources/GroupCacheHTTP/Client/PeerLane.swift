@@ -12,6 +12,7 @@ final class PeerLane: PeerCarrier {
         let client: HTTPPool.Configuration.Client
         let maximumValueSize: Int
         let standing: PeerStanding
+        let credentials: Credentials
 
         var health: PeerHealth { self.standing.health }
         var ring: UInt64? { self.standing.ring }

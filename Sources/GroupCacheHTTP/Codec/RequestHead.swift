@@ -26,6 +26,7 @@ struct RequestHead: Equatable {
     var ifNoneMatch: Range<Int>?
     var cacheControl: Range<Int>?
     var origin: Range<Int>?
+    var authorization: Range<Int>?
     /// `GroupCache-Timeout`, in milliseconds.
     var timeout: Int?
     /// `GroupCache-TTL`, in milliseconds.

@@ -168,6 +168,9 @@ struct RequestParser {
             if bytes.hasToken(LinkHandshake.subprotocol, in: value) { self.upgrade.offersLink = true }
         case 13 where bytes.matches(line.name, "if-none-match"):
             self.head.ifNoneMatch = value
+        case 13 where bytes.matches(line.name, "authorization"):
+            guard self.head.authorization == nil else { throw .authorization }
+            self.head.authorization = value
         case 13 where bytes.matches(line.name, "cache-control"):
             self.head.cacheControl = value
         case 14 where bytes.matches(line.name, "content-length"):

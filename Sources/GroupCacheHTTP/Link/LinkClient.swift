@@ -81,7 +81,7 @@ final class LinkClient: ChannelInboundHandler {
             host: url.authority,
             key: key,
             ring: self.settings.ring,
-            authorization: nil
+            authorization: self.settings.credentials.authorization
         )
         context.writeAndFlush(self.wrapOutboundOut(request), promise: nil)
         self.arm(self.openBy)

@@ -48,6 +48,7 @@ final class Members: Sendable {
         _ peers: [HTTPPool.Peer],
         url: PeerURL?,
         configuration: HTTPPool.Configuration,
+        credentials: Credentials,
         eventLoopGroup: any EventLoopGroup,
         old: Members?
     ) throws(GroupCacheError) -> Members {
@@ -81,6 +82,7 @@ final class Members: Sendable {
                 dialect: dialect,
                 configuration: configuration.client,
                 maximumValueSize: configuration.limits.valueSize,
+                credentials: credentials,
                 eventLoopGroup: eventLoopGroup
             )
         }

@@ -72,6 +72,7 @@ final class HTTPServer: Sendable {
                 box.value = loop
             }
             try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop))
+            try self.core.credentials.secureServer(channel)
         }
     }
 

@@ -17,8 +17,8 @@ extension ServerConnection {
                 self.deadline = self.loop.now + .init(server.headTimeout)
             }
         case .head:
-            self.isIdle = true
-            self.deadline = self.loop.now + .init(server.idleTimeout)
+            // A new connection is not idle: its first head is due from the beginning, and what TLS exchanges before buys no time.
+            if self.isIdle { self.deadline = self.phaseBegan + .init(server.idleTimeout) }
         case .body:
             self.deadline = self.phaseBegan + .init(server.bodyTimeout) + self.granted(self.decoder?.received ?? 0)
         case .running, .streaming:

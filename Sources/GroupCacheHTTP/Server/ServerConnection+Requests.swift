@@ -97,7 +97,9 @@ extension ServerConnection {
     }
 
     func answer(_ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer) {
-        if let key = head.linkKey, self.asksForLink(head, bytes) { return self.upgrade(key: bytes.string(key)) }
+        if let key = head.linkKey, self.asksForLink(head, bytes) {
+            return self.upgrade(key: bytes.string(key), mayChange: self.router.mayChange(head, bytes))
+        }
         var options = ReplyOptions(isHead: head.method == .head, closes: head.closes || self.isDraining)
         if let header = head.ifNoneMatch { options.ifNoneMatch = bytes.array(header) }
         switch self.router.answer(head, bytes, body: body, scratch: &self.loop.scratch) {

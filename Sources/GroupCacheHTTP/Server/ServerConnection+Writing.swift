@@ -72,6 +72,7 @@ extension ServerConnection {
         let writers = self.writers
         self.writers = []
         for writer in writers { writer.resume() }
+        if self.core.credentials.secures, !self.isSecured { self.core.counters.failedHandshakes.wrappingAdd(1, ordering: .relaxed) }
         self.loop.remove(self)
         self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
     }

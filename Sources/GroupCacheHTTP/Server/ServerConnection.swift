@@ -1,6 +1,8 @@
 internal import GroupCache
 internal import Logging
 internal import NIOCore
+internal import NIOSSL
+internal import NIOTLS
 internal import Synchronization
 
 /// One client's connection: reads requests, answers them in order, never more than one at a time beyond what the cache answers at once.
@@ -36,7 +38,9 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     let core: PoolCore
     let loop: LoopContext
-    let router: Router
+    var router: Router
+    /// Whether TLS, where it is spoken, has been agreed on.
+    var isSecured = false
     var context: ChannelHandlerContext?
     var input = ByteBuffer()
     var parser: RequestParser
@@ -111,12 +115,14 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
+            self.loop.refresh()
             self.stalledSince = nil
             self.unsentBytes = 0
+            // Only now has the client got everything and begins to be idle.
+            if self.isIdle { self.phaseBegan = self.loop.now }
             let writers = self.writers
             self.writers = []
             for writer in writers { writer.resume() }
-            self.loop.refresh()
             self.process()
         } else {
             self.stalledSince = self.loop.now
@@ -136,12 +142,20 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
             }
             return
         }
+        if let event = event as? TLSUserEvent, case .handshakeCompleted = event {
+            self.isSecured = true
+            let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+            // It would not have come this far with one that is not vouched for.
+            self.router.hasCertificate = handler?.peerCertificate != nil
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Connections are lost every day, so this is no news; whoever waits for the answer is told by the end of the connection.
-        self.core.logger.debug("a connection failed", metadata: ["error": "\(type(of: error))"])
+        // Errors of TLS say what was wrong with a certificate, but nothing of what was sent.
+        let text = self.core.credentials.secures && !self.isSecured ? "\(error)" : "\(type(of: error))"
+        self.core.logger.debug("a connection failed", metadata: ["error": "\(text)"])
         context.close(promise: nil)
     }
 }

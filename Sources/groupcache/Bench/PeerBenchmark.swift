@@ -48,8 +48,8 @@ struct PeerBenchmark: Sendable {
         let pool = try HTTPPool(configuration: configuration)
         var settings = GroupConfiguration()
         settings.earlyRefresh = 0
-        // Too small for any entry, so that every get crosses the network.
-        let group = try Group<ByteView>(self.group, capacity: .bytes(1), configuration: settings, peers: pool, codec: .raw) {
+        // Nothing is kept, so that every get crosses the network.
+        let group = try Group<ByteView>(self.group, capacity: .bytes(0), configuration: settings, peers: pool, codec: .raw) {
             (_, _) -> ByteView in
             // Both nodes that the ring names have failed.
             throw CommandError("no node answered")

@@ -22,6 +22,9 @@ struct Node: Sendable {
         configuration.advertise = settings.advertise
         configuration.peers = settings.peers.map { HTTPPool.Peer($0) }
         configuration.dialect = settings.dialect
+        configuration.tls = settings.tls
+        configuration.tokenFile = settings.tokenFile
+        configuration.insecure = settings.insecure
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
@@ -101,7 +104,8 @@ struct Node: Sendable {
         func run() async throws {
             let address = try await self.pool.boundAddress
             let host = address.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 } ?? "127.0.0.1"
-            await self.started("http://\(host):\(address.port ?? 0)")
+            let scheme = self.pool.configuration.tls == nil ? "http" : "https"
+            await self.started("\(scheme)://\(host):\(address.port ?? 0)")
         }
     }
 }
