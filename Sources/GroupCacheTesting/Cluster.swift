@@ -22,7 +22,7 @@ public final class Cluster: Sendable {
 
     /// The node that owns `key` in the ring of all nodes.
     public func owner(of key: Key) -> ClusterNode {
-        self.nodes.first { $0.owner(of: key) == nil } ?? self.nodes[0]
+        self.nodes.first { $0.pickPeer(for: key).owner == nil } ?? self.nodes[0]
     }
 }
 

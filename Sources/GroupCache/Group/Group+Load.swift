@@ -134,7 +134,7 @@ extension Group {
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
         // because a peer sees another ring than we do; the true owner's value may change without our knowing.
-        let owned = self.peers?.owner(of: key) == nil
+        let owned = self.peers?.pickOwner(of: key) == nil
         let ttl = self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
@@ -248,7 +248,7 @@ extension Group {
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
     func refreshInBackground(_ key: Key, _ hash: UInt64) {
-        guard self.peers?.owner(of: key) == nil else { return }
+        guard self.peers?.pickOwner(of: key) == nil else { return }
         let id = self.flights.newFlight()
         let shard = self.store.shardIndex(of: hash)
         guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }

@@ -129,7 +129,7 @@ extension Group: PeerServing {
             let page = self.store.scan(from: from, limit: 256)
             for entry in page.entries where entry.details.kind == .main {
                 let key = Key(bytes: entry.key)
-                if peers.owner(of: key) != nil { self.discard(key, self.hash(of: key)) }
+                if peers.pickOwner(of: key) != nil { self.discard(key, self.hash(of: key)) }
             }
             cursor = page.next
         }

@@ -19,7 +19,6 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let links: [LinkLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
-    private let isClosed = Atomic(false)
 
     /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
@@ -77,19 +76,11 @@ public final class HTTPGetter: PeerGetter, Sendable {
             caller.peerAnswered(tag, .failure(GroupCacheError(.peerFailed, "too many requests are being repeated")))
             return nil
         }
-        if !self.isUp {
-            caller.peerAnswered(tag, .failure(self.downError))
-            return nil
-        }
         return self.start(.peer(.get, request), tag: tag, for: caller, timeout: request.timeout)
     }
 
     /// Asks for the values of many keys and returns at once: over a link in messages of at most a thousand keys, else by one GET a key.
     public func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)? {
-        if !self.isUp {
-            for tag in keys.indices { caller.peerAnswered(tag, .failure(self.downError)) }
-            return nil
-        }
         let limit = LinkLimits().keysPerRequest
         if keys.count <= limit { return self.start(.many(keys, request), tag: 0, for: caller, timeout: request.timeout) }
         return PeerTickets(
@@ -111,15 +102,22 @@ public final class HTTPGetter: PeerGetter, Sendable {
             return call
         }
         let lane = self.lane()
-        let call = PeerCall(kind, tag: tag, for: caller, by: lane, started: now, deadline: deadline)
-        if case .many = kind { lane.take(call) } else { lane.enqueue(call) }
+        let admission = self.standing.health.ticket
+        let call = PeerCall(kind, tag: tag, for: caller, by: lane, admission: admission, started: now, deadline: deadline)
+        if case .many = kind {
+            lane.take(call)
+        } else if admission == nil, call.isGet {
+            // Down, and being tried again already: nobody waits for that.
+            call.finish(.failure(LinkDialer.isDown))
+        } else {
+            lane.enqueue(call)
+        }
         return call
     }
 
     /// Asks for a value.
     public func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        if !self.isUp { throw self.downError }
-        return try await self.call(.peer(.get, request), timeout: request.timeout)
+        try await self.call(.peer(.get, request), timeout: request.timeout)
     }
 
     /// Stores a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
@@ -149,7 +147,6 @@ public final class HTTPGetter: PeerGetter, Sendable {
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
-        self.isClosed.store(true, ordering: .relaxed)
         for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }
@@ -164,10 +161,6 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.standing.ringVersion.store(version, ordering: .relaxed)
     }
 
-    private var downError: GroupCacheError {
-        self.isClosed.load(ordering: .relaxed)
-            ? GroupCacheError(.shutDown, "the peer is gone") : GroupCacheError(.peerFailed, "the peer is down")
-    }
     private static let cannotWrite = GroupCacheError(.unsupported, "peers of this dialect cannot set or remove")
 
     // MARK: Health
@@ -183,7 +176,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private func probeIfDue() {
         guard case .probe(let ticket) = self.standing.health.admit() else { return }
         if let link = self.links.first, !link.isRefused(.now()) {
-            // The link tells by itself: when it is open, or is lost again.
+            self.standing.health.record(.withdrawn, ticket, started: self.standing.health.now)
             return link.probe()
         }
         let probe = PeerProbe(self.standing.health, ticket)

@@ -17,7 +17,6 @@ final class PeerConnection: ChannelInboundHandler {
     private var decoder: BodyDecoder?
     private var body = ByteBuffer()
     private var sent = 0
-    private(set) var sentAt = NIODeadline.uptimeNanoseconds(0)
     private var hasAnswerBytes = false
     private var failure: (any Error)?
 
@@ -41,14 +40,13 @@ final class PeerConnection: ChannelInboundHandler {
     func send(_ call: PeerCall) {
         self.call = call
         self.sent += 1
-        self.sentAt = .now()
         self.hasAnswerBytes = false
         guard let context = self.context, context.channel.isActive else { return self.lose() }
         let settings = self.lane.settings
         self.output.clear()
         switch call.kind {
         case .peer(let operation, let request):
-            let rest = max(1, (call.deadline - self.sentAt).nanoseconds / 1_000_000)
+            let rest = max(1, (call.deadline - .now()).nanoseconds / 1_000_000)
             settings.dialect.appendRequest(
                 operation,
                 request,
@@ -132,16 +130,10 @@ final class PeerConnection: ChannelInboundHandler {
     /// The answer is complete.
     private func finish(_ head: ResponseHead) {
         guard let call = self.call else { return }
-        let outcome = self.outcome(call, head)
-        if case .path = call.kind {
-            // Whatever a server answers to this, it lives.
-            self.health.found()
-        } else if case .failure(let error) = outcome, error.code == .peerFailed || error.code == .shutDown {
-            self.health.report(.malformed, started: self.sentAt.uptimeNanoseconds)
-        } else {
-            self.health.report(.answered, started: self.sentAt.uptimeNanoseconds)
-        }
-        call.finish(outcome)
+        // Whatever it says, it lives.
+        self.lane.settings.health.found()
+        self.lane.judge(call, .answered)
+        call.finish(self.outcome(call, head))
         self.call = nil
         self.head = nil
         self.decoder = nil
@@ -171,10 +163,8 @@ final class PeerConnection: ChannelInboundHandler {
         }
     }
 
-    private var health: PeerHealth { self.lane.settings.health }
-
     private func fail(_ error: GroupCacheError) {
-        self.health.report(.malformed, started: self.sentAt.uptimeNanoseconds)
+        if let call = self.call { self.lane.judge(call, .malformed) }
         self.call?.finish(.failure(error))
         self.call = nil
         self.close()
@@ -188,8 +178,7 @@ final class PeerConnection: ChannelInboundHandler {
                 self.owner.remove(self)
                 return self.owner.retry(call)
             }
-            // Finished: it is we who closed, because the caller left or its time was over.
-            if !call.isFinished { self.health.report(.reset, started: self.sentAt.uptimeNanoseconds) }
+            self.lane.judge(call, .reset)
             let message = "the peer closed the connection, or it failed, before there was an answer"
             call.finish(.failure(GroupCacheError(.peerFailed, message, cause: self.failure)))
         }

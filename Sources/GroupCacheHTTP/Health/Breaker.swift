@@ -65,9 +65,6 @@ struct Breaker: Sendable {
     /// Whether requests pass without ado.
     var isClosed: Bool { if case .closed = self.state { true } else { false } }
 
-    /// Since when; `nil`: it is not closed.
-    var closedSince: UInt64? { if case .closed(let since) = self.state { since } else { nil } }
-
     /// Whether ``admit(_:)`` would let a request through, as one of many or as a probe. Changes nothing.
     func wouldAdmit(_ now: UInt64) -> Bool {
         switch self.state {

@@ -76,6 +76,12 @@ final class PeerHealth: Sendable {
     /// Whether the breaker is closed.
     var isUp: Bool { self.word.load(ordering: .relaxed) & 1 == 1 }
 
+    /// What ``admit()`` gives out while the breaker is closed; `nil`: it is not.
+    var ticket: Breaker.Ticket? {
+        let word = self.word.load(ordering: .relaxed)
+        return word & 1 == 1 ? Breaker.Ticket(closed: UInt32(truncatingIfNeeded: word >> 1)) : nil
+    }
+
     /// Whether ``admit()`` would let a request through now, if only as a probe. For walking a ring's order of preference; takes nothing.
     var isAvailable: Bool {
         if self.isUp { return true }
@@ -115,38 +121,31 @@ final class PeerHealth: Sendable {
         self.change { state in
             state.hedges.earn()
             state.retries.earn()
-            self.note(outcome, ticket, latency, now, &state)
+            switch outcome {
+            case .answered:
+                state.latency.record(latency, now)
+                state.breaker.succeeded(ticket, now)
+            case .timedOut where latency < self.settings.shortestTimeout && !ticket.isProbe, .withdrawn:
+                state.breaker.withdrew(ticket, now)
+            case .timedOut, .malformed:
+                state.note { $0.failed(ticket, now) }
+            case .reset:
+                state.note { $0.failed(ticket, now, weight: self.settings.resetWeight) }
+            case .unreachable:
+                state.note { $0.failed(ticket, now, weight: self.settings.consecutiveFailures) }
+            }
         }
     }
 
-    private func note(_ outcome: Outcome, _ ticket: Breaker.Ticket, _ latency: UInt64, _ now: UInt64, _ state: inout State) {
-        switch outcome {
-        case .answered:
-            state.latency.record(latency, now)
-            state.breaker.succeeded(ticket, now)
-        case .timedOut where latency < self.settings.shortestTimeout && !ticket.isProbe, .withdrawn:
-            state.breaker.withdrew(ticket, now)
-        case .timedOut, .malformed:
-            state.note { $0.failed(ticket, now) }
-        case .reset:
-            state.note { $0.failed(ticket, now, weight: self.settings.resetWeight) }
-        case .unreachable:
-            state.note { $0.failed(ticket, now, weight: self.settings.consecutiveFailures) }
-        }
-    }
-
-    /// Tells how a request ended for which nobody asked with ``admit()``: while the peer is up, everybody may.
-    ///
-    /// - Parameters:
-    ///   - started: when it was sent, on ``now``'s clock. What was sent before the breaker last closed says nothing.
-    ///   - count: how many requests ended like that at once.
-    func report(_ outcome: Outcome, started: UInt64, count: Int = 1) {
+    /// Some requests over a link were answered, one of them after `latency` nanoseconds. What a link says of the peer's life it says itself.
+    func learn(_ latency: UInt64, requests: Int) {
         let now = self.clock()
-        self.change { state in
-            state.hedges.earn(count)
-            state.retries.earn(count)
-            guard let since = state.breaker.closedSince, started >= since else { return }
-            self.note(outcome, Breaker.Ticket(closed: state.breaker.generation), now > started ? now - started : 0, now, &state)
+        self.state.withLockedValue { state in
+            for _ in 0..<requests {
+                state.hedges.earn()
+                state.retries.earn()
+            }
+            state.latency.record(latency, now)
         }
     }
 
@@ -156,7 +155,7 @@ final class PeerHealth: Sendable {
         self.change { $0.note { $0.lost(now) } }
     }
 
-    /// The peer has been reached, beyond doubt.
+    /// A link to the peer has been opened.
     func found() {
         if self.isUp { return }
         let now = self.clock()

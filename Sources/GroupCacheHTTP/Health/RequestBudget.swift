@@ -35,10 +35,9 @@ struct RequestBudget: Sendable {
     /// How many extra requests are allowed right now, but for what time has added since.
     var available: Int { Int(self.tokens / Self.cost) }
 
-    /// Ordinary requests were made.
-    mutating func earn(_ count: Int = 1) {
-        let (more, overflow) = self.perRequest.multipliedReportingOverflow(by: UInt64(clamping: count))
-        self.tokens = overflow ? self.most : min(self.most, self.tokens.addingReportingOverflow(more).partialValue)
+    /// An ordinary request was made.
+    mutating func earn() {
+        self.tokens = min(self.most, self.tokens + self.perRequest)
     }
 
     /// Asks for an extra one.

@@ -16,15 +16,13 @@ final class LinkClient: ChannelInboundHandler {
         case closed
     }
 
+    private static let sample = 8
     /// A message is sent before it gets larger than this.
     private static let writeAhead = 131_072
-    /// While something is awaited and nothing comes, the peer is asked whether it lives: first after what its answers usually take, then ever
-    /// less often, up to this; and how long it may take to say so. Together less than a second. A peer with a slow getter answers pings at
-    /// once.
+    /// How long nothing may come while something is awaited before the peer is asked whether it lives, and how long it may take to say so.
+    /// Together less than a second. A peer with a slow getter answers pings at once.
     private static let silence = TimeAmount.milliseconds(250)
     private static let patience = TimeAmount.milliseconds(600)
-    /// How long a peer that is well may take for a pong; generous, for the machine may be busy.
-    private static let pongTime = TimeAmount.milliseconds(30)
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
     private static let idleTime = TimeAmount.seconds(5)
 
@@ -40,14 +38,10 @@ final class LinkClient: ChannelInboundHandler {
     private var groups: [String] = []
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var pingSent: NIODeadline?
-    /// Pings since the last reply.
-    private var pings: Int64 = 0
-    /// Of the read at hand: how many replies it has brought, and when the last of their requests was begun.
-    private var replies = 0
-    private var newest = NIODeadline.uptimeNanoseconds(0)
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
     private var isDraining = false
+    private var answers: UInt64 = 0
     private var closesWhenDone = false
     private var end = LinkDialer.End.lost(nil)
 
@@ -99,17 +93,7 @@ final class LinkClient: ChannelInboundHandler {
             self.close(error)
         }
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
-        if self.replies > 0 { self.report() }
         self.closeIfDone()
-    }
-
-    /// Tells the peer's health of the replies that one read has brought. Of them the request sent last tells how soon the peer can answer;
-    /// the others may have waited for a getter.
-    private func report() {
-        self.settings.health.report(.answered, started: self.newest.uptimeNanoseconds, count: self.replies)
-        self.replies = 0
-        self.newest = .uptimeNanoseconds(0)
-        self.pings = 0
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -265,7 +249,6 @@ final class LinkClient: ChannelInboundHandler {
     // MARK: Replies
 
     private func receive(_ message: WebSocketReader.Message) throws(WebSocketCloseCode) {
-        if !self.settings.health.isUp { self.dialer.proved() }
         switch message.opcode {
         case .binary:
             var reader = LinkReader()
@@ -306,8 +289,6 @@ final class LinkClient: ChannelInboundHandler {
             return (!pending.isMany || pending.open == 0, pending.call)
         }
         guard let taken, let call = taken else { return }
-        self.replies += 1
-        self.newest = max(self.newest, call.started)
         if case .many = call.kind {
             if reply.status == .tooLarge {
                 if let single = call.single(index, by: self.lane.http) { self.lane.http.take(single) }
@@ -318,8 +299,17 @@ final class LinkClient: ChannelInboundHandler {
         } else if reply.status == .tooLarge {
             self.lane.http.take(call)
         } else {
+            self.learn(call)
             call.finish(self.outcome(reply, bytes))
         }
+    }
+
+    /// One answer in eight teaches the peer's health how fast it is: enough for a 95th percentile, and the budgets count them eightfold.
+    private func learn(_ call: PeerCall) {
+        self.answers &+= 1
+        guard self.answers % UInt64(Self.sample) == 0 else { return }
+        let latency = (self.lastRead - call.started).nanoseconds
+        self.settings.health.learn(UInt64(clamping: latency), requests: Self.sample)
     }
 
     private func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>) -> PeerCall.Outcome {
@@ -358,36 +348,18 @@ final class LinkClient: ChannelInboundHandler {
         }
         if let pingSent {
             if now >= pingSent + Self.patience { return self.abort() }
-        } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
-            self.ping()
+        } else if now >= self.lastRead + (self.slots.count > 0 ? Self.silence : Self.idleTime) {
+            self.pingSent = now
+            self.sendControl(.ping, ByteBuffer())
         }
         if self.slots.count > 0 { self.sweep(now) }
         let isAwaiting = self.slots.count > 0 || self.pingSent != nil
         self.arm(isAwaiting ? now + self.pace : self.lastRead + Self.idleTime)
     }
 
-    /// How long nothing may come before the next ping.
-    private var quiet: TimeAmount {
-        let usual = Int64(clamping: self.settings.health.hedgeDelay) << min(self.pings, 16)
-        return min(Self.silence, .nanoseconds(usual))
-    }
-
-    /// Asks the peer whether it lives.
-    func ping() {
-        self.pingSent = .now()
-        self.pings += 1
-        self.sendControl(.ping, ByteBuffer())
-        self.arm(.now() + self.pace)
-    }
-
     /// Looks at every request: some are past their time, others want a second opinion.
-    ///
-    /// Only when the peer does not answer pings either: if it does, a getter is at work, and asking another node would make a second one
-    /// do the same work.
     private func sweep(_ now: NIODeadline) {
-        let delay = TimeAmount.nanoseconds(Int64(clamping: self.settings.health.hedgeDelay))
-        let slow = now - delay
-        let isSilent = self.pingSent.map { now >= $0 + max(delay, Self.pongTime) } ?? false
+        let slow = now - .nanoseconds(Int64(clamping: self.settings.health.hedgeDelay))
         var late: [LinkPending] = []
         var hedged: [PeerCall] = []
         self.slots.sweep { id, pending in
@@ -396,15 +368,12 @@ final class LinkClient: ChannelInboundHandler {
                 self.writer.payload.writeLinkCancel(id)
                 return true
             }
-            if isSilent, !pending.hasToldSlow, !pending.isMany, pending.call.isIdempotent, pending.call.started <= slow {
-                pending.hasToldSlow = true
-                hedged.append(pending.call)
-            }
+            if pending.call.started <= slow, pending.call.mayBeHedged { hedged.append(pending.call) }
             return false
         }
         self.flush()
         for pending in late { pending.fail(.deadlineExceeded) }
-        for call in hedged where !call.isFinished && self.settings.health.mayHedge() { call.tellSlow() }
+        for call in hedged { call.tellSlow(self.settings.health) }
     }
 
     // MARK: Closing

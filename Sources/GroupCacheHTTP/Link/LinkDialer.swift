@@ -34,6 +34,7 @@ final class LinkDialer {
     private var waiting = CircularBuffer<PeerCall>()
     private var backoff = LinkBackoff()
     private var retry: Scheduled<Void>?
+    private var isWatching = false
 
     init(_ lane: LinkLane) { self.lane = lane }
 
@@ -72,6 +73,30 @@ final class LinkDialer {
                 LinkPending(call).fail(PeerConnections.overloaded)
             }
         }
+        self.watch()
+    }
+
+    /// While requests wait for the link, or for room in it, somebody has to see to it that none waits beyond its time.
+    private func watch() {
+        guard !self.isWatching, !self.waiting.isEmpty else { return }
+        self.isWatching = true
+        let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
+        self.lane.eventLoop.scheduleTask(in: .milliseconds(5)) { shared.value.sweep() }
+    }
+
+    private func sweep() {
+        self.isWatching = false
+        let now = NIODeadline.now()
+        let slow = now - .nanoseconds(Int64(clamping: self.health.hedgeDelay))
+        let calls = self.waiting
+        self.waiting = CircularBuffer()
+        var late: [PeerCall] = []
+        for call in calls where !call.isFinished {
+            if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
+        }
+        for call in late { LinkPending(call).fail(.deadlineExceeded) }
+        for call in self.waiting where call.started <= slow { call.tellSlow(self.health) }
+        self.watch()
     }
 
     /// Sends what was held; ``LinkClient`` gives back what it has no room for.
@@ -100,9 +125,7 @@ final class LinkDialer {
     func probe() {
         switch self.state {
         case .idle: self.connect()
-        // Only what went by GET has failed: the link, which pings, knows better.
-        case .open: self.health.found()
-        case .connecting, .down, .closed: break
+        case .connecting, .open, .down, .closed: break
         }
     }
 
@@ -122,17 +145,11 @@ final class LinkDialer {
     func opened(_ client: LinkClient) {
         guard case .connecting = self.state else { return client.close(.normal) }
         self.state = .open(client)
+        self.backoff.reset()
         self.lane.refusedUntil.store(0, ordering: .relaxed)
         self.lane.settings.standing.links.wrappingAdd(1, ordering: .relaxed)
-        // A peer that was down has to say more than yes: one that opens links and then is silent would cost its callers a second each time.
-        if self.health.isUp { self.backoff.reset() } else { client.ping() }
-        self.release()
-    }
-
-    /// The peer has said something over an open link.
-    func proved() {
-        self.backoff.reset()
         self.health.found()
+        self.release()
     }
 
     /// A link, or an attempt at one, is over. `client` is `nil` when there was not even a connection.

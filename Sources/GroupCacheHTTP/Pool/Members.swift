@@ -18,29 +18,34 @@ final class Members: Sendable {
         self.selfIndex = selfIndex
     }
 
+    /// The node that owns `key`; `nil`: this one.
+    func owner(of key: Span<UInt8>) -> HTTPGetter? {
+        self.ring.ownerAndNext(of: key).flatMap { self.getters[$0.owner] }
+    }
+
     /// Whom to ask for `key`.
     func route(_ key: Span<UInt8>) -> PeerRoute {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), let getter = self.getters[owner] else { return .local }
-        if getter.isUp { return PeerRoute(owner: getter, next: next.flatMap { self.getters[$0] }) }
-        return self.detour(key, around: getter)
+        guard let next else { return PeerRoute(owner: getter.isUp ? getter : nil) }
+        guard getter.isUp, self.getters[next]?.isUp ?? true else { return self.detour(key) }
+        return PeerRoute(owner: getter, next: self.getters[next])
     }
 
-    /// Whom to ask instead of an owner that is down: the next nodes that are up, as far as this one. When this node is the first of them, or nobody is
-    /// up, the answer is the owner, which fails at once: a route without an owner would say that the key is ours to keep.
-    private func detour(_ key: Span<UInt8>, around owner: HTTPGetter) -> PeerRoute {
-        var first: HTTPGetter?
-        for index in self.ring.preference(of: key) {
-            guard let getter = self.getters[index] else { break }
-            guard getter !== owner, getter.isUp else { continue }
-            if let first { return PeerRoute(owner: first, next: getter) }
-            first = getter
+    /// The first two nodes that can be reached, in the key's order of preference. Every node that sees the same ones down comes to the same, so
+    /// that the keys of a dead node are loaded by one other node each. This node ends the search: what it would ask for it can load.
+    private func detour(_ key: Span<UInt8>) -> PeerRoute {
+        var route = PeerRoute(owner: nil)
+        for member in self.ring.preference(of: key) {
+            guard let getter = self.getters[member] else { break }
+            guard getter.isUp else { continue }
+            guard route.owner != nil else {
+                route.owner = getter
+                continue
+            }
+            route.next = getter
+            break
         }
-        return PeerRoute(owner: first ?? owner)
-    }
-
-    /// Who owns `key`; `nil`: this node.
-    func owner(_ key: Span<UInt8>) -> HTTPGetter? {
-        self.ring.owner(of: key).flatMap { self.getters[$0] }
+        return route
     }
 
     /// - Parameter old: whose getters, with their connections, are used again.

@@ -90,32 +90,6 @@ struct PeerHealthTests {
         #expect(self.health.isUp)
     }
 
-    @Test("requests that nobody admitted are reported too; those that began before the peer came back say nothing")
-    func reports() {
-        let before = self.health.now
-        for _ in 0..<5 { self.health.report(.malformed, started: before) }
-        #expect(!self.health.isUp)
-        for _ in 0..<5 { self.health.report(.answered, started: before) }
-        #expect(!self.health.isUp, "only a probe, or proof, closes it")
-        self.advance(10)
-        self.health.found()
-        #expect(self.health.isUp)
-        for _ in 0..<100 { self.health.report(.reset, started: before) }
-        #expect(self.health.isUp)
-        for _ in 0..<2 { self.health.report(.reset, started: self.health.now) }
-        #expect(!self.health.isUp)
-        #expect(self.health.snapshot.opened == 2)
-    }
-
-    @Test("replies that come together earn budget together")
-    func reportsOfMany() {
-        while self.health.mayHedge() {}
-        self.health.report(.answered, started: self.health.now, count: 100)
-        var hedges = 0
-        while self.health.mayHedge() { hedges += 1 }
-        #expect(hedges == 5)
-    }
-
     @Test("hedges after the 95th percentile, within 1...50 ms; 20 ms while that is not known")
     func hedgeDelay() {
         #expect(self.health.hedgeDelay == 20 * Self.millisecond)
