@@ -109,8 +109,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             lane.take(call)
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
-            let isClosed = self.isClosed.load(ordering: .relaxed)
-            call.finish(.failure(isClosed ? GroupCacheError(.shutDown, "the peer is gone") : LinkDialer.isDown))
+            call.finish(.failure(self.isClosed.load(ordering: .relaxed) ? LinkDialer.isGone : LinkDialer.isDown))
         } else {
             lane.enqueue(call)
         }
@@ -179,7 +178,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private func probeIfDue() {
         guard case .probe(let ticket) = self.standing.health.admit() else { return }
         if let link = self.links.first, !link.isRefused(.now()) {
-            self.standing.health.record(.withdrawn, ticket, started: self.standing.health.now)
+            // The link tells by itself when it is open, or is lost again; the ticket keeps other callers from probing meanwhile.
             return link.probe()
         }
         let probe = PeerProbe(self.standing.health, ticket)
