@@ -13,6 +13,7 @@ var settings: [SwiftSetting] = [
 if warningsAreErrors { settings.append(.treatAllWarnings(as: .error)) }
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+let ssl = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
@@ -30,6 +31,10 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.20.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
@@ -58,7 +63,10 @@ let package = Package(
         ),
         .target(
             name: "GroupCacheHTTP",
-            dependencies: ["GroupCache", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging, tracing, lifecycle],
+            dependencies: [
+                "GroupCache", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, tracing,
+                lifecycle,
+            ],
             swiftSettings: settings
         ),
         .target(
@@ -104,7 +112,10 @@ let package = Package(
             name: "GroupCacheHTTPTests",
             dependencies: [
                 "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
-                nio("NIOConcurrencyHelpers"), logging, lifecycle,
+                nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, lifecycle,
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
             ],
             swiftSettings: settings
         ),

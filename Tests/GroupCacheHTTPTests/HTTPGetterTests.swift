@@ -14,6 +14,7 @@ import Testing
         throws -> HTTPGetter
     {
         var configuration = HTTPPool.Configuration.Client()
+        configuration.links = .never
         configure(&configuration)
         return try HTTPGetter(
             url: server.url,
@@ -52,6 +53,26 @@ import Testing
         let server = try await ScriptedServer { _, _ in .replyAndClose(answer) }
         #expect(await self.outcome(try self.getter(server)) == expected)
         #expect(server.requests.count == 1)
+        try await server.close()
+    }
+
+    /// What of a value has arrived must never pass for the value.
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n630", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n630\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n630",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n630\r\n0\r\n", "HTTP/1.1 200 OK\r\nContent-Le",
+    ])
+    func aBrokenOffAnswerIsNoAnswer(answer: String) async throws {
+        for action in [ScriptedServer.Action.replyAndClose(answer), .replyAndReset(answer)] {
+            let server = try await ScriptedServer { _, _ in action }
+            #expect(await self.outcome(try self.getter(server)) == "peerFailed")
+            #expect(server.requests.count == 1)
+            try await server.close()
+        }
+        // Without a length the end of the connection ends the body, but a reset is not an end.
+        let server = try await ScriptedServer { _, _ in .replyAndReset("HTTP/1.0 200 OK\r\n\r\n630") }
+        #expect(await self.outcome(try self.getter(server)) == "peerFailed")
         try await server.close()
     }
 

@@ -1,6 +1,8 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import NIOSSL
+import NIOTLS
 
 /// A TCP connection whose bytes a test sees as they are.
 final class RawConnection: Sendable {
@@ -12,10 +14,12 @@ final class RawConnection: Sendable {
         private struct State {
             var received: [UInt8] = []
             var isClosed = false
+            var agreedProtocol: String?
             var waiter: (condition: @Sendable ([UInt8], Bool) -> Bool, continuation: CheckedContinuation<Void, any Error>)?
         }
         private let state = NIOLockedValueBox(State())
 
+        var agreedProtocol: String? { self.state.withLockedValue { $0.agreedProtocol } }
         var received: [UInt8] { self.state.withLockedValue { $0.received } }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -24,6 +28,10 @@ final class RawConnection: Sendable {
         }
 
         func channelInactive(context: ChannelHandlerContext) { self.update { $0.isClosed = true } }
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if event as? ChannelEvent == .inputClosed { self.update { $0.isClosed = true } }
+            if case .handshakeCompleted(let name) = event as? TLSUserEvent { self.update { $0.agreedProtocol = name } }
+        }
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
         private func update(_ change: (inout State) -> Void) {
@@ -61,14 +69,28 @@ final class RawConnection: Sendable {
     let channel: any Channel
     private let collector: Collector
 
-    init(port: Int, autoRead: Bool = true) async throws {
+    /// - Parameters:
+    ///   - halfClosure: whether the connection can still send after the other side has said that it will not.
+    ///   - tls: what to secure the connection with.
+    init(port: Int, autoRead: Bool = true, halfClosure: Bool = false, tls: NIOSSLContext? = nil) async throws {
         let collector = Collector()
         self.collector = collector
         self.channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: autoRead)
-            .channelInitializer { $0.pipeline.addHandler(collector) }
+            .channelOption(.allowRemoteHalfClosure, value: halfClosure)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: "localhost"))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(collector)
+                }
+            }
             .connect(host: "127.0.0.1", port: port).get()
     }
+
+    /// What ALPN has brought about.
+    var agreedProtocol: String? { self.collector.agreedProtocol }
 
     func send(_ text: String) async throws { try await self.send(Array(text.utf8)) }
     func send(_ bytes: [UInt8]) async throws { try await self.channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
@@ -82,8 +104,12 @@ final class RawConnection: Sendable {
 
     /// Everything that comes until the other side closes.
     func untilClosed() async throws -> String {
+        String(decoding: try await self.untilClosedBytes(), as: UTF8.self)
+    }
+
+    func untilClosedBytes() async throws -> [UInt8] {
         try await self.wait { $1 }
-        return String(decoding: self.collector.received, as: UTF8.self)
+        return self.collector.received
     }
 
     /// The next response with a Content-Length, or without a body: head and body.
@@ -107,6 +133,9 @@ final class RawConnection: Sendable {
         }
         return received.count >= start + 4 + length ? (start + 4, length) : nil
     }
+
+    /// Says that nothing more will be sent.
+    func closeOutput() async throws { try await self.channel.close(mode: .output) }
 
     func close() async { try? await self.channel.close() }
 }

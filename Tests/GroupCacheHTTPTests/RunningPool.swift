@@ -29,6 +29,6 @@ func eventually(_ condition: @Sendable () -> Bool) async throws {
     let end = ContinuousClock.now + .seconds(20)
     while !condition() {
         guard ContinuousClock.now < end else { throw Never() }
-        await Task.yield()
+        try await Task.sleep(for: .milliseconds(1))
     }
 }

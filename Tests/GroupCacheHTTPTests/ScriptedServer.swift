@@ -1,12 +1,23 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import NIOSSL
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// A server that answers the n-th request of the n-th connection with whatever the test says, however wrong.
 final class ScriptedServer: Sendable {
     enum Action: Sendable {
         case reply(String)
         case replyAndClose(String)
+        /// What arrives is cut off by a TCP reset instead of an end.
+        case replyAndReset(String)
         case close
         case silence
     }
@@ -38,6 +49,10 @@ final class ScriptedServer: Sendable {
             case .replyAndClose(let text):
                 context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
                 context.close(promise: nil)
+            case .replyAndReset(let text):
+                context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+                _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                context.close(promise: nil)
             case .close: context.close(promise: nil)
             case .silence: break
             }
@@ -48,7 +63,7 @@ final class ScriptedServer: Sendable {
     private let seen = NIOLockedValueBox<[String]>([])
     private let count = NIOLockedValueBox(0)
 
-    init(_ script: @escaping @Sendable (_ connection: Int, _ request: Int) -> Action) async throws {
+    init(tls: NIOSSLContext? = nil, _ script: @escaping @Sendable (_ connection: Int, _ request: Int) -> Action) async throws {
         let (seen, count) = (self.seen, self.count)
         self.listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -57,12 +72,14 @@ final class ScriptedServer: Sendable {
                         count += 1
                         return count
                     }
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     try channel.pipeline.syncOperations.addHandler(Handler(connection, seen, script))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
     }
 
+    var port: Int { self.listener.localAddress?.port ?? 0 }
     var url: String { "http://127.0.0.1:\(self.listener.localAddress?.port ?? 0)" }
     var requests: [String] { self.seen.withLockedValue { $0 } }
     var connections: Int { self.count.withLockedValue { $0 } }

@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func oldClientsAndHalfClosedOnesGetTheirAnswer() async throws {
+    @Test func oldClientsGetTheirAnswer() async throws {
         try await self.withNode { port, _, _ in
             let old = try await RawConnection(port: port)
             try await old.send("GET /v1/groups/scores/keys/new HTTP/1.0\r\n\r\n")

@@ -6,53 +6,58 @@ extension Group {
     public func get(keys: some Collection<Key>) async -> [Key: Result<Value, GroupCacheError>] {
         let results = BatchResults<Value>()
         await self.answers(to: keys, terminal: false, timeout: nil) { key, outcome in
-            results.add(key, outcome.flatMap { answer in answer.value.map { .success($0) } ?? .failure(.notFound) })
+            results.add(key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try self.value(of: answer) } })
         }
         return results.all
     }
-
-    typealias Outcome = Result<Answer<Value>, GroupCacheError>
 
     /// Answers each key as soon as it can, in any order.
     func answers(
         to keys: some Collection<Key>,
         terminal: Bool,
         timeout: Duration?,
-        each: @escaping @Sendable (Key, Outcome) async -> Void
+        each: @escaping @Sendable (Key, Flights.Outcome) async -> Void
     ) async {
-        var missing: [HashedKey] = []
+        let getter = self.getter as? any BatchGetter<Value>
+        // What waits in one place for all of them: keys that a peer owns, and keys that the getter can load in one call.
+        var together: [PeerBatchLoad.Item] = []
+        // The others are asked for one by one.
+        var single: [HashedKey] = []
         for key in Set(keys) {
             let (hash, found) = self.find(key)
             if found.isHit || key.error != nil {
                 await each(key, await self.outcome(key, hash, found, terminal: terminal, timeout: timeout))
+                continue
+            }
+            let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
+            let hashed = HashedKey(key: key, hash: hash)
+            if route.owner == nil, getter == nil {
+                single.append(hashed)
             } else {
-                missing.append(HashedKey(key: key, hash: hash))
+                together.append(PeerBatchLoad.Item(flight: BatchFlight(id: self.flights.newFlight(), key: hashed), route: route))
             }
         }
-        let getter = missing.count > 1 ? self.getter as? any BatchGetter<Value> : nil
-        let batched = getter == nil ? [] : missing.filter { terminal || self.peers?.pickPeer(for: $0.key).owner == nil }
-        if !batched.isEmpty {
-            let taken = Set(batched.map(\.key))
-            missing.removeAll { taken.contains($0.key) }
+        if single.isEmpty {
+            if !together.isEmpty { await self.answerTogether(together, getter, timeout: timeout, each: each) }
+            return
         }
-        let single = BatchQueue(missing)
+        let (some, ones, queue) = (together, single, IndexQueue(count: single.count))
         await withDiscardingTaskGroup { tasks in
-            if let getter, !batched.isEmpty {
-                tasks.addTask { await self.answerBatch(batched, getter, timeout: timeout, each: each) }
-            }
-            // As many at once as the peers' connections can usefully carry; the others wait their turn.
-            for _ in 0..<min(64, missing.count) {
+            if !some.isEmpty { tasks.addTask { await self.answerTogether(some, getter, timeout: timeout, each: each) } }
+            // A getter that knows no batches is not asked for a thousand keys at once.
+            for _ in 0..<min(64, ones.count) {
                 tasks.addTask {
-                    while let next = single.next() {
-                        let (hash, found) = self.find(next.key)
-                        await each(next.key, await self.outcome(next.key, hash, found, terminal: terminal, timeout: timeout))
+                    while let index = queue.next() {
+                        let key = ones[index].key
+                        let (hash, found) = self.find(key)
+                        await each(key, await self.outcome(key, hash, found, terminal: terminal, timeout: timeout))
                     }
                 }
             }
         }
     }
 
-    private func outcome(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>, terminal: Bool, timeout: Duration?) async -> Outcome {
+    private func outcome(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>, terminal: Bool, timeout: Duration?) async -> Flights.Outcome {
         do throws(GroupCacheError) {
             return .success(try await self.answer(key, hash, found, terminal: terminal, timeout: timeout))
         } catch {
@@ -60,61 +65,104 @@ extension Group {
         }
     }
 
-    // MARK: One call of the getter for many keys
+    // MARK: Many keys at once
 
-    /// Answers keys that this node loads itself. Each still has a flight of its own, so other callers may join, and a key that is already
-    /// being loaded is only waited for; what is left goes to the getter in one call.
-    private func answerBatch(
-        _ keys: [HashedKey],
-        _ getter: any BatchGetter<Value>,
+    /// Answers keys with one message to each owner and one call of the getter. Each still has a flight of its own, so other callers may join,
+    /// and a key that is already being loaded is only waited for.
+    private func answerTogether(
+        _ items: [PeerBatchLoad.Item],
+        _ getter: (any BatchGetter<Value>)?,
         timeout: Duration?,
-        each: @escaping @Sendable (Key, Outcome) async -> Void
+        each: @escaping @Sendable (Key, Flights.Outcome) async -> Void
     ) async {
+        let place: LoadPlace?
+        do throws(GroupCacheError) {
+            place = try self.beginWaiting()
+        } catch {
+            for item in items { await each(item.flight.key.key, .failure(error)) }
+            return
+        }
+        defer { self.endWaiting(place) }
         let nested = WaitGraph.current
-        // Bounded: one result for each key.
-        let (results, sink) = AsyncStream.makeStream(of: (Key, Outcome).self, bufferingPolicy: .bufferingOldest(keys.count))
-        var waiters: [(id: WaiterID, shard: Int)] = []
-        var edges: [FlightID] = []
-        var started: [BatchFlight] = []
-        for key in keys {
-            self.counters.loads.increment()
+        let inbox = BatchInbox()
+        var waiters: [(id: WaiterID, flight: FlightID, shard: Int)] = []
+        waiters.reserveCapacity(items.count)
+        var local: [BatchFlight] = []
+        var routed: [String: (owner: any PeerGetter, items: [PeerBatchLoad.Item])] = [:]
+        self.counters.loads.increment(by: items.count)
+        for (index, item) in items.enumerated() {
             self.metrics.countLoad()
+            let key = item.flight.key
             let waiter = self.flights.newWaiter()
             let shard = self.store.shardIndex(of: key.hash)
-            let boarding = self.flights.board(.local, key.key, shard: shard, as: waiter, nested: nested) { sink.yield((key.key, $0)) }
+            let kind: FlightKind = item.route.owner == nil ? .local : .routed
+            let boarding = self.flights.board(
+                kind,
+                key.key,
+                shard: shard,
+                as: waiter,
+                nested: nested,
+                BatchWaiter(inbox, index),
+                orStart: item.flight.id
+            )
             guard let boarding else {
-                sink.yield((key.key, .failure(.recursiveLoad)))
+                inbox.add(index, .failure(.recursiveLoad))
                 continue
             }
-            waiters.append((waiter, shard))
-            edges.append(boarding.flight)
-            if boarding.join == .start { started.append(BatchFlight(id: boarding.flight, key: key)) }
-        }
-        self.startBatch(started, getter)
-        let everybody = waiters
-        let expiry = timeout.map { timeout in
-            self.flights.deadlines.add(after: timeout) {
-                for waiter in everybody { self.flights.leave(waiter.id, shard: waiter.shard, with: .deadlineExceeded) }
+            waiters.append((waiter, boarding.flight, shard))
+            guard boarding.join == .start else { continue }
+            var item = item
+            item.flight.id = boarding.flight
+            if let owner = item.route.owner {
+                routed[owner.id, default: (owner, [])].items.append(item)
+            } else {
+                local.append(item.flight)
             }
         }
+        for (owner, items) in routed.values { self.startRouted(items, owner) }
+        if let getter { self.startBatch(local, getter) }
+        let everybody = waiters
+        let leave = { @Sendable (error: GroupCacheError) in
+            for waiter in everybody { self.flights.leave(waiter.id, of: waiter.flight, shard: waiter.shard, with: error) }
+        }
+        let expiry = timeout.map { self.flights.deadlines.add(after: $0) { leave(.deadlineExceeded) } }
         await withTaskCancellationHandler {
-            var open = keys.count
-            // The stream itself ends early when this task is cancelled, and that must not swallow the answers: so it is not this task
-            // that reads it.
-            let reader = Task {
-                for await (key, outcome) in results {
-                    await each(key, outcome)
+            var open = items.count
+            while open > 0 {
+                for (index, outcome) in await inbox.next() {
                     open -= 1
-                    if open == 0 { break }
+                    await each(items[index].flight.key.key, outcome)
                 }
             }
-            if Task.isCancelled { for waiter in everybody { self.flights.leave(waiter.id, shard: waiter.shard, with: .cancelled) } }
-            await reader.value
         } onCancel: {
-            for waiter in everybody { self.flights.leave(waiter.id, shard: waiter.shard, with: .cancelled) }
+            leave(.cancelled)
         }
         if let expiry { self.flights.deadlines.cancel(expiry) }
-        if let nested { for edge in edges { WaitGraph.end(nested, waitsFor: edge) } }
+        if let nested { for waiter in everybody { WaitGraph.end(nested, waitsFor: waiter.flight) } }
+    }
+
+    private func startRouted(_ items: [PeerBatchLoad.Item], _ owner: any PeerGetter) {
+        var open: [PeerBatchLoad.Item] = []
+        open.reserveCapacity(items.count)
+        for item in items {
+            let key = item.flight.key
+            if let answer = self.landed(key.key, key.hash) {
+                self.land(item.flight.id, key.hash, .success(answer))
+            } else {
+                open.append(item)
+            }
+        }
+        guard !open.isEmpty else { return }
+        let batch = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout)
+        let ticket = owner.start(open.map(\.flight.key.key), of: batch, for: PeerBatchLoad(self, open))
+        guard let ticket else { return }
+        let count = BatchCountdown(open.count)
+        for item in open {
+            // An answer may have come already, and then this is called at once: it counts as one that nobody waits for.
+            self.flights.started(item.flight.id, shard: self.store.shardIndex(of: item.flight.key.hash)) {
+                if count.countDown() { ticket.cancel() }
+            }
+        }
     }
 
     private func startBatch(_ flights: [BatchFlight], _ getter: any BatchGetter<Value>) {
@@ -140,7 +188,6 @@ extension Group {
                 // Cancelling counts it off the batch, which is cancelled when all its flights have gone.
                 self.land(flight.id, flight.key.hash, .success(answer), cancelling: true)
             } else {
-                self.counters.loadsDeduped.increment()
                 open.append(flight)
             }
         }
@@ -156,9 +203,18 @@ extension Group {
             }
         }
         defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(unanswered, getter, timeout: timeout) }
+        } catch {
+            for flight in unanswered { self.landFailure(flight.id, flight.key.key, flight.key.hash, error) }
+        }
+    }
+
+    private func loadAdmitted(_ open: [BatchFlight], _ getter: any BatchGetter<Value>, timeout: Duration) async {
+        self.counters.loadsDeduped.increment(by: open.count)
         let start = ContinuousClock.now
         do {
-            let context = LoadContext<Value>(group: self.name, timeout: self.configuration.loadTimeout)
+            let context = LoadContext<Value>(group: self.name, timeout: timeout)
             let loaded = try await getter.load(keys: open.map(\.key.key), context: context)
             let cost = ContinuousClock.now - start
             self.counters.localLoads.increment(by: open.count)

@@ -9,26 +9,34 @@ struct FlightTable<Waiter: Sendable>: Sendable {
     private struct Name: Hashable {
         var kind: FlightKind
         var key: Key
+
+        func hash(into hasher: inout Hasher) {
+            // Two keys of the same bytes but different kinds are rare, and tell themselves apart when compared.
+            self.key.hash(into: &hasher)
+        }
     }
 
     private struct Flight {
         var name: Name
-        var waiters: [WaiterID: Waiter] = [:]
+        /// Who started it. Most loads have one waiter, who then needs no dictionary.
+        var first: (id: WaiterID, waiter: Waiter)?
+        var others: [WaiterID: Waiter] = [:]
         /// Runs for its own sake, as a refresh does: is not cancelled for want of waiters.
         var held: Bool
         var superseded = false
         /// Cancels the load; `nil` until the load has been started.
         var cancel: (@Sendable () -> Void)?
+
+        var isWanted: Bool { self.held || self.first != nil || !self.others.isEmpty }
     }
 
     private var current: [Name: FlightID] = [:]
     private var flights: [FlightID: Flight] = [:]
-    private var waiting: [WaiterID: FlightID] = [:]
+    /// How many callers wait.
+    private(set) var waiters = 0
 
     /// How many loads run.
     var count: Int { self.flights.count }
-    /// How many callers wait.
-    var waiters: Int { self.waiting.count }
 
     /// The flight that a newcomer would join.
     func current(_ kind: FlightKind, _ key: Key) -> FlightID? {
@@ -44,20 +52,33 @@ struct FlightTable<Waiter: Sendable>: Sendable {
         case joined
     }
 
-    /// Makes `waiter` wait for the current flight `flight`, or for a new one of that id.
+    struct Boarding: Equatable {
+        var flight: FlightID
+        var join: Join
+    }
+
+    /// Makes `waiter` wait for the current flight of `key`, or for a new one.
     ///
-    /// - Parameter id: An id for the flight, should it be a new one.
-    mutating func join(_ kind: FlightKind, _ key: Key, as waiterID: WaiterID, _ waiter: Waiter, orStart id: FlightID) -> Join {
+    /// - Parameters:
+    ///   - id: An id for the flight, should it be a new one.
+    ///   - cancel: Cancels the load of that; `nil`: ``started(_:cancel:)`` will say how.
+    mutating func join(
+        _ kind: FlightKind,
+        _ key: Key,
+        as waiterID: WaiterID,
+        _ waiter: Waiter,
+        orStart id: FlightID,
+        cancel: (@Sendable () -> Void)? = nil
+    ) -> Boarding {
         let name = Name(kind: kind, key: key)
+        self.waiters += 1
         if let running = self.current[name] {
-            self.flights[running]?.waiters[waiterID] = waiter
-            self.waiting[waiterID] = running
-            return .joined
+            self.flights[running]?.others[waiterID] = waiter
+            return Boarding(flight: running, join: .joined)
         }
         self.current[name] = id
-        self.flights[id] = Flight(name: name, waiters: [waiterID: waiter], held: false)
-        self.waiting[waiterID] = id
-        return .start
+        self.flights[id] = Flight(name: name, first: (waiterID, waiter), held: false, cancel: cancel)
+        return Boarding(flight: id, join: .start)
     }
 
     /// Begins a flight that nobody waits for yet. `false`: one is already under way.
@@ -89,44 +110,57 @@ struct FlightTable<Waiter: Sendable>: Sendable {
     }
 
     /// Takes a waiter out of its flight, because it was cancelled or its time is over.
-    mutating func leave(_ waiterID: WaiterID) -> Leave {
-        guard let id = self.waiting.removeValue(forKey: waiterID) else { return Leave() }
-        let waiter = self.flights[id]?.waiters.removeValue(forKey: waiterID)
-        return Leave(waiter: waiter, cancel: self.abandonIfUnwanted(id))
-    }
-
-    private mutating func abandonIfUnwanted(_ id: FlightID) -> (@Sendable () -> Void)? {
-        guard let flight = self.flights[id], flight.waiters.isEmpty, !flight.held else { return nil }
+    mutating func leave(_ waiterID: WaiterID, of id: FlightID) -> Leave {
+        guard let slot = self.flights.index(forKey: id) else { return Leave() }
+        var waiter: Waiter?
+        if self.flights.values[slot].first?.id == waiterID {
+            waiter = self.flights.values[slot].first?.waiter
+            self.flights.values[slot].first = nil
+        } else {
+            waiter = self.flights.values[slot].others.removeValue(forKey: waiterID)
+        }
+        guard waiter != nil else { return Leave() }
+        self.waiters -= 1
+        guard !self.flights.values[slot].isWanted else { return Leave(waiter: waiter) }
         // The load is about to be cancelled: whoever comes next must not join it, or they would be handed a cancellation that
         // is not theirs.
-        self.forget(id)
-        return flight.cancel
+        return Leave(waiter: waiter, cancel: self.forget(id)?.cancel)
     }
 
     // MARK: Ending
 
     struct Landing {
         /// To be resumed with the result.
-        var waiters: [Waiter]
+        var first: Waiter?
+        var others: [Waiter]
         /// Whether the result is still worth storing.
         var stores: Bool
         /// Cancels the load, for when it is not the load itself that ends the flight.
         var cancel: (@Sendable () -> Void)?
+
+        var waiters: [Waiter] { (self.first.map { [$0] } ?? []) + self.others }
     }
 
     /// Ends a flight. `nil`: it was abandoned; its result is nobody's, and is not stored.
     ///
     /// Call it, and store the result, under one lock: a remove that came in between would be undone.
     mutating func land(_ id: FlightID) -> Landing? {
-        guard let flight = self.flights[id] else { return nil }
-        self.forget(id)
-        for waiter in flight.waiters.keys { self.waiting.removeValue(forKey: waiter) }
-        return Landing(waiters: Array(flight.waiters.values), stores: !flight.superseded, cancel: flight.cancel)
+        guard let flight = self.forget(id) else { return nil }
+        self.waiters -= flight.others.count + (flight.first == nil ? 0 : 1)
+        return Landing(
+            first: flight.first?.waiter,
+            others: flight.others.isEmpty ? [] : Array(flight.others.values),
+            stores: !flight.superseded,
+            cancel: flight.cancel
+        )
     }
 
-    private mutating func forget(_ id: FlightID) {
-        guard let flight = self.flights.removeValue(forKey: id) else { return }
-        if self.current[flight.name] == id { self.current.removeValue(forKey: flight.name) }
+    @discardableResult
+    private mutating func forget(_ id: FlightID) -> Flight? {
+        guard let flight = self.flights.removeValue(forKey: id) else { return nil }
+        // Superseded, it has made room for another one of the same name.
+        if !flight.superseded { self.current.removeValue(forKey: flight.name) }
+        return flight
     }
 
     // MARK: Superseding

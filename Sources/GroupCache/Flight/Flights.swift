@@ -3,11 +3,9 @@ internal import NIOConcurrencyHelpers
 /// The running loads of a group: ``FlightTable``s behind locks, one for each shard of the store, so that a hit never meets them.
 ///
 /// Lock order: flight shard, then ``WaitGraph``, then store shard. No waiter is resumed and no load started or cancelled under any.
-final class Flights<Success: Sendable>: Sendable {
-    typealias Outcome = Result<Success, GroupCacheError>
-    /// Hands the outcome to a caller. Called once, outside the locks; must not block.
-    typealias Waiter = @Sendable (Outcome) -> Void
-    typealias Table = FlightTable<Waiter>
+final class Flights: Sendable {
+    typealias Outcome = Result<Answer, GroupCacheError>
+    typealias Table = FlightTable<any FlightWaiter>
 
     private let shards: [NIOLockedValueBox<Table>]
     let deadlines: Deadlines
@@ -34,49 +32,41 @@ final class Flights<Success: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - timeout: After it this caller goes, with ``GroupCacheError/Code/deadlineExceeded``; the load goes on for the others.
-    ///   - start: The load. It runs in a task of its own.
-    /// - Returns: The result, and whether another caller had started the load.
+    ///   - new: An id for the flight, should it be a new one.
+    ///   - cancel: Cancels the load, if that can be said before it has been started.
+    ///   - start: Starts the load, and returns at once.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         shard: Int,
         timeout: Duration?,
-        start: @escaping @Sendable (FlightID) async -> Void
-    ) async throws(GroupCacheError) -> (result: Success, collapsed: Bool) {
+        as new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil,
+        start: () -> Void
+    ) async throws(GroupCacheError) -> Answer {
+        let caller = WaitingCaller()
         let waiter = self.newWaiter()
         let nested = WaitGraph.current
-        let boarded = NIOLockedValueBox<Boarding?>(nil)
-        let isLate = NIOLockedValueBox(false)
+        guard let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested, caller, orStart: new, cancel: cancel) else {
+            throw .recursiveLoad
+        }
+        let flight = boarding.flight
+        if boarding.join == .start { start() }
+        // From here on the caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it
+        // comes before the caller does.
         let expiry = timeout.map { timeout in
-            self.deadlines.add(after: timeout) {
-                isLate.withLockedValue { $0 = true }
-                self.leave(waiter, shard: shard, with: .deadlineExceeded)
-            }
+            self.deadlines.add(after: timeout) { self.leave(waiter, of: flight, shard: shard, with: .deadlineExceeded) }
         }
         let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested) { continuation.resume(returning: $0) }
-                guard let boarding else { return continuation.resume(returning: .failure(.recursiveLoad)) }
-                boarded.withLockedValue { $0 = boarding }
-                if boarding.join == .start { self.start(boarding.flight, shard: shard, start) }
-                // The cancellation handler runs at once when the task is cancelled already, or is cancelled before the waiter is in the
-                // table; it then finds nobody there. So look again, now that it is.
-                if Task.isCancelled { self.leave(waiter, shard: shard, with: .cancelled) }
-                // In the same way a very short time may be over before the waiter is there to be taken out.
-                if isLate.withLockedValue({ $0 }) { self.leave(waiter, shard: shard, with: .deadlineExceeded) }
-            }
+            await caller.wait()
         } onCancel: {
-            self.leave(waiter, shard: shard, with: .cancelled)
+            self.leave(waiter, of: flight, shard: shard, with: .cancelled)
         }
         if let expiry { self.deadlines.cancel(expiry) }
-        let boarding = boarded.withLockedValue { $0 }
-        if let nested, let boarding { WaitGraph.end(nested, waitsFor: boarding.flight) }
-        return (try outcome.get(), boarding?.join == .joined)
-    }
-
-    struct Boarding {
-        var flight: FlightID
-        var join: Table.Join
+        if let nested { WaitGraph.end(nested, waitsFor: flight) }
+        var answer = try outcome.get()
+        answer.collapsed = boarding.join == .joined
+        return answer
     }
 
     /// Puts a waiter into the current flight of `key`, or into a new one that the caller then starts.
@@ -89,17 +79,17 @@ final class Flights<Success: Sendable>: Sendable {
         shard: Int,
         as id: WaiterID,
         nested: FlightID?,
-        _ waiter: @escaping Waiter
-    ) -> Boarding? {
-        let new = self.newFlight()
-        return self.withTable(shard) { table in
-            let flight = table.current(kind, key) ?? new
-            if let nested, !WaitGraph.begin(nested, waitsFor: flight) { return nil }
-            return Boarding(flight: flight, join: table.join(kind, key, as: id, waiter, orStart: new))
+        _ waiter: any FlightWaiter,
+        orStart new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil
+    ) -> Table.Boarding? {
+        self.withTable(shard) { table in
+            if let nested, !WaitGraph.begin(nested, waitsFor: table.current(kind, key) ?? new) { return nil }
+            return table.join(kind, key, as: id, waiter, orStart: new, cancel: cancel)
         }
     }
 
-    /// Starts the load of a flight that is in the table.
+    /// Starts the load of a flight that is in the table, in a task of its own.
     func start(_ id: FlightID, shard: Int, _ load: @escaping @Sendable (FlightID) async -> Void) {
         let task = Task { await WaitGraph.$current.withValue(id) { await load(id) } }
         self.started(id, shard: shard) { task.cancel() }
@@ -112,9 +102,9 @@ final class Flights<Success: Sendable>: Sendable {
     }
 
     /// Takes a waiter out of its flight and hands it `error`; cancels the load if that was the last one.
-    func leave(_ waiter: WaiterID, shard: Int, with error: GroupCacheError) {
-        let leave = self.withTable(shard) { $0.leave(waiter) }
+    func leave(_ waiter: WaiterID, of flight: FlightID, shard: Int, with error: GroupCacheError) {
+        let leave = self.withTable(shard) { $0.leave(waiter, of: flight) }
         leave.cancel?()
-        leave.waiter?(.failure(error))
+        leave.waiter?.finish(.failure(error))
     }
 }

@@ -1,7 +1,10 @@
 /// What a get comes to: a value or "there is none", where it came from and how long it is good.
-struct Answer<Value: Sendable>: Sendable {
-    /// `nil`: there is no such key.
-    var value: Value?
+///
+/// It does not know the type of the value. Only ``Group`` is generic; were the flights so too, everything that a load touches on its way would be
+/// unspecialised code in other people's modules, and a tenth of the time of a peer get would go into looking up type metadata.
+struct Answer: Sendable {
+    /// `nil`: there is no such key. Else a `Value` of the group.
+    var value: (any Sendable)?
     var source: ServedEntry.Source
     /// Shared a load that another caller had begun.
     var collapsed = false

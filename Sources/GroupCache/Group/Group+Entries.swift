@@ -81,7 +81,7 @@ extension GroupCacheError {
     }
 
     /// As the end of a flight: "there is no such key" is an answer.
-    func answer<Value>() -> Result<Answer<Value>, GroupCacheError> {
+    var answer: Flights.Outcome {
         self.code == .notFound ? .success(Answer(value: nil, source: .peer, ttl: self.retryAfter)) : .failure(self)
     }
 }

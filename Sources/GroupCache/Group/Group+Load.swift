@@ -3,30 +3,33 @@ internal import Tracing
 
 // What happens inside a flight.
 extension Group {
-    /// Waits for the running load of `key`, or starts `load`.
+    /// Waits for the running load of `key`, or starts one.
+    ///
+    /// - Parameters:
+    ///   - new: An id for the load, should it be a new one.
+    ///   - cancel: Cancels it, if that can be said before it has been started.
+    ///   - start: Starts it, and returns at once.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         _ hash: UInt64,
         timeout: Duration?,
-        load: @escaping @Sendable (FlightID) async -> Void
-    ) async throws(GroupCacheError) -> Answer<Value> {
+        as new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil,
+        start: () -> Void
+    ) async throws(GroupCacheError) -> Answer {
         // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
         // then the getter, each with a time of its own: whoever names a time is held to it.
         let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
-            var (answer, collapsed) = try await self.flights.join(
-                kind,
-                key,
-                shard: self.store.shardIndex(of: hash),
-                timeout: timeout,
-                start: load
-            )
-            answer.collapsed = collapsed
-            return answer
+            let place = try self.beginWaiting()
+            defer { self.endWaiting(place) }
+            let shard = self.store.shardIndex(of: hash)
+            return try await self.flights.join(kind, key, shard: shard, timeout: timeout, as: new, cancel: cancel, start: start)
         } catch {
-            // The load may still end well, but for this caller it is too slow, which is as much of a failure.
-            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) {
+            // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many
+            // callers already. (A load that fails comes with the stale value, if there is one, by itself.)
+            if error.code == .deadlineExceeded || error.code == .overloaded, let stale = self.staleAnswer(key, hash) {
                 self.counters.staleIfErrorHits.increment()
                 return stale
             }
@@ -34,66 +37,13 @@ extension Group {
         }
     }
 
-    // MARK: Routed flights
-
-    /// Asks the owner, then the next owner, then the getter.
-    func loadFromPeers(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute) async {
-        if let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
-        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
-        for peer in [route.owner, route.next] {
-            guard let peer else { continue }
-            do throws(GroupCacheError) {
-                let entry = try await self.ask(peer, request)
-                self.counters.peerLoads.increment()
-                self.counters.loadsDeduped.increment()
-                let value = try self.decode(entry.value)
-                return self.landNear(flight, key, hash, value, entry)
-            } catch {
-                if error.code == .notFound { self.counters.peerLoads.increment() }
-                if error.isFinal || Task.isCancelled {
-                    self.counters.loadsDeduped.increment()
-                    return self.land(flight, hash, error.answer())
-                }
-                self.counters.peerErrors.increment()
-                self.metrics.countPeerError()
-                self.logger.debug("peer failed", metadata: ["peer.id": "\(peer.id)", "error.code": "\(error.code)"])
+    /// Waits for the getter's running load of `key`, or calls the getter.
+    func joinLocal(_ key: Key, _ hash: UInt64, timeout: Duration?, reload: Bool = false) async throws(GroupCacheError) -> Answer {
+        let flight = self.flights.newFlight()
+        return try await self.join(.local, key, hash, timeout: timeout, as: flight) {
+            self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
+                await self.loadLocally(flight, key, hash, reload: reload)
             }
-        }
-        // Nobody else can answer. The local flight is shared with requests from peers who, for the same reason, take us for the owner.
-        do throws(GroupCacheError) {
-            let answer = try await self.join(.local, key, hash, timeout: nil) { await self.loadLocally($0, key, hash) }
-            self.land(flight, hash, .success(answer))
-        } catch {
-            self.land(flight, hash, .failure(error))
-        }
-    }
-
-    private func ask(_ peer: any PeerGetter, _ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        guard let tracer else { return try await peer.get(request) }
-        let result = await tracer.withSpan("groupcache.peer.get", ofKind: .client) { span in
-            span.attributes["groupcache.group"] = self.name
-            span.attributes["groupcache.peer"] = peer.id
-            do throws(GroupCacheError) {
-                return Result<PeerEntry, GroupCacheError>.success(try await peer.get(request))
-            } catch {
-                if error.code != .notFound { span.recordError(error) }
-                return .failure(error)
-            }
-        }
-        return try result.get()
-    }
-
-    /// Lands a value that a peer gave, and keeps a copy of it if the key is asked for often enough.
-    private func landNear(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ value: Value, _ entry: PeerEntry) {
-        let fresh = min(self.configuration.nearTTL, entry.ttl ?? self.configuration.nearTTL)
-        let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
-        self.store.recordRemote(hash)
-        guard fresh > .zero, self.store.admitNear(hash) else { return self.land(flight, hash, .success(answer)) }
-        let value = self.codec.stored(value, encoded: entry.value)
-        let size = self.codec.size(of: value, encoded: entry.value)
-        self.land(flight, hash, .success(answer)) {
-            let life = EntryLife(ttl: fresh.milliseconds, version: flight.number)
-            self.insert(key, hash, value, size, .near, life, releasing: &$0)
         }
     }
 
@@ -106,12 +56,25 @@ extension Group {
         // Two callers miss; one starts a flight, loads, stores and lands; only then comes the other here. Without this second look it would
         // load again.
         if !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+        // Before the queue: the time that a load waits for its turn is part of its time.
+        let deadline = self.startDeadline(of: flight, key, hash)
+        defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, hasWaited in
+                // It was a long time: somebody may have set the value.
+                if hasWaited, !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+                await self.loadAdmitted(flight, key, hash, timeout: timeout)
+            }
+        } catch {
+            self.landFailure(flight, key, hash, error)
+        }
+    }
+
+    private func loadAdmitted(_ flight: FlightID, _ key: Key, _ hash: UInt64, timeout: Duration) async {
         self.counters.loadsDeduped.increment()
         let previous = self.previous(key, hash)
-        let deadline = self.startDeadline(of: flight, key, hash)
         let start = ContinuousClock.now
-        let result = await self.callGetter(key, previous: previous)
-        self.flights.deadlines.cancel(deadline)
+        let result = await self.callGetter(key, previous: previous, timeout: timeout)
         let cost = ContinuousClock.now - start
         self.metrics.record(cost)
         switch result {
@@ -137,18 +100,22 @@ extension Group {
         }
     }
 
-    private func callGetter(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        guard let tracer else { return await self.callGetterUntraced(key, previous: previous) }
+    private func callGetter(_ key: Key, previous: Value?, timeout: Duration) async -> Result<Loaded<Value>, GroupCacheError> {
+        guard let tracer else { return await self.callGetterUntraced(key, previous: previous, timeout: timeout) }
         return await tracer.withSpan("groupcache.load", ofKind: .internal) { span in
             span.attributes["groupcache.group"] = self.name
-            let result = await self.callGetterUntraced(key, previous: previous)
+            let result = await self.callGetterUntraced(key, previous: previous, timeout: timeout)
             if case .failure(let error) = result, error.code != .notFound { span.recordError(error.cause ?? error) }
             return result
         }
     }
 
-    private func callGetterUntraced(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
+    private func callGetterUntraced(
+        _ key: Key,
+        previous: Value?,
+        timeout: Duration
+    ) async -> Result<Loaded<Value>, GroupCacheError> {
+        let context = LoadContext(group: self.name, previous: previous, timeout: timeout)
         do {
             return .success(try await self.getter.load(key, context: context))
         } catch {
@@ -167,7 +134,7 @@ extension Group {
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
         // because a peer sees another ring than we do; the true owner's value may change without our knowing.
-        let owned = self.peers?.pickPeer(for: key).owner == nil
+        let owned = self.peers?.pickOwner(of: key) == nil
         let ttl = self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
@@ -221,12 +188,12 @@ extension Group {
 
     /// Lands a failure: with the value that the store still has, if it may be served now.
     func landFailure(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ error: GroupCacheError, cancelling: Bool = false) {
-        let result = self.staleAnswer(key, hash).map { Result.success($0) } ?? .failure(error)
+        let result = self.staleAnswer(key, hash).map { Flights.Outcome.success($0) } ?? .failure(error)
         self.land(flight, hash, result, cancelling: cancelling)
     }
 
     /// The value that may be served because a load failed.
-    private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+    private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer? {
         guard let entry = self.entry(key, hash), let value = entry.value, let until = entry.details.staleIfErrorUntil,
             entry.details.freshness != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
@@ -242,7 +209,7 @@ extension Group {
     func land(
         _ flight: FlightID,
         _ hash: UInt64,
-        _ result: Result<Answer<Value>, GroupCacheError>,
+        _ result: Flights.Outcome,
         cancelling: Bool = false,
         store change: (inout Victims<Value>) -> Void = { _ in }
     ) {
@@ -258,13 +225,14 @@ extension Group {
         if !landing.stores { self.counters.supersededLoads.increment() }
         if cancelling { landing.cancel?() }
         if case .success(let answer) = result, answer.source == .stale {
-            self.counters.staleIfErrorHits.increment(by: landing.waiters.count)
+            self.counters.staleIfErrorHits.increment(by: landing.others.count + (landing.first == nil ? 0 : 1))
         }
-        for waiter in landing.waiters { waiter(result) }
+        landing.first?.finish(result)
+        for waiter in landing.others { waiter.finish(result) }
     }
 
     /// The fresh value that another flight has stored in the meantime.
-    func landed(_ key: Key, _ hash: UInt64) -> Answer<Value>? {
+    func landed(_ key: Key, _ hash: UInt64) -> Answer? {
         let found = self.withBytes(of: key) { self.store.peek(hash, $0) }
         guard found.freshness == .fresh || found.freshness == .refreshEarly else { return nil }
         return Answer(value: found.value, source: found.isNear ? .near : .main)
@@ -280,7 +248,7 @@ extension Group {
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
     func refreshInBackground(_ key: Key, _ hash: UInt64) {
-        guard self.peers?.pickPeer(for: key).owner == nil else { return }
+        guard self.peers?.pickOwner(of: key) == nil else { return }
         let id = self.flights.newFlight()
         let shard = self.store.shardIndex(of: hash)
         guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }

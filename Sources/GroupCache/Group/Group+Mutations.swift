@@ -14,7 +14,7 @@ extension Group {
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let encoded = try self.encode(value)
         let hash = self.hash(of: key)
-        if let owner = self.peers?.pickPeer(for: key).owner {
+        if let owner = self.peers?.pickOwner(of: key) {
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
             defer { self.discard(key, hash) }
@@ -36,7 +36,7 @@ extension Group {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
         defer { self.discard(key, hash) }
-        try await self.peers?.pickPeer(for: key).owner?.remove(PeerRequest(group: self.name, key: key))
+        try await self.peers?.pickOwner(of: key)?.remove(PeerRequest(group: self.name, key: key))
     }
 
     /// Removes a value, as ``remove(_:)-(Key)``.
@@ -53,15 +53,14 @@ extension Group {
         self.store.removeAll()
     }
 
-    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it.
+    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it: the result of a load that begins after this call.
     ///
     /// - Throws: As ``get(_:)-(String)``.
     @discardableResult
     public func refresh(_ key: Key) async throws(GroupCacheError) -> Value {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
-        guard let value = try await self.reload(key, hash, timeout: nil).value else { throw .notFound }
-        return value
+        return try self.value(of: try await self.reload(key, hash, timeout: nil))
     }
 
     /// Loads the value of `key` anew, as ``refresh(_:)-(Key)``.
@@ -71,11 +70,12 @@ extension Group {
     }
 
     /// Loads a value anew, here if this node owns the key, else at its owner.
-    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
-        guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
-            return try await self.join(.local, key, hash, timeout: timeout) { flight in
-                await self.loadLocally(flight, key, hash, reload: true)
-            }
+    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
+        guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
+            // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
+            // who comes after us, are for a new one.
+            self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
+            return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }
         var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
@@ -84,7 +84,7 @@ extension Group {
             let entry = try await owner.get(request)
             return Answer(value: try self.decode(entry.value), source: .peer, ttl: entry.ttl)
         } catch {
-            return try (error.answer() as Result<Answer<Value>, GroupCacheError>).get()
+            return try error.answer.get()
         }
     }
 
@@ -100,7 +100,7 @@ extension Group {
         let size = self.codec.size(of: stored, encoded: encoded)
         var life = EntryLife(ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) }, version: NumberSource.shared.next())
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
-        let owned = self.peers?.pickPeer(for: key).owner == nil
+        let owned = self.peers?.pickOwner(of: key) == nil
         if owned {
             life.staleWhileRevalidate = self.configuration.staleWhileRevalidate.milliseconds
             life.staleIfError = self.configuration.staleIfError.milliseconds
@@ -111,7 +111,12 @@ extension Group {
             self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
         if outcome == .tooLarge {
-            throw GroupCacheError(.valueTooLarge, "the value does not fit a shard of the group; raise its capacity or lower its shards")
+            let most = owned ? self.store.largestItem : self.store.largestNearItem
+            throw GroupCacheError(
+                .valueTooLarge,
+                "the entry would take \(self.store.footprint(keyLength: key.bytes.count, size: size)) bytes, and this group keeps entries "
+                    + "of at most \(most): its capacity is \(self.capacity.bytes) bytes, its shards are \(self.store.shardCount)"
+            )
         }
     }
 

@@ -30,7 +30,8 @@ public final class Group<Value: Sendable>: Sendable {
     public let capacity: ByteCount
 
     @usableFromInline let store: Store<Value>
-    let flights: Flights<Answer<Value>>
+    let flights: Flights
+    let loads: LoadLimit
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -44,7 +45,8 @@ public final class Group<Value: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - name: 1 to 128 of the characters `A-Z a-z 0-9 - _ .`; the same on every node.
-    ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. 1 byte to 64 TiB.
+    ///   - capacity: How much memory this node's entries may take: keys, values and everything they cost beyond. At most 64 TiB;
+    ///     at least what one entry takes in each shard (some hundred bytes), or zero: then nothing is kept.
     ///   - configuration: How values are kept.
     ///   - peers: The pool that knows the other nodes; `nil`: this node is alone. The group registers itself with it.
     ///   - logger: For what goes wrong in the background; nothing above `debug` is logged. Default: silent.
@@ -73,9 +75,6 @@ public final class Group<Value: Sendable>: Sendable {
         _ getter: any Getter<Value>
     ) throws(GroupCacheError) {
         try configuration.validate(name: name, capacity: capacity)
-        self.name = name
-        self.capacity = capacity
-        self.configuration = configuration
         let store = Store<Value>(
             StoreConfiguration(
                 capacity: capacity.bytes,
@@ -86,8 +85,19 @@ public final class Group<Value: Sendable>: Sendable {
             ),
             clock: configuration.clock
         )
+        // A group that can keep nothing, though it was told to keep something, would be slow without a word.
+        guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.largestItem else {
+            throw GroupCacheError(
+                .invalidConfiguration,
+                "a capacity of \(capacity.bytes) bytes in \(store.shardCount) shards cannot hold one entry; zero means to keep nothing"
+            )
+        }
+        self.name = name
+        self.capacity = capacity
+        self.configuration = configuration
         self.store = store
         self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
+        self.loads = configuration.loads ?? LoadLimit()
         self.codec = codec
         self.getter = getter
         self.peers = peers
@@ -160,8 +170,15 @@ public final class Group<Value: Sendable>: Sendable {
     /// Ends a get that the fast path did not.
     @usableFromInline
     func finish(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
-        let answer = try await self.answer(key, hash, found, terminal: false, timeout: nil)
-        guard let value = answer.value else { throw .notFound }
+        if case .miss = found.freshness {
+            if let error = key.error { throw error }
+            return try self.value(of: try await self.load(key, hash, terminal: false, timeout: nil))
+        }
+        return try self.value(of: try await self.answer(key, hash, found, terminal: false, timeout: nil))
+    }
+
+    func value(of answer: Answer) throws(GroupCacheError) -> Value {
+        guard let value = answer.value as? Value else { throw .notFound }
         return value
     }
 
@@ -174,7 +191,7 @@ public final class Group<Value: Sendable>: Sendable {
         _ found: Lookup<Value>,
         terminal: Bool,
         timeout: Duration?
-    ) async throws(GroupCacheError) -> Answer<Value> {
+    ) async throws(GroupCacheError) -> Answer {
         switch found.freshness {
         case .fresh:
             return Answer(value: found.value, source: found.isNear ? .near : .main)
@@ -188,17 +205,15 @@ public final class Group<Value: Sendable>: Sendable {
     }
 
     /// Gets what the store does not have.
-    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer<Value> {
+    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer {
         self.counters.loads.increment()
         self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
-        if route.owner == nil {
-            return try await self.join(.local, key, hash, timeout: timeout) { flight in
-                await self.loadLocally(flight, key, hash)
-            }
-        }
-        return try await self.join(.routed, key, hash, timeout: timeout) { flight in
-            await self.loadFromPeers(flight, key, hash, route)
+        if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
+        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        let load = PeerLoad(self, self.flights.newFlight(), hash, route, request)
+        return try await self.join(.routed, key, hash, timeout: timeout, as: load.flight, cancel: load.cancel) {
+            self.loadFromPeers(load)
         }
     }
 }

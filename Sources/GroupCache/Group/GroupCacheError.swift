@@ -8,7 +8,7 @@ public struct GroupCacheError: Error, Sendable {
         fileprivate enum Base: String {
             case notFound, getterFailed, peerFailed, deadlineExceeded, cancelled, recursiveLoad, overloaded, shutDown
             case emptyKey, keyTooLong, valueTooLarge, codecFailed, noSuchGroup, duplicateGroup, invalidConfiguration
-            case badRequest, unsupported
+            case badRequest, unsupported, unauthorized
         }
 
         fileprivate let base: Base
@@ -47,6 +47,9 @@ public struct GroupCacheError: Error, Sendable {
         public static let badRequest = Self(base: .badRequest)
         /// The peer's dialect has no such operation.
         public static let unsupported = Self(base: .unsupported)
+
+        /// The peer lets only those change something who prove that they may: see the pool's tokens and certificates.
+        public static let unauthorized = Self(base: .unauthorized)
 
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }

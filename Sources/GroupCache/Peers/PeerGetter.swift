@@ -12,10 +12,64 @@ public protocol PeerGetter: Sendable {
     ///   ``GroupCacheError/Code/codecFailed`` and ``GroupCacheError/Code/overloaded`` are the peer's word and final. Every other code
     ///   says that the peer could not be asked, and the caller goes on to the next owner.
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry
+    /// Asks for the value of a key and returns at once; `caller` is told the answer under `tag`. By default a task that runs ``get(_:)``.
+    ///
+    /// - Returns: what the request can be cancelled with; `nil`: the caller has been told already.
+    func start(_ request: PeerRequest, tag: Int, for caller: any PeerCaller) -> (any PeerTicket)?
+    /// Asks for the values of many keys of one group and returns at once; `caller` is told the answer to each key under its index in
+    /// `keys`, in any order. By default one request for each key, some of them at a time.
+    func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)?
     /// Stores a value at the peer.
     func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError)
     /// Removes a value from the peer.
     func remove(_ request: PeerRequest) async throws(GroupCacheError)
+}
+
+extension PeerGetter {
+    /// Runs ``get(_:)`` in a task.
+    public func start(_ request: PeerRequest, tag: Int, for caller: any PeerCaller) -> (any PeerTicket)? {
+        PeerTask(
+            Task {
+                do throws(GroupCacheError) {
+                    caller.peerAnswered(tag, .success(try await self.get(request)))
+                } catch {
+                    caller.peerAnswered(tag, .failure(error))
+                }
+            }
+        )
+    }
+
+    /// Runs ``get(_:)`` for each key, at most 64 at a time, in a task.
+    public func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)? {
+        PeerTask(
+            Task {
+                let queue = IndexQueue(count: keys.count)
+                await withDiscardingTaskGroup { tasks in
+                    for _ in 0..<min(64, keys.count) {
+                        tasks.addTask {
+                            while let index = queue.next() {
+                                let request = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
+                                do throws(GroupCacheError) {
+                                    caller.peerAnswered(index, .success(try await self.get(request)))
+                                } catch {
+                                    caller.peerAnswered(index, .failure(error))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        )
+    }
+}
+
+/// A request that is a task.
+final class PeerTask: PeerTicket {
+    private let task: Task<Void, Never>
+
+    init(_ task: Task<Void, Never>) { self.task = task }
+
+    func cancel() { self.task.cancel() }
 }
 
 /// What is asked of a peer.
@@ -28,11 +82,30 @@ public struct PeerRequest: Sendable {
     public var timeout: Duration?
     /// Load the value anew, even if a fresh one is cached.
     public var reload = false
+    /// Another peer has been asked before, and has failed or is slow. A transport may hold such requests to a budget, so that
+    /// a failing node does not double the load of the others.
+    public var isRepeated = false
+    /// The trace that the request belongs to, if somebody traces.
+    public var trace: PeerTrace?
 
     /// A request about `key` of `group`.
     public init(group: String, key: Key, timeout: Duration? = nil) {
         self.group = group
         self.key = key
+        self.timeout = timeout
+    }
+}
+
+/// What is asked of a peer about many keys.
+public struct PeerBatch: Sendable {
+    /// The group's name.
+    public var group: String
+    /// How long the answers are of use; `nil`: as long as the pool allows.
+    public var timeout: Duration?
+
+    /// A request about keys of `group`.
+    public init(group: String, timeout: Duration? = nil) {
+        self.group = group
         self.timeout = timeout
     }
 }
@@ -43,10 +116,13 @@ public struct PeerEntry: Sendable {
     public var value: ByteView
     /// How much longer it is fresh; `nil`: without end.
     public var ttl: Duration?
+    /// Which of the owner's values of the key this is; greater is newer, on the same owner. 0: not known.
+    public var version: UInt64 = 0
 
     /// An entry that is fresh for `ttl`.
-    public init(value: ByteView, ttl: Duration? = nil) {
+    public init(value: ByteView, ttl: Duration? = nil, version: UInt64 = 0) {
         self.value = value
         self.ttl = ttl
+        self.version = version
     }
 }

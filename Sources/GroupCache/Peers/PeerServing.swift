@@ -78,6 +78,8 @@ public struct ServedEntry: Sendable {
     public var age: Int
     /// How much longer the value is fresh; `nil`: without end. Negative when it is stale.
     public var ttl: Duration?
+    /// Which of this node's values of the key it is; greater is newer. 0: not known.
+    public var version: UInt64 = 0
 
     /// An answer.
     public init(value: ByteView?, source: Source, collapsed: Bool = false, age: Int = 0, ttl: Duration? = nil) {

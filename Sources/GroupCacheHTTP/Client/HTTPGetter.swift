@@ -13,10 +13,14 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     let url: PeerURL
     private let configuration: HTTPPool.Configuration.Client
+    let standing = PeerStanding()
     private let lanes: [PeerLane]
+    /// Beside each lane, on the same loop; empty when the peer is not to be asked over links.
+    private let links: [LinkLane]
+    private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
 
-    /// A getter for the peer at `url`.
+    /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``.
     public convenience init(
@@ -24,6 +28,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect = .native,
         configuration: HTTPPool.Configuration.Client = .init(),
         maximumValueSize: Int = 8 << 20,
+        tls: HTTPPool.Configuration.TLS? = nil,
+        tokenFile: String? = nil,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
@@ -32,6 +38,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             dialect: dialect,
             configuration: configuration,
             maximumValueSize: maximumValueSize,
+            credentials: try Credentials(tls: tls, tokenFile: tokenFile),
             eventLoopGroup: eventLoopGroup
         )
     }
@@ -41,13 +48,71 @@ public final class HTTPGetter: PeerGetter, Sendable {
         dialect: Dialect,
         configuration: HTTPPool.Configuration.Client,
         maximumValueSize: Int,
+        credentials: Credentials,
         eventLoopGroup: any EventLoopGroup
     ) {
         self.id = url.id(dialect)
         self.url = url
         self.configuration = configuration
-        let settings = PeerLane.Settings(url: url, dialect: dialect, client: configuration, maximumValueSize: maximumValueSize)
+        let settings = PeerLane.Settings(
+            url: url,
+            dialect: dialect,
+            client: configuration,
+            maximumValueSize: maximumValueSize,
+            standing: self.standing,
+            credentials: credentials
+        )
+        self.eventLoopGroup = eventLoopGroup
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }
+        self.links = configuration.usesLinks(dialect) ? self.lanes.map { LinkLane(settings, http: $0, eventLoop: $0.eventLoop) } : []
+    }
+
+    // MARK: Asking
+
+    /// Asks for a value and returns at once: see ``GroupCache/PeerGetter/start(_:tag:for:)``.
+    public func start(_ request: PeerRequest, tag: Int, for caller: any PeerCaller) -> (any PeerTicket)? {
+        // What is repeated because another peer failed must not double the load of this one.
+        if request.isRepeated, !self.standing.health.mayRetry() {
+            caller.peerAnswered(tag, .failure(GroupCacheError(.peerFailed, "too many requests are being repeated")))
+            return nil
+        }
+        return self.start(.peer(.get, request), tag: tag, for: caller, timeout: request.timeout)
+    }
+
+    /// Asks for the values of many keys and returns at once: over a link in messages of at most a thousand keys, else by one GET a key.
+    public func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)? {
+        let limit = LinkLimits().keysPerRequest
+        if keys.count <= limit { return self.start(.many(keys, request), tag: 0, for: caller, timeout: request.timeout) }
+        return PeerTickets(
+            stride(from: 0, to: keys.count, by: limit).compactMap { first in
+                let some = Array(keys[first..<min(first + limit, keys.count)])
+                return self.start(.many(some, request), tag: first, for: caller, timeout: request.timeout)
+            }
+        )
+    }
+
+    private func start(_ kind: PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Duration?) -> PeerCall? {
+        let now = NIODeadline.now()
+        let limit = min(timeout ?? self.configuration.requestTimeout, self.configuration.requestTimeout)
+        // A request without time fails in the lane, which knows how to tell its caller.
+        let deadline = now + .init(max(.zero, limit))
+        if let link = self.link(now, for: kind) {
+            let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline)
+            link.enqueue(call)
+            return call
+        }
+        let lane = self.lane()
+        let admission = self.standing.health.ticket
+        let call = PeerCall(kind, tag: tag, for: caller, by: lane, admission: admission, started: now, deadline: deadline)
+        if case .many = kind {
+            lane.take(call)
+        } else if admission == nil, call.isGet {
+            // Down, and being tried again already: nobody waits for that.
+            call.finish(.failure(LinkDialer.isDown))
+        } else {
+            lane.enqueue(call)
+        }
+        return call
     }
 
     /// Asks for a value.
@@ -67,9 +132,22 @@ public final class HTTPGetter: PeerGetter, Sendable {
         _ = try await self.call(.peer(.remove, request), timeout: request.timeout)
     }
 
+    private func call(_ kind: PeerCall.Kind, timeout: Duration?) async throws(GroupCacheError) -> PeerEntry {
+        let answer = AwaitedAnswer()
+        let ticket = self.start(kind, tag: 0, for: answer, timeout: timeout)
+        let outcome = await withTaskCancellationHandler {
+            await answer.outcome
+        } onCancel: {
+            ticket?.cancel()
+            answer.peerAnswered(0, .failure(.cancelled))
+        }
+        return try outcome.get()
+    }
+
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
+        for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }
 
@@ -80,25 +158,53 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Tells the version of the ring to send along.
     func setRing(_ version: UInt64) {
-        for lane in self.lanes { lane.ringVersion.store(version, ordering: .relaxed) }
+        self.standing.ringVersion.store(version, ordering: .relaxed)
     }
 
     private static let cannotWrite = GroupCacheError(.unsupported, "peers of this dialect cannot set or remove")
 
-    private func call(_ kind: PeerCall.Kind, timeout: Duration?) async throws(GroupCacheError) -> PeerEntry {
-        let limit = min(timeout ?? self.configuration.requestTimeout, self.configuration.requestTimeout)
-        guard limit > .zero else { throw .deadlineExceeded }
-        let call = PeerCall(kind, deadline: .now() + .init(limit))
-        let lane = self.lane()
-        lane.begin()
-        defer { lane.end() }
-        let outcome = await withTaskCancellationHandler {
-            await call.wait { lane.enqueue(call) }
-        } onCancel: {
-            call.finish(.failure(.cancelled))
-            lane.abandon(call)
+    // MARK: Health
+
+    /// Whether the peer is to be asked. Whoever finds that it is not makes sure that somebody is trying to reach it again.
+    var isUp: Bool {
+        if self.standing.health.isUp { return true }
+        self.probeIfDue()
+        return false
+    }
+
+    /// Asks whether a peer that was down is up again. No caller waits for the answer.
+    private func probeIfDue() {
+        guard case .probe(let ticket) = self.standing.health.admit() else { return }
+        if let link = self.links.first, !link.isRefused(.now()) {
+            self.standing.health.record(.withdrawn, ticket, started: self.standing.health.now)
+            return link.probe()
         }
-        return try outcome.get()
+        let probe = PeerProbe(self.standing.health, ticket)
+        // Whatever a server answers to this, it lives.
+        _ = self.start(.path(self.lanes[0].settings.dialect.basePath), tag: 0, for: probe, timeout: self.configuration.connectTimeout)
+    }
+
+    // MARK: Lanes
+
+    /// The link to ask over, if there is one. On a loop of the group it is that loop's own, which costs no change of thread.
+    private func link(_ now: NIODeadline, for kind: PeerCall.Kind) -> LinkLane? {
+        guard let first = self.links.first else { return nil }
+        switch kind {
+        case .path: return nil
+        case .peer(.set(let entry), _) where entry.value.count > LinkLimits().valueSize: return nil
+        case .peer, .many: break
+        }
+        var link = first
+        if self.links.count > 1 {
+            let here = self.eventLoopGroup.any()
+            if here.inEventLoop {
+                link = self.links.first { $0.eventLoop === here } ?? first
+            } else if first.busy > 32, let other = self.links.min(by: { $0.busy < $1.busy }) {
+                // Few callers keep one link busy, whose messages then carry more than one request each.
+                link = other
+            }
+        }
+        return link.isRefused(now) ? nil : link
     }
 
     /// The first lane while it has nothing to do, so that few callers keep one loop and its connections warm; else the less busy of two whose

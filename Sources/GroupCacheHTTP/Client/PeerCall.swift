@@ -2,71 +2,130 @@ internal import GroupCache
 internal import NIOCore
 internal import Synchronization
 
-/// One request to a peer, from the caller's task to the event loop and back. Whoever finishes it first does; later results are dropped.
-final class PeerCall: Sendable {
+/// One request to a peer, from the caller to the event loop and back. Whoever finishes it first does; later results are dropped.
+final class PeerCall: PeerTicket {
     enum Kind: Sendable {
         case peer(Dialect.Operation, PeerRequest)
+        /// Many keys of one group, over a link.
+        case many([Key], PeerBatch)
         /// GET of any path, for its body.
         case path(String)
     }
 
     typealias Outcome = Result<PeerEntry, GroupCacheError>
 
-    private enum State {
-        case new
-        case waiting(CheckedContinuation<Outcome, Never>)
-        case finished(Outcome)
-    }
-
     let kind: Kind
+    /// Under what the peer's health let it through; `nil`: it is not to be judged by this call.
+    let admission: Breaker.Ticket?
     let deadline: NIODeadline
-    private let state = Mutex(State.new)
+    let started: NIODeadline
+    /// The caller's name for this request; of many keys, the first of theirs.
+    let tag: Int
+    private let caller: any PeerCaller
+    /// The id that a link gave it.
+    let slot = Atomic<UInt32>(0)
+    private let hasToldSlow = Atomic(false)
+    private let finished = Atomic(false)
+    /// By whom it is carried, who is to be told when its caller leaves, and who counts it as under way.
+    private let carrier: any PeerCarrier
 
-    init(_ kind: Kind, deadline: NIODeadline) {
+    init(
+        _ kind: Kind,
+        tag: Int,
+        for caller: any PeerCaller,
+        by carrier: any PeerCarrier,
+        admission: Breaker.Ticket? = nil,
+        started: NIODeadline,
+        deadline: NIODeadline
+    ) {
         self.kind = kind
+        self.admission = admission
+        self.tag = tag
+        self.caller = caller
+        self.carrier = carrier
+        self.started = started
         self.deadline = deadline
     }
 
     /// Only a GET may be sent twice.
     var isIdempotent: Bool {
         switch self.kind {
-        case .peer(.get, _), .path: true
+        case .peer(.get, _), .many, .path: true
         default: false
         }
     }
 
-    var isFinished: Bool {
-        self.state.withLock { if case .finished = $0 { true } else { false } }
+    /// Whether somebody waits for a value, who can ask elsewhere.
+    var isGet: Bool { if case .peer(.get, _) = self.kind { true } else { false } }
+
+    /// How many answers it wants.
+    var count: Int {
+        if case .many(let keys, _) = self.kind { return keys.count }
+        return 1
     }
 
-    /// Suspends until ``finish(_:)``. Called once.
-    ///
-    /// - Parameter start: called with the call ready to be finished.
-    func wait(_ start: () -> Void) async -> Outcome {
-        await withCheckedContinuation { continuation in
-            let early: Outcome? = self.state.withLock { state in
-                // The caller may have been cancelled before it got here.
-                if case .finished(let outcome) = state { return outcome }
-                state = .waiting(continuation)
-                return nil
-            }
-            if let early { continuation.resume(returning: early) } else { start() }
-        }
-    }
+    var isFinished: Bool { self.finished.load(ordering: .acquiring) }
 
+    /// Hands the outcome to the caller. A request for many keys is finished key by key with ``answer(_:_:)``, and then with ``close()``.
     func finish(_ outcome: Outcome) {
-        let continuation: CheckedContinuation<Outcome, Never>? = self.state.withLock { state in
-            switch state {
-            case .new:
-                state = .finished(outcome)
-                return nil
-            case .waiting(let continuation):
-                state = .finished(outcome)
-                return continuation
-            case .finished:
-                return nil
-            }
-        }
-        continuation?.resume(returning: outcome)
+        guard self.close() else { return }
+        self.caller.peerAnswered(self.tag, outcome)
     }
+
+    /// The answer to one key of many.
+    func answer(_ index: Int, _ outcome: Outcome) {
+        self.caller.peerAnswered(self.tag + index, outcome)
+    }
+
+    /// Nothing more is to come. `false`: it had been closed.
+    @discardableResult
+    func close() -> Bool {
+        guard !self.finished.exchange(true, ordering: .acquiringAndReleasing) else { return false }
+        self.carrier.ended(self)
+        return true
+    }
+
+    /// Whether its caller is yet to be told that the peer is slow: not of many keys, which would count as many.
+    var mayBeHedged: Bool {
+        guard case .peer(.get, let request) = self.kind, !request.isRepeated else { return false }
+        return !self.hasToldSlow.load(ordering: .relaxed)
+    }
+
+    /// The peer takes its time: says so to the caller, once, and if there is room in the budget; see ``PeerCaller/peerIsSlow(_:)``.
+    func tellSlow(_ health: PeerHealth) {
+        guard self.mayBeHedged, !self.hasToldSlow.exchange(true, ordering: .relaxed), !self.isFinished, health.mayHedge() else { return }
+        self.caller.peerIsSlow(self.tag)
+    }
+
+    func cancel() {
+        if self.close() { self.carrier.abandon(self) }
+    }
+
+    /// The same request, carried by somebody else.
+    func moved(to carrier: any PeerCarrier) -> PeerCall? {
+        guard self.close() else { return nil }
+        return PeerCall(self.kind, tag: self.tag, for: self.caller, by: carrier, started: self.started, deadline: self.deadline)
+    }
+
+    /// The request for one key of many, alone.
+    func single(_ index: Int, by carrier: any PeerCarrier) -> PeerCall? {
+        guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
+        let request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
+        return PeerCall(
+            .peer(.get, request),
+            tag: self.tag + index,
+            for: self.caller,
+            by: carrier,
+            started: self.started,
+            deadline: self.deadline
+        )
+    }
+}
+
+/// Carries requests to a peer.
+protocol PeerCarrier: AnyObject, Sendable {
+    /// The call is answered, or nobody waits for it any more.
+    func ended(_ call: PeerCall)
+    /// The caller has left.
+    func abandon(_ call: PeerCall)
 }

@@ -18,7 +18,7 @@ final class PeerConnection: ChannelInboundHandler {
     private var body = ByteBuffer()
     private var sent = 0
     private var hasAnswerBytes = false
-    private var hasFailed = false
+    private var failure: (any Error)?
 
     /// The call that the connection is at work for.
     private(set) var call: PeerCall?
@@ -47,17 +47,20 @@ final class PeerConnection: ChannelInboundHandler {
         switch call.kind {
         case .peer(let operation, let request):
             let rest = max(1, (call.deadline - .now()).nanoseconds / 1_000_000)
-            let version = self.lane.ringVersion.load(ordering: .relaxed)
             settings.dialect.appendRequest(
                 operation,
                 request,
                 host: settings.url.authority,
                 path: settings.url.path,
-                ring: version == 0 ? nil : version,
+                ring: settings.ring,
+                authorization: settings.credentials.authorization,
                 timeout: Int(rest),
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
             )
+        case .many:
+            // Taken apart before it comes here.
+            call.finish(.failure(GroupCacheError(.badRequest, "many keys do not go by GET")))
         case .path(let path):
             self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n\r\n")
         }
@@ -85,13 +88,13 @@ final class PeerConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         // A body without a length ends here.
-        if let head = self.head, self.decoder?.endsAtClose == true, !self.hasFailed { self.finish(head) }
+        if let head = self.head, self.decoder?.endsAtClose == true, self.failure == nil { self.finish(head) }
         self.lose()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.hasFailed = true
+        self.failure = self.failure ?? error
         context.close(promise: nil)
     }
 
@@ -127,6 +130,9 @@ final class PeerConnection: ChannelInboundHandler {
     /// The answer is complete.
     private func finish(_ head: ResponseHead) {
         guard let call = self.call else { return }
+        // Whatever it says, it lives.
+        self.lane.settings.health.found()
+        self.lane.judge(call, .answered)
         call.finish(self.outcome(call, head))
         self.call = nil
         self.head = nil
@@ -144,7 +150,7 @@ final class PeerConnection: ChannelInboundHandler {
         case .path:
             guard head.status == 200 else { return .failure(GroupCacheError(.peerFailed, "the peer answered with an HTTP error")) }
             return .success(PeerEntry(value: ByteView(copying: body)))
-        case .peer(.get, _):
+        case .peer(.get, _), .many:
             guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
             do {
                 return .success(try dialect.entry(head, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))
@@ -158,6 +164,7 @@ final class PeerConnection: ChannelInboundHandler {
     }
 
     private func fail(_ error: GroupCacheError) {
+        if let call = self.call { self.lane.judge(call, .malformed) }
         self.call?.finish(.failure(error))
         self.call = nil
         self.close()
@@ -171,7 +178,9 @@ final class PeerConnection: ChannelInboundHandler {
                 self.owner.remove(self)
                 return self.owner.retry(call)
             }
-            call.finish(.failure(GroupCacheError(.peerFailed, "the peer closed the connection before it had answered")))
+            self.lane.judge(call, .reset)
+            let message = "the peer closed the connection, or it failed, before there was an answer"
+            call.finish(.failure(GroupCacheError(.peerFailed, message, cause: self.failure)))
         }
         self.owner.remove(self)
     }

@@ -5,12 +5,17 @@ internal import NIOPosix
 internal import Synchronization
 
 /// The way to one peer over one event loop: a queue that any thread may add to, and what the loop makes of it.
-final class PeerLane: Sendable {
+final class PeerLane: PeerCarrier {
     struct Settings: Sendable {
         let url: PeerURL
         let dialect: Dialect
         let client: HTTPPool.Configuration.Client
         let maximumValueSize: Int
+        let standing: PeerStanding
+        let credentials: Credentials
+
+        var health: PeerHealth { self.standing.health }
+        var ring: UInt64? { self.standing.ring }
     }
 
     private struct Inbox {
@@ -21,9 +26,8 @@ final class PeerLane: Sendable {
     }
 
     let settings: Settings
-    let ringVersion = Atomic<UInt64>(0)
     private let calls = Atomic<Int>(0)
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let inbox = NIOLockedValueBox(Inbox())
     private let connections: NIOLoopBoundBox<PeerConnections?>
 
@@ -35,11 +39,27 @@ final class PeerLane: Sendable {
 
     /// How many calls are under way: what a getter that has several lanes goes by.
     var busy: Int { self.calls.load(ordering: .relaxed) }
-    func begin() { self.calls.wrappingAdd(1, ordering: .relaxed) }
-    func end() { self.calls.wrappingSubtract(1, ordering: .relaxed) }
+    /// Tells the peer's health how a call ended.
+    func judge(_ call: PeerCall, _ outcome: PeerHealth.Outcome) {
+        guard let admission = call.admission, !call.isFinished else { return }
+        self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
+    }
+
+    func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Takes over a call that another transport cannot carry.
+    func take(_ call: PeerCall) {
+        if case .many = call.kind {
+            guard call.close() else { return }
+            for index in 0..<call.count { if let single = call.single(index, by: self) { self.enqueue(single) } }
+        } else if let moved = call.moved(to: self) {
+            self.enqueue(moved)
+        }
+    }
 
     /// Hands a call to the loop. However many calls come at once, the loop is woken once.
     func enqueue(_ call: PeerCall) {
+        self.calls.wrappingAdd(1, ordering: .relaxed)
         let limit = self.settings.client.waitingPerLoop + self.settings.client.connectionsPerLoop
         enum Action { case none, wake, refuse(GroupCacheError) }
         let action: Action = self.inbox.withLockedValue { inbox in

@@ -19,7 +19,7 @@ struct JSONWriter {
 
     mutating func string(_ name: String? = nil, _ value: String?) {
         self.begin(name)
-        if let value { self.quote(value) } else { self.buffer.writeStaticString("null") }
+        if let value { self.quote(value.utf8.span) } else { self.buffer.writeStaticString("null") }
     }
 
     mutating func number(_ name: String? = nil, _ value: Int?) {
@@ -61,25 +61,41 @@ struct JSONWriter {
         if self.needsComma { self.buffer.writeStaticString(",") }
         self.needsComma = true
         guard let name else { return }
-        self.quote(name)
+        self.quote(name.utf8.span)
         self.buffer.writeStaticString(":")
     }
 
-    private mutating func quote(_ text: String) {
+    /// Text that is in memory already as UTF-8.
+    mutating func string(_ name: String?, _ value: UTF8Span) {
+        self.begin(name)
+        self.quote(value.span)
+    }
+
+    /// What needs no escape, usually all of it, is written in one piece.
+    private mutating func quote(_ text: Span<UInt8>) {
         self.buffer.writeStaticString("\"")
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): self.buffer.writeStaticString("\\\"")
-            case UInt8(ascii: "\\"): self.buffer.writeStaticString("\\\\")
-            case UInt8(ascii: "\n"): self.buffer.writeStaticString("\\n")
-            case UInt8(ascii: "\r"): self.buffer.writeStaticString("\\r")
-            case UInt8(ascii: "\t"): self.buffer.writeStaticString("\\t")
-            case 0..<0x20:
-                self.buffer.writeStaticString(byte < 0x10 ? "\\u000" : "\\u001")
-                self.buffer.writeInteger(byte & 15 < 10 ? 48 + (byte & 15) : 87 + (byte & 15))
-            default: self.buffer.writeInteger(byte)
-            }
+        var written = 0
+        for index in 0..<text.count {
+            let byte = text[index]
+            if byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { continue }
+            self.buffer.writeBytes(text.extracting(written..<index).bytes)
+            written = index + 1
+            self.escape(byte)
         }
+        self.buffer.writeBytes(text.extracting(written..<text.count).bytes)
         self.buffer.writeStaticString("\"")
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""): self.buffer.writeStaticString("\\\"")
+        case UInt8(ascii: "\\"): self.buffer.writeStaticString("\\\\")
+        case UInt8(ascii: "\n"): self.buffer.writeStaticString("\\n")
+        case UInt8(ascii: "\r"): self.buffer.writeStaticString("\\r")
+        case UInt8(ascii: "\t"): self.buffer.writeStaticString("\\t")
+        default:
+            self.buffer.writeStaticString(byte < 0x10 ? "\\u000" : "\\u001")
+            self.buffer.writeInteger(byte & 15 < 10 ? 48 + (byte & 15) : 87 + (byte & 15))
+        }
     }
 }

@@ -12,6 +12,7 @@ struct Refusal: Error, Equatable {
     static let fieldLine = badRequest("a header line is malformed")
     static let folded = badRequest("a header line is folded")
     static let host = badRequest("the Host header is missing, repeated or malformed")
+    static let authorization = badRequest("the Authorization header is repeated")
     static let contentLength = badRequest("the Content-Length header is malformed or repeated with another value")
     static let transferEncoding = badRequest("the Transfer-Encoding header is not exactly chunked, or stands beside Content-Length")
     static let chunk = badRequest("the chunked body is malformed")

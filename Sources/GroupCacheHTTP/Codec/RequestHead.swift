@@ -26,12 +26,15 @@ struct RequestHead: Equatable {
     var ifNoneMatch: Range<Int>?
     var cacheControl: Range<Int>?
     var origin: Range<Int>?
+    var authorization: Range<Int>?
     /// `GroupCache-Timeout`, in milliseconds.
     var timeout: Int?
     /// `GroupCache-TTL`, in milliseconds.
     var ttl: Int?
     /// `GroupCache-Ring`.
     var ring: UInt64?
+    /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.
+    var linkKey: Range<Int>?
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

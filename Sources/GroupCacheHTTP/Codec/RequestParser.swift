@@ -18,6 +18,18 @@ struct RequestParser {
     private var hosts = 0
     private var contentLength: Int?
     private var transferEncoding = false
+    private var upgrade = Upgrade()
+
+    /// What a request for a link says (RFC 6455 §4.2.1).
+    private struct Upgrade {
+        var toWebSocket = false
+        var inConnection = false
+        var isVersion13 = false
+        var offersLink = false
+        var key: Range<Int>?
+
+        var linkKey: Range<Int>? { self.toWebSocket && self.inConnection && self.isVersion13 && self.offersLink ? self.key : nil }
+    }
 
     private enum Phase { case requestLine, fields }
 
@@ -64,6 +76,7 @@ struct RequestParser {
         } else {
             self.head.body = .length(self.contentLength ?? 0)
         }
+        if self.head.method == .get, self.head.minorVersion == 1 { self.head.linkKey = self.upgrade.linkKey }
         self.head.length = self.lines.lineStart
         let head = self.head
         self = RequestParser(limits: self.limits)
@@ -143,8 +156,21 @@ struct RequestParser {
             self.head.origin = value
         case 10 where bytes.matches(line.name, "connection"):
             if bytes.hasToken("close", in: value) { self.head.closes = true }
+            if bytes.hasToken("upgrade", in: value) { self.upgrade.inConnection = true }
+        case 7 where bytes.matches(line.name, "upgrade"):
+            self.upgrade.toWebSocket = bytes.hasToken("websocket", in: value)
+        case 17 where bytes.matches(line.name, "sec-websocket-key"):
+            // 16 bytes in base64; a second one makes it nobody's.
+            self.upgrade.key = self.upgrade.key == nil && value.count == 24 ? value : nil
+        case 21 where bytes.matches(line.name, "sec-websocket-version"):
+            self.upgrade.isVersion13 = bytes.matches(value, "13")
+        case 22 where bytes.matches(line.name, "sec-websocket-protocol"):
+            if bytes.hasToken(LinkHandshake.subprotocol, in: value) { self.upgrade.offersLink = true }
         case 13 where bytes.matches(line.name, "if-none-match"):
             self.head.ifNoneMatch = value
+        case 13 where bytes.matches(line.name, "authorization"):
+            guard self.head.authorization == nil else { throw .authorization }
+            self.head.authorization = value
         case 13 where bytes.matches(line.name, "cache-control"):
             self.head.cacheControl = value
         case 14 where bytes.matches(line.name, "content-length"):

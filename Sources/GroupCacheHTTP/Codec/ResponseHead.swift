@@ -11,6 +11,10 @@ struct ResponseHead: Equatable {
     var error: String?
     /// `Retry-After`, in seconds.
     var retryAfter: Int?
+    /// `Sec-WebSocket-Accept`.
+    var webSocketAccept: String?
+    /// Whether `Sec-WebSocket-Protocol` is the link's.
+    var isLink = false
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

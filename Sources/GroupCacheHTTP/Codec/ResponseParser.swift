@@ -92,6 +92,10 @@ struct ResponseParser {
         case 17 where bytes.matches(line.name, "transfer-encoding"):
             guard !self.transferEncoding, bytes.matches(line.value, "chunked") else { throw .transferEncoding }
             self.transferEncoding = true
+        case 20 where bytes.matches(line.name, "sec-websocket-accept"):
+            self.head.webSocketAccept = bytes.string(line.value)
+        case 22 where bytes.matches(line.name, "sec-websocket-protocol"):
+            self.head.isLink = bytes.matches(line.value, LinkHandshake.subprotocol)
         default:
             break
         }

@@ -8,6 +8,9 @@ extension Dialect {
         case get
         case set(PeerEntry)
         case remove
+
+        /// Whether it changes something.
+        var needsRight: Bool { if case .get = self { false } else { true } }
     }
 
     /// The longest body of an answer whose value has at most `valueSize` bytes.
@@ -20,6 +23,7 @@ extension Dialect {
     /// - Parameters:
     ///   - host: the peer's `host:port` for the Host header.
     ///   - path: the path of the peer's URL without its last slash, usually empty.
+    ///   - authorization: for requests that need a right; others go without.
     ///   - now: UnixNano.
     func appendRequest(
         _ operation: Operation,
@@ -27,6 +31,7 @@ extension Dialect {
         host: String,
         path: String,
         ring: UInt64?,
+        authorization: String? = nil,
         timeout: Int,
         now: Int64,
         to buffer: inout ByteBuffer
@@ -43,6 +48,10 @@ extension Dialect {
         PercentEncoding.append(request.key.bytes.span, to: &buffer)
         buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
         buffer.writeString(host)
+        if let authorization, operation.needsRight || request.reload {
+            buffer.writeStaticString("\r\nAuthorization: ")
+            buffer.writeString(authorization)
+        }
         if request.reload { buffer.writeStaticString("\r\nCache-Control: no-cache") }
         if self.base == .native {
             if let ring {
@@ -111,6 +120,9 @@ extension Dialect {
             case .getterFailed: GroupCacheError(.getterFailed, "the owner's getter failed")
             case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
             case .deadlineExceeded: .deadlineExceeded
+            case .valueTooLarge:
+                GroupCacheError(code, "the value is larger than its owner takes, or than it can keep: its group's capacity over its shards")
+            case .unauthorized: GroupCacheError(code, "the peer wants another token or certificate for this than it was shown")
             // The peer's caller was not ours.
             case .cancelled: GroupCacheError(.peerFailed, "the peer gave up")
             default: GroupCacheError(code, "the peer answered so")

@@ -8,6 +8,7 @@ extension Dialect {
         case .noSuchGroup: (404, "no such group")
         case .notFound: (404, "not found")
         case .badRequest, .emptyKey, .keyTooLong: (400, "bad request")
+        case .unauthorized: (403, "not allowed")
         case .valueTooLarge: (413, "the value is too large")
         case .getterFailed:
             // mailgun's and v3's clients take 503 for the getter's word and 500 for a reason to load the key themselves.

@@ -3,7 +3,7 @@ internal import GroupCache
 extension HTTPPool {
     /// A node of the cluster.
     public struct Peer: Sendable, Hashable, ExpressibleByStringLiteral {
-        /// Its base URL, such as `http://10.0.0.1:8001`. Case of the host, a default port and a slash at the end do not matter.
+        /// Its base URL, such as `http://10.0.0.1:8001` or `https://cache-1.example.org:8001`. Case of the host, a default port and a slash at the end do not matter.
         public var url: String
         /// Its share of the keys against that of others; 1...100. The dialects other than native know only 1.
         public var weight: Int
@@ -22,7 +22,7 @@ extension HTTPPool {
     public struct Configuration: Sendable {
         /// Where to listen; `nil`: this process asks peers, but serves nothing and owns nothing.
         public var listen: Address? = Address(host: "127.0.0.1", port: 8001)
-        /// This node's URL as its peers know it; `nil`: `http://` and ``listen``.
+        /// This node's URL as its peers know it; `nil`: `http://`, or `https://` with ``tls``, and ``listen``.
         public var advertise: String?
         /// All nodes, this one among them. Empty: this node is alone.
         public var peers: [Peer] = []
@@ -30,6 +30,16 @@ extension HTTPPool {
         public var dialect = Dialect.native
         /// Whether `/v1/…` and `/api` are answered. Without them only peers, `/livez` and `/readyz` are.
         public var publicRoutes = true
+        /// TLS; `nil` (the default): plain HTTP.
+        public var tls: TLS?
+        /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes something
+        /// (sets, removes and clears, of clients and of peers) needs `Authorization: Bearer` and one of them, or a certificate that
+        /// ``TLS/trustRootsFile`` vouches for. This node sends the first to its peers; without TLS anybody on the way can read it.
+        public var tokenFile: String?
+        /// How often the files of ``tls`` and ``tokenFile`` are looked at; 10 ms to a day.
+        public var credentialsInterval = Duration.seconds(30)
+        /// Allows ``listen`` to be an address that other machines can reach although neither clients' certificates nor tokens are asked for.
+        public var insecure = false
         /// What is too much.
         public var limits = Limits()
         /// The server side.
@@ -66,7 +76,8 @@ extension HTTPPool {
             public var valueSize = 8 << 20
             /// Keys of one `keys:get`; 1...100,000. More: 413.
             public var batchKeys = 1_000
-            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once.
+            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once. Never more than the process may have files open
+            /// (`RLIMIT_NOFILE` when ``HTTPPool/run()`` begins), less 128 that are left to peers and origins.
             public var connections = 4_096
             /// Bytes of unfinished request bodies over all connections; at least ``valueSize`` and 64 KiB. Beyond it: 503.
             public var bodies = 256 << 20
@@ -108,11 +119,23 @@ extension HTTPPool {
             public var connectTimeout = Duration.seconds(1)
             /// How long a request may take, waiting included, when its caller does not say.
             public var requestTimeout = Duration.seconds(5)
+            /// Whether peers are asked over links.
+            public var links = Links.automatic
             /// How long a connection is kept without use. Shorter than the server's, so that we close first.
             public var idleTimeout = Duration.seconds(60)
 
             /// The defaults.
             public init() {}
+
+            /// When a peer is asked over a link: many requests in one message, over one connection for each event loop.
+            public enum Links: String, Sendable, Hashable {
+                /// In the native dialect, and by GET where the peer refuses the link.
+                case automatic
+                /// Never: by GET only.
+                case never
+            }
+
+            func usesLinks(_ dialect: Dialect) -> Bool { self.links == .automatic && dialect == .native }
         }
     }
 
@@ -124,6 +147,12 @@ extension HTTPPool {
         public var accepted = 0
         /// Connections closed at once because there were too many.
         public var refusedConnections = 0
+        /// Times that no connection could be accepted, for want of file descriptors or memory.
+        public var failedAccepts = 0
+        /// Connections that ended before TLS was agreed on: plain HTTP, no certificate or a wrong one, or a port scan.
+        public var failedHandshakes = 0
+        /// Requests that would have changed something and proved no right to.
+        public var unauthorizedRequests = 0
         /// Requests refused because they were malformed or too large.
         public var refusedRequests = 0
         /// Connections cut because a client was too slow.
@@ -165,6 +194,7 @@ extension HTTPPool.Configuration {
         try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
         try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
         try self.client.validate()
+        try self.validateSecurity()
     }
 }
 

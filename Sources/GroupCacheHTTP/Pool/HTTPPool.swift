@@ -37,28 +37,33 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
+        let credentials = try Credentials(tls: configuration.tls, tokenFile: configuration.tokenFile)
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         let url: PeerURL? =
             if let advertise = configuration.advertise {
                 try PeerURL(advertise)
             } else if let listen = configuration.listen, listen.port != 0 {
-                try PeerURL(Self.url(host: listen.host, port: listen.port))
+                try PeerURL(configuration.url(host: listen.host, port: listen.port))
             } else {
                 nil
             }
         if url != nil, configuration.listen == nil {
             throw GroupCacheError(.invalidConfiguration, "a pool that does not listen has no URL to advertise")
         }
+        if let url, configuration.tls != nil, !url.isSecure {
+            throw GroupCacheError(.invalidConfiguration, "this node speaks TLS, but its URL, \(url.string), does not begin with https://")
+        }
         let members = try Members.make(
             configuration.peers,
             url: url,
             configuration: configuration,
+            credentials: credentials,
             eventLoopGroup: eventLoopGroup,
             old: nil
         )
         let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
-        self.core = PoolCore(configuration: configuration, logger: logger ?? silent, members: members)
+        self.core = PoolCore(configuration: configuration, logger: logger ?? silent, members: members, credentials: credentials)
     }
 
     // MARK: Peers
@@ -82,6 +87,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
                 peers,
                 url: url ?? old.url,
                 configuration: self.configuration,
+                credentials: self.core.credentials,
                 eventLoopGroup: self.eventLoopGroup,
                 old: old
             )
@@ -107,7 +113,13 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 
-    /// Where to ask for `key`: its owner and the node after it, unless that is this node. O(1) expected; does not block.
+    /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.
+    public func pickOwner(of key: Key) -> (any PeerGetter)? {
+        self.core.members.withLockedValue { $0 }.owner(of: key.bytes.span)
+    }
+
+    /// Where to ask for `key`: its owner, or who stands in for it, and the node after that, unless it is this one. O(1) expected; does not
+    /// block. A node that is not to be reached is passed over in well under a microsecond.
     public func pickPeer(for key: Key) -> PeerRoute {
         self.core.members.withLockedValue { $0 }.route(key.bytes.span)
     }
@@ -134,6 +146,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         statistics.connections = self.core.counters.connections.load(ordering: .relaxed)
         statistics.accepted = self.core.counters.accepted.load(ordering: .relaxed)
         statistics.refusedConnections = self.core.counters.refusedConnections.load(ordering: .relaxed)
+        statistics.failedAccepts = self.core.counters.failedAccepts.load(ordering: .relaxed)
+        statistics.failedHandshakes = self.core.counters.failedHandshakes.load(ordering: .relaxed)
+        statistics.unauthorizedRequests = self.core.counters.unauthorizedRequests.load(ordering: .relaxed)
         statistics.refusedRequests = self.core.counters.refusedRequests.load(ordering: .relaxed)
         statistics.timeouts = self.core.counters.timeouts.load(ordering: .relaxed)
         statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)
@@ -156,8 +171,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Listens and serves until the service group shuts down gracefully, then finishes what runs; or until the task is cancelled, then
     /// stops at once.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when the address cannot be bound, with the system's error as
-    ///   its cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when other machines can reach the address and could change what is cached
+    ///   without proving anything (see ``Configuration/insecure``), or when it cannot be bound, with the system's error as its cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
     public func run() async throws {
         guard !self.hasRun.exchange(true, ordering: .sequentiallyConsistent) else {
             throw GroupCacheError(.shutDown, "a pool runs once")
@@ -166,6 +181,24 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             self.bound.finish(.failure(GroupCacheError(.shutDown, "the pool has stopped")))
             for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.close() }
         }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            defer { tasks.cancelAll() }
+            tasks.addTask {
+                await self.core.credentials.watch(every: self.configuration.credentialsInterval, logger: self.core.logger)
+            }
+            try await self.serve()
+        }
+    }
+
+    /// Reads the files of certificates, key and tokens again; new connections and requests go by them. ``run()`` does so by itself once in a while.
+    /// Blocks the calling thread while it reads.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one line on which file is of no use; then the old ones stay in force.
+    public func reloadCredentials() throws(GroupCacheError) {
+        try self.core.credentials.reload()
+    }
+
+    private func serve() async throws {
         guard let listen = self.configuration.listen else {
             self.bound.finish(.failure(GroupCacheError(.shutDown, "the pool does not listen")))
             try? await gracefulShutdown()
@@ -175,9 +208,12 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         let server = HTTPServer(self.core, eventLoopGroup: self.eventLoopGroup)
         let address: SocketAddress
         do {
+            try self.configuration.checkExposure()
             address = try await server.bind(listen)
         } catch {
-            let failure = GroupCacheError(.invalidConfiguration, "cannot listen on \(listen.host):\(listen.port)", cause: error)
+            let failure =
+                error as? GroupCacheError
+                ?? GroupCacheError(.invalidConfiguration, "cannot listen on \(listen.host):\(listen.port)", cause: error)
             self.bound.finish(.failure(failure))
             throw failure
         }
@@ -187,6 +223,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             await server.stop()
             throw error
         }
+        if self.configuration.tokenFile != nil, self.configuration.tls == nil, !listen.isLoopback {
+            self.core.logger.warning("without TLS anybody on the way can read the token")
+        }
         self.bound.finish(.success(address))
         await server.serve()
     }
@@ -194,15 +233,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// With port 0 the node learns its URL only now.
     private func learnURL(_ listen: Configuration.Address, port: Int) throws(GroupCacheError) {
         guard self.configuration.advertise == nil, listen.port == 0 else { return }
-        let url = try PeerURL(Self.url(host: listen.host, port: port))
+        let url = try PeerURL(self.configuration.url(host: listen.host, port: port))
         try self.replaceMembers { old throws(GroupCacheError) in
             // setPeers may have said it meanwhile.
             guard old.url == nil else { return old }
             return Members(ring: old.ring, getters: old.getters, url: url, selfIndex: nil)
         }
-    }
-
-    private static func url(host: String, port: Int) -> String {
-        host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
     }
 }

@@ -3,6 +3,8 @@ internal import GroupCache
 /// A peer's base URL, normalised, so that the same node is the same string on every node: lower-case scheme and host, no default port,
 /// no slash at the end.
 struct PeerURL: Sendable, Hashable {
+    /// `https://`.
+    let isSecure: Bool
     /// Without brackets: fit for a connection.
     let host: String
     let port: Int
@@ -12,7 +14,7 @@ struct PeerURL: Sendable, Hashable {
     let path: String
 
     /// The URL: the node's id in every ring but v3's.
-    var string: String { "http://\(self.authority)\(self.path)" }
+    var string: String { "\(self.isSecure ? "https" : "http")://\(self.authority)\(self.path)" }
 
     /// The node's id in `dialect`'s ring.
     func id(_ dialect: Dialect) -> String {
@@ -25,10 +27,12 @@ struct PeerURL: Sendable, Hashable {
             GroupCacheError(.invalidConfiguration, "\"\(text)\" is not the URL of a peer: \(what)")
         }
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw invalid("it holds spaces or characters beyond ASCII") }
-        let scheme = "http://"
-        guard text.count > scheme.count, text.prefix(scheme.count).lowercased() == scheme else {
-            throw invalid("it does not begin with http://")
+        guard let scheme = ["http://", "https://"].first(where: { text.count > $0.count && text.prefix($0.count).lowercased() == $0 })
+        else {
+            throw invalid("it does not begin with http:// or https://")
         }
+        self.isSecure = scheme == "https://"
+        let ordinaryPort = self.isSecure ? 443 : 80
         let rest = text.dropFirst(scheme.count)
         guard !rest.contains(where: { "?#@".contains($0) }) else { throw invalid("it has a query, a fragment or a user") }
         let authority = rest.prefix { $0 != "/" }
@@ -61,12 +65,12 @@ struct PeerURL: Sendable, Hashable {
             }
             port = number
         } else {
-            port = 80
+            port = ordinaryPort
         }
         self.host = String(host)
         self.port = port
         let bracketed = host.contains(":") ? "[\(host)]" : String(host)
-        self.authority = port == 80 ? bracketed : "\(bracketed):\(port)"
+        self.authority = port == ordinaryPort ? bracketed : "\(bracketed):\(port)"
         self.path = path
     }
 }

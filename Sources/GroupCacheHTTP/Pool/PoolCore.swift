@@ -14,11 +14,13 @@ final class PoolCore: Sendable {
     let counters = Counters()
     let isDraining = Atomic(false)
     let basePath: String
+    let credentials: Credentials
 
-    init(configuration: HTTPPool.Configuration, logger: Logger, members: Members) {
+    init(configuration: HTTPPool.Configuration, logger: Logger, members: Members, credentials: Credentials) {
         self.configuration = configuration
         self.logger = logger
         self.members = NIOLockedValueBox(members)
+        self.credentials = credentials
         self.basePath = configuration.dialect.basePath
     }
 
@@ -27,6 +29,9 @@ final class PoolCore: Sendable {
         let connections = Atomic(0)
         let accepted = Atomic(0)
         let refusedConnections = Atomic(0)
+        let failedAccepts = Atomic(0)
+        let failedHandshakes = Atomic(0)
+        let unauthorizedRequests = Atomic(0)
         let refusedRequests = Atomic(0)
         let timeouts = Atomic(0)
         let ringDisagreements = Atomic(0)

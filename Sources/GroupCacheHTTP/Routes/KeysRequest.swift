@@ -26,11 +26,13 @@ struct KeysRequest: Sendable {
                     json.status(Status(.notFound))
                     break
                 }
-                if let text = value.withUnsafeBytes({ String(validating: $0, as: UTF8.self) }) {
+                // Straight from the cache's bytes into the buffer: values may be large.
+                let isText = value.withSpan { bytes in
+                    guard let text = try? UTF8Span(validating: bytes) else { return false }
                     json.string("value", text)
-                } else {
-                    json.string("valueBase64", Base64.encode(value))
+                    return true
                 }
+                if !isText { json.string("valueBase64", Base64.encode(value)) }
                 if let ttl = entry.ttl { json.number("ttl", max(0, ttl.milliseconds / 1_000)) }
             case .failure(let error):
                 json.status(Status(error))

@@ -128,6 +128,8 @@ struct ReplyWriter {
             out.writeStaticString("\r\nRetry-After: ")
             out.writeDecimal(seconds)
         }
+        // RFC 9110 §11.6.1, RFC 6750 §3.
+        if status.code == 401 { out.writeStaticString("\r\nWWW-Authenticate: Bearer") }
         if let allow = status.allow {
             out.writeStaticString("\r\nAllow: ")
             out.writeStaticString(allow)
@@ -187,6 +189,7 @@ struct ReplyWriter {
         case 204: "HTTP/1.1 204 No Content"
         case 304: "HTTP/1.1 304 Not Modified"
         case 400: "HTTP/1.1 400 Bad Request"
+        case 401: "HTTP/1.1 401 Unauthorized"
         case 403: "HTTP/1.1 403 Forbidden"
         case 404: "HTTP/1.1 404 Not Found"
         case 405: "HTTP/1.1 405 Method Not Allowed"

@@ -13,6 +13,8 @@ struct Router {
     }
 
     let core: PoolCore
+    /// Whether the connection has shown a certificate that our roots vouch for.
+    var hasCertificate = false
 
     /// - Parameters:
     ///   - head: a request, as offsets into `bytes`.
@@ -39,6 +41,7 @@ struct Router {
             return .now(self.core.isDraining.load(ordering: .relaxed) ? .text(503, "draining\n") : .text(200, "ok\n"))
         case (.api, .get), (.api, .head): return self.api(head, bytes, scratch: &scratch)
         case (.keys(let name), .delete):
+            if let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
             return self.withGroup(name, bytes) { group in
                 group.serveClear()
                 return .now(.noContent)
@@ -79,6 +82,7 @@ struct Router {
             }
         }
         if let refusal = Self.refuseForeignOrigin(head, bytes) { return .now(.failure(refusal)) }
+        if head.method == .put || head.method == .delete, let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
         guard PercentEncoding.decode(range, bytes, plusIsSpace: false, into: &scratch) else { return .now(.failure(.badEscape)) }
         let key = Key(bytes: scratch)
         if let error = key.error { return .now(.failure(Status(error))) }
@@ -150,6 +154,7 @@ struct Router {
         guard dialect.canWrite, head.method != .other, head.origin == nil else {
             return .now(.peerMethod(allow: Route.peer(group: name, key: range).allowed(dialect)))
         }
+        if let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
         return self.peerWrite(head, bytes, group, range, body: body)
     }
 
@@ -165,8 +170,9 @@ struct Router {
         _ failure: @escaping @Sendable (GroupCacheError) -> Reply
     ) -> Answer {
         let key: Key
-        // Only peers can make us load again what we hold: they say so for a caller's explicit refresh.
-        let reload = requester == .peer && (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false)
+        // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary get.
+        let reload =
+            requester == .peer && (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
         if PercentEncoding.isPlain(range, bytes, plusIsSpace: plusIsSpace) {
             if let error = Self.lengthError(range.count) { return .now(failure(error)) }
             if !reload, let entry = group.serveCached(bytes.extracting(range), for: requester) { return .now(success(entry)) }
@@ -205,6 +211,17 @@ struct Router {
     private func withGroup(_ name: Range<Int>, _ bytes: Span<UInt8>, _ body: (any PeerServing) -> Answer) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
         return body(group)
+    }
+
+    /// Whether the request proves that it may change something, where that is asked for.
+    func mayChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
+        self.core.credentials.allowChange(hasCertificate: self.hasCertificate, head.authorization, bytes)
+    }
+
+    private func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
+        if self.mayChange(head, bytes) { return nil }
+        self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
+        return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded
     }
 
     /// A web page of another site can make a browser send PUT, POST and DELETE here, but it cannot keep the browser from saying so.

@@ -34,6 +34,7 @@ struct Status: Sendable {
             case .noSuchGroup: (404, .group)
             case .emptyKey, .keyTooLong: (400, .key)
             case .badRequest: (400, .request)
+            case .unauthorized: (403, .request)
             case .valueTooLarge: (413, .key)
             case .unsupported: (501, .request)
             case .getterFailed, .peerFailed: (502, .key)
@@ -43,17 +44,26 @@ struct Status: Sendable {
             }
         self.init(code, error.message, subject)
         self.error = error.code.description
-        if code == 503 { self.retryAfter = max(1, (error.retryAfter?.milliseconds ?? 1_000) / 1_000) }
+        if code == 503 { self.retryAfter = max(1, ((error.retryAfter?.milliseconds ?? 1_000) + 999) / 1_000) }
     }
 
     init(_ refusal: Refusal) {
         self.init(refusal.status, refusal.message, .request)
+        if refusal.status == 503 { self.retryAfter = 1 }
     }
 
+    static let tokenNeeded = unauthorized(401, "changing something needs a token of this node, in the header Authorization: Bearer")
+    static let certificateNeeded = unauthorized(403, "changing something needs a client certificate that this node trusts")
     static let noSuchGroup = Status(GroupCacheError(.noSuchGroup, "there is no such group"))
     static let noSuchPath = Status(404, "there is no such path", .path)
     static let slashInKey = Status(404, "there is no such path; a slash in a key is written %2F", .path)
     static let badEscape = Status(400, "a percent sign stands before something else than two hexadecimal digits", .path)
+
+    private static func unauthorized(_ code: Int, _ message: String) -> Status {
+        var status = Status(code, message, .request)
+        status.error = GroupCacheError.Code.unauthorized.description
+        return status
+    }
 
     func write(_ json: inout JSONWriter) {
         json.object { json in
@@ -73,6 +83,7 @@ struct Status: Sendable {
     private static func reason(_ code: Int) -> String {
         switch code {
         case 400: "BadRequest"
+        case 401: "Unauthorized"
         case 403: "Forbidden"
         case 404: "NotFound"
         case 405: "MethodNotAllowed"

@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOPosix
@@ -12,11 +13,20 @@ final class HTTPServer: Sendable {
     private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let eventLoops: [any EventLoop]
     private let listener = NIOLockedValueBox<(any Channel)?>(nil)
+    private let maximumConnections: Int
 
     init(_ core: PoolCore, eventLoopGroup: any EventLoopGroup) {
         self.core = core
         self.eventLoopGroup = eventLoopGroup
         self.eventLoops = eventLoopGroup.makeIterator().map { $0 }
+        let wanted = core.configuration.limits.connections
+        self.maximumConnections = FileLimit.connections(files: FileLimit.current, atMost: wanted)
+        if self.maximumConnections < wanted {
+            core.logger.notice(
+                "the limit on open files allows fewer connections than configured",
+                metadata: ["connections": "\(self.maximumConnections)", "configured": "\(wanted)"]
+            )
+        }
         self.loops = Dictionary(
             uniqueKeysWithValues: self.eventLoops.map {
                 (ObjectIdentifier($0), NIOLoopBoundBox<LoopContext?>.makeEmptyBox(eventLoop: $0))
@@ -29,6 +39,11 @@ final class HTTPServer: Sendable {
         let channel = try await ServerBootstrap(group: self.eventLoopGroup)
             .serverChannelOption(.backlog, value: Int32(self.core.configuration.server.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(core: self.core))
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 1)
@@ -42,7 +57,7 @@ final class HTTPServer: Sendable {
 
     private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
         let counters = self.core.counters.connections.wrappingAdd(1, ordering: .relaxed).newValue
-        guard counters <= self.core.configuration.limits.connections, let box = self.loops[ObjectIdentifier(channel.eventLoop)] else {
+        guard counters <= self.maximumConnections, let box = self.loops[ObjectIdentifier(channel.eventLoop)] else {
             self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
             self.core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
             return channel.eventLoop.makeFailedFuture(GroupCacheError(.overloaded, "too many connections"))
@@ -57,6 +72,7 @@ final class HTTPServer: Sendable {
                 box.value = loop
             }
             try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop))
+            try self.core.credentials.secureServer(channel)
         }
     }
 
@@ -69,15 +85,25 @@ final class HTTPServer: Sendable {
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
             await self.closeListener()
-            self.forEachLoop { $0.drain() }
-            let end = ContinuousClock.now + configuration.drainTimeout
-            while self.core.counters.connections.load(ordering: .relaxed) > 0, ContinuousClock.now < end {
-                try await Task.sleep(for: .milliseconds(5))
-            }
+            try await self.drain(atMost: configuration.drainTimeout)
         } catch {
             // Cancelled: what runs is cut off.
         }
         await self.stop()
+    }
+
+    /// Lets every connection finish what it is doing; returns when they all have, or `limit` has passed.
+    private func drain(atMost limit: Duration) async throws(GroupCacheError) {
+        let drained = OneShot<Void>()
+        let loops = self.eventLoops.compactMap { eventLoop in
+            self.loops[ObjectIdentifier(eventLoop)].map { box in
+                eventLoop.flatSubmit { box.value?.drain() ?? eventLoop.makeSucceededVoidFuture() }
+            }
+        }
+        let timer = self.eventLoops[0].scheduleTask(in: .init(limit)) { drained.finish(.success(())) }
+        defer { timer.cancel() }
+        EventLoopFuture.andAllComplete(loops, on: self.eventLoops[0]).whenComplete { _ in drained.finish(.success(())) }
+        try await drained.value
     }
 
     /// Closes everything now.

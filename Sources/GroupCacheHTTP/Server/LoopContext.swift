@@ -5,11 +5,12 @@ internal import NIOCore
 final class LoopContext {
     private let core: PoolCore
     private let eventLoop: any EventLoop
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var connections: [ObjectIdentifier: any LoopMember] = [:]
     private var isTicking = false
     private let tick: TimeAmount
     private var nextSecond = NIODeadline.uptimeNanoseconds(0)
     private var date = ByteBuffer()
+    private var drained: EventLoopPromise<Void>?
 
     /// Responses wait here until the end of a read. Empty in between, so that one buffer serves all connections.
     var output = ByteBuffer()
@@ -42,20 +43,29 @@ final class LoopContext {
         return ReplyWriter(dialect: dialect, date: self.date, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0)
     }
 
-    func add(_ connection: ServerConnection) {
+    func add(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = connection
         guard !self.isTicking else { return }
         self.isTicking = true
         self.scheduleTick()
     }
 
-    func remove(_ connection: ServerConnection) {
+    func remove(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = nil
+        guard self.connections.isEmpty, let drained = self.drained else { return }
+        self.drained = nil
+        drained.succeed()
     }
 
-    /// Lets every connection finish what it is doing and then close.
-    func drain() {
+    /// Lets every connection finish what it is doing and then close. Called once, when no new connection can come.
+    ///
+    /// - Returns: when the last connection is gone.
+    func drain() -> EventLoopFuture<Void> {
+        guard !self.connections.isEmpty else { return self.eventLoop.makeSucceededVoidFuture() }
+        let drained = self.eventLoop.makePromise(of: Void.self)
+        self.drained = drained
         for connection in Array(self.connections.values) { connection.drain() }
+        return drained.futureResult
     }
 
     /// Closes every connection now.

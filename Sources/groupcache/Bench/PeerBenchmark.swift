@@ -1,5 +1,6 @@
 internal import GroupCache
 internal import GroupCacheHTTP
+internal import NIOCore
 internal import NIOPosix
 
 /// Gets of remote keys by callers that ask one after the other, as many callers as ``concurrency``.
@@ -8,6 +9,7 @@ struct PeerBenchmark: Sendable {
     let group: String
     let keys: [String]
     let concurrency: Int
+    let transport: BenchPeerCommand.Transport
     let duration: Duration
 
     struct Result: Sendable, Encodable {
@@ -41,12 +43,13 @@ struct PeerBenchmark: Sendable {
     func run() async throws -> Result {
         var configuration = HTTPPool.Configuration()
         configuration.listen = nil
+        if self.transport == .http { configuration.client.links = .never }
         configuration.peers = self.nodes.map { HTTPPool.Peer($0) }
         let pool = try HTTPPool(configuration: configuration)
         var settings = GroupConfiguration()
         settings.earlyRefresh = 0
-        // Too small for any entry, so that every get crosses the network.
-        let group = try Group<ByteView>(self.group, capacity: .bytes(1), configuration: settings, peers: pool, codec: .raw) {
+        // Nothing is kept, so that every get crosses the network.
+        let group = try Group<ByteView>(self.group, capacity: .bytes(0), configuration: settings, peers: pool, codec: .raw) {
             (_, _) -> ByteView in
             // Both nodes that the ring names have failed.
             throw CommandError("no node answered")
@@ -55,16 +58,20 @@ struct PeerBenchmark: Sendable {
         try await Self.warmUp(group, self.keys)
         let start = clock.now
         let end = start + self.duration
-        let callers = try await withThrowingTaskGroup(of: Caller.self) { tasks in
-            for number in 0..<self.concurrency {
-                tasks.addTask {
+        // Callers begin on all loops in turn, as the requests of a server do.
+        let loops = MultiThreadedEventLoopGroup.singleton.makeIterator().map { $0 }
+        let running = (0..<self.concurrency).map { number in
+            let loop = loops[number % loops.count]
+            return loop.flatSubmit {
+                loop.makeFutureWithTask {
                     var caller = Caller()
                     await caller.ask(group, self.keys, from: number * self.keys.count / self.concurrency, until: end)
                     return caller
                 }
             }
-            return try await tasks.reduce(into: []) { $0.append($1) }
         }
+        var callers: [Caller] = []
+        for caller in running { callers.append(try await caller.get()) }
         return Self.summary(callers, elapsed: start.duration(to: clock.now))
     }
 

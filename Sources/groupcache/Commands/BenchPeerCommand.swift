@@ -26,22 +26,26 @@ struct BenchPeerCommand: AsyncParsableCommand {
     var concurrency = 64
     @Option(help: "How long to measure.")
     var seconds = 5.0
-    @Option(help: "How to ask: http.")
-    var transport = "http"
+    @Option(help: "How to ask: link, or http for a GET each.")
+    var transport = Transport.link
     @Flag(help: "Print JSON.")
     var json = false
+
+    enum Transport: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case link, http
+    }
 
     func run() async throws {
         let nodes = self.nodes.flatMap { $0.split(separator: ",").map(String.init) }
         guard (1...10_000_000).contains(self.keys) else { throw CommandError.usage("--keys is 1 to 10000000") }
         guard (1...65_536).contains(self.concurrency) else { throw CommandError.usage("--concurrency is 1 to 65536") }
         guard self.seconds > 0, self.seconds <= 86_400 else { throw CommandError.usage("--seconds is more than 0, at most 86400") }
-        guard self.transport == "http" else { throw CommandError.usage("no transport \"\(self.transport)\"; there is http") }
         let benchmark = PeerBenchmark(
             nodes: nodes.isEmpty ? ["http://127.0.0.1:8001"] : nodes,
             group: self.group,
             keys: self.names.isEmpty ? (0..<self.keys).map(BenchKeys.key) : self.names,
             concurrency: self.concurrency,
+            transport: self.transport,
             duration: .milliseconds(Int64(self.seconds * 1000))
         )
         let result = try await benchmark.run()

@@ -21,13 +21,15 @@ struct ServeCommand: AsyncParsableCommand {
             GROUPCACHE_LOG_LEVEL, …) and in a JSON file (--config): {"listen": "127.0.0.1:8001", "groups": ["scores=demo:"]}. A flag beats \
             the environment, which beats the file.
 
+            Certificates, key and tokens are read again every 30 s; what is of no use is logged, and the old ones stay in force.
+
             SIGTERM and SIGINT drain: /readyz turns 503, running requests finish, exit 0. A second signal ends at once.
             """
     )
 
     @Option(help: "The address to listen on (default: 127.0.0.1:8001). Port 0: any free one; the URL is printed.")
     var listen: String?
-    @Option(help: "This node's URL as the peers know it (default: http://HOST:PORT of --listen).")
+    @Option(help: "This node's URL as the peers know it (default: http:// or https:// and --listen).")
     var advertise: String?
     @Option(help: "The URLs of all nodes, this one included, with commas between (default: this node alone).")
     var peers: String?
@@ -37,7 +39,20 @@ struct ServeCommand: AsyncParsableCommand {
     var groups: [String] = []
     @Option(help: "A JSON file with settings.")
     var config: String?
-    @Flag(help: "Allow an address that other machines can reach. Nobody is asked who they are.")
+    @Option(help: "Speak TLS: a PEM file with this node's certificate and those between it and a root.")
+    var tlsCertificate: String?
+    @Option(help: "A PEM file with the certificate's private key.")
+    var tlsKey: String?
+    @Option(help: "A PEM file with the certificates that vouch for peers, and for nobody else (default: the system's, to ask peers only).")
+    var tlsTrustRoots: String?
+    @Option(help: "Whether clients have to show a certificate: none, optional (to change something), required (default: none).")
+    var tlsClientVerification: String?
+    @Option(
+        help:
+            "A file with a token a line; clients and peers need one of them, or a certificate, to change something. The first is sent to peers."
+    )
+    var tokenFile: String?
+    @Flag(help: "Allow an address that other machines can reach though neither a certificate nor a token is asked for.")
     var insecure = false
     @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice).")
     var logLevel: String?
@@ -60,6 +75,11 @@ struct ServeCommand: AsyncParsableCommand {
         raw.dialect = self.dialect
         raw.groups = self.groups.isEmpty ? nil : self.groups
         raw.insecure = self.insecure ? true : nil
+        raw.tlsCertificate = self.tlsCertificate
+        raw.tlsKey = self.tlsKey
+        raw.tlsTrustRoots = self.tlsTrustRoots
+        raw.tlsClientVerification = self.tlsClientVerification
+        raw.tokenFile = self.tokenFile
         raw.logLevel = self.logLevel
         raw.drainDelay = self.drainDelay
         raw.drainTimeout = self.drainTimeout

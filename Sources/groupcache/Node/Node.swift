@@ -22,6 +22,9 @@ struct Node: Sendable {
         configuration.advertise = settings.advertise
         configuration.peers = settings.peers.map { HTTPPool.Peer($0) }
         configuration.dialect = settings.dialect
+        configuration.tls = settings.tls
+        configuration.tokenFile = settings.tokenFile
+        configuration.insecure = settings.insecure
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
@@ -33,8 +36,9 @@ struct Node: Sendable {
             backgroundActivityLogger: logger
         )
         do {
+            var limits = OriginLimits()
             self.groups = try zip(settings.groups, tables).map { group, origin in
-                try Self.group(group, getter: origin.getter(client: client), pool: pool, logger: logger)
+                try Self.group(group, limits.limit(of: group.origin), getter: origin.getter(client: client), pool: pool, logger: logger)
             }
         } catch {
             client.shutdown { _ in }
@@ -69,11 +73,13 @@ struct Node: Sendable {
 
     private static func group(
         _ settings: GroupSpecification,
+        _ limit: LoadLimit?,
         getter: any Getter<OriginValue>,
         pool: HTTPPool,
         logger: Logger
     ) throws(GroupCacheError) -> Group<OriginValue> {
         var configuration = GroupConfiguration()
+        configuration.loads = limit
         configuration.eviction = settings.eviction
         configuration.ttl = settings.ttl
         configuration.staleIfError = settings.staleIfError
@@ -98,7 +104,8 @@ struct Node: Sendable {
         func run() async throws {
             let address = try await self.pool.boundAddress
             let host = address.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 } ?? "127.0.0.1"
-            await self.started("http://\(host):\(address.port ?? 0)")
+            let scheme = self.pool.configuration.tls == nil ? "http" : "https"
+            await self.started("\(scheme)://\(host):\(address.port ?? 0)")
         }
     }
 }

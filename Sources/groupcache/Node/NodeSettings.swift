@@ -8,6 +8,9 @@ struct NodeSettings: Sendable {
     var peers: [String]
     var dialect: Dialect
     var groups: [GroupSpecification]
+    var tls: HTTPPool.Configuration.TLS?
+    var tokenFile: String?
+    var insecure: Bool
     var logLevel: Logger.Level
     var drainDelay: Duration
     var drainTimeout: Duration
@@ -15,10 +18,14 @@ struct NodeSettings: Sendable {
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
         self.listen = try ListenAddress(raw.listen ?? "127.0.0.1:8001")
-        guard self.listen.isLoopback || raw.insecure == true else {
+        self.tls = try Self.tls(raw)
+        self.tokenFile = raw.tokenFile
+        self.insecure = raw.insecure == true
+        let asksWho = self.tokenFile != nil || (self.tls?.clientVerification ?? .none) != .none
+        guard self.listen.isLoopback || self.insecure || asksWho else {
             throw .usage(
                 "\(self.listen.host) can be reached from other machines, and this node asks nobody who they are; "
-                    + "listen on 127.0.0.1, or say --insecure if the network is yours alone"
+                    + "listen on 127.0.0.1, or give --token-file or --tls-client-verification, or say --insecure if the network is yours alone"
             )
         }
         self.advertise = raw.advertise
@@ -44,6 +51,32 @@ struct NodeSettings: Sendable {
         self.logLevel = logLevel
         self.drainDelay = try Self.duration("drain-delay", raw.drainDelay, default: .zero)
         self.drainTimeout = try Self.duration("drain-timeout", raw.drainTimeout, default: .seconds(10))
+    }
+
+    /// What the files hold is found out when the pool is made.
+    private static func tls(_ raw: RawSettings) throws(CommandError) -> HTTPPool.Configuration.TLS? {
+        guard let certificate = raw.tlsCertificate, let key = raw.tlsKey else {
+            guard raw.tlsCertificate == nil, raw.tlsKey == nil else {
+                throw .usage("--tls-certificate and --tls-key are given together")
+            }
+            guard raw.tlsTrustRoots == nil, raw.tlsClientVerification == nil else {
+                throw .usage("--tls-trust-roots and --tls-client-verification need --tls-certificate and --tls-key")
+            }
+            return nil
+        }
+        let text = raw.tlsClientVerification ?? "none"
+        guard let verification = HTTPPool.Configuration.TLS.ClientVerification(rawValue: text) else {
+            throw .usage("--tls-client-verification is none, optional or required, not \"\(text)\"")
+        }
+        guard verification == .none || raw.tlsTrustRoots != nil else {
+            throw .usage("--tls-client-verification \(text) needs --tls-trust-roots: whose certificates are to be trusted?")
+        }
+        return HTTPPool.Configuration.TLS(
+            certificateFile: certificate,
+            keyFile: key,
+            trustRootsFile: raw.tlsTrustRoots,
+            clientVerification: verification
+        )
     }
 
     private static func duration(_ name: String, _ text: String?, default: Duration) throws(CommandError) -> Duration {

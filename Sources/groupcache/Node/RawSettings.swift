@@ -10,12 +10,21 @@ struct RawSettings: Sendable, Hashable {
     var dialect: String?
     var groups: [String]?
     var insecure: Bool?
+    var tlsCertificate: String?
+    var tlsKey: String?
+    var tlsTrustRoots: String?
+    var tlsClientVerification: String?
+    var tokenFile: String?
     var logLevel: String?
     var drainDelay: String?
     var drainTimeout: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
-    static let keys = ["listen", "advertise", "peers", "dialect", "groups", "insecure", "logLevel", "drainDelay", "drainTimeout"]
+    static let keys = [
+        "listen", "advertise", "peers", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey", "tlsTrustRoots",
+        "tlsClientVerification",
+        "tokenFile", "logLevel", "drainDelay", "drainTimeout",
+    ]
 
     init() {}
 
@@ -44,6 +53,13 @@ struct RawSettings: Sendable, Hashable {
             if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
             if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
             if result.insecure == nil { result.insecure = try await reader.fetchBool(forKey: "insecure") }
+            if result.tlsCertificate == nil { result.tlsCertificate = try await reader.fetchString(forKey: "tlsCertificate") }
+            if result.tlsKey == nil { result.tlsKey = try await reader.fetchString(forKey: "tlsKey") }
+            if result.tlsTrustRoots == nil { result.tlsTrustRoots = try await reader.fetchString(forKey: "tlsTrustRoots") }
+            if result.tlsClientVerification == nil {
+                result.tlsClientVerification = try await reader.fetchString(forKey: "tlsClientVerification")
+            }
+            if result.tokenFile == nil { result.tokenFile = try await reader.fetchString(forKey: "tokenFile") }
             if result.logLevel == nil { result.logLevel = try await reader.fetchString(forKey: "logLevel") }
             if result.drainDelay == nil { result.drainDelay = try await reader.fetchString(forKey: "drainDelay") }
             if result.drainTimeout == nil { result.drainTimeout = try await reader.fetchString(forKey: "drainTimeout") }

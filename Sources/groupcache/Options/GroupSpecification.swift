@@ -18,6 +18,9 @@ struct GroupSpecification: Sendable, Hashable {
     /// How long "there is none" is remembered; zero: not at all.
     var negativeTTL: Duration = .zero
 
+    /// Bytes. Less is most likely a unit that was forgotten, and would keep next to nothing without a word.
+    private static let smallestCapacity = 64 << 10
+
     /// - Throws: ``CommandError`` that names what is wrong and what would be right.
     init(_ text: String) throws(CommandError) {
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
@@ -40,6 +43,9 @@ struct GroupSpecification: Sendable, Hashable {
         case "capacity":
             guard let capacity = SizeText.parse(value), capacity > 0 else {
                 throw .usage("group \(self.name): capacity wants a size like 64MiB, not \"\(value)\"")
+            }
+            guard capacity >= Self.smallestCapacity else {
+                throw .usage("group \(self.name): a capacity of \(value) keeps hardly anything; give at least 64KiB")
             }
             self.capacity = capacity
         case "eviction":

@@ -1,4 +1,4 @@
-internal import NIOCore
+internal import GroupCacheHTTP
 
 /// `HOST:PORT` as `--listen` takes it; an IPv6 address stands in brackets.
 struct ListenAddress: Sendable, Hashable {
@@ -7,7 +7,10 @@ struct ListenAddress: Sendable, Hashable {
     var port: Int
 
     init(_ text: String) throws(CommandError) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+        // Swift reads numbers with a sign, too; a port has none.
+        guard let colon = text.lastIndex(of: ":"), text[text.index(after: colon)...].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+            let port = UInt16(text[text.index(after: colon)...])
+        else {
             throw .usage("--listen wants HOST:PORT, as in 127.0.0.1:8001, not \"\(text)\"")
         }
         var host = text[..<colon]
@@ -18,12 +21,5 @@ struct ListenAddress: Sendable, Hashable {
     }
 
     /// Whether only this machine can reach the address. A host name is not looked up: it counts as outside, but for `localhost`.
-    var isLoopback: Bool {
-        if self.host == "localhost" { return true }
-        switch try? SocketAddress(ipAddress: self.host, port: 0) {
-        case .v4: return self.host.hasPrefix("127.")
-        case .v6: return self.host == "::1"
-        default: return false
-        }
-    }
+    var isLoopback: Bool { HTTPPool.Configuration.Address(host: self.host, port: self.port).isLoopback }
 }

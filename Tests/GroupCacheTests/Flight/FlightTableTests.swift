@@ -10,11 +10,12 @@ struct FlightTableTests {
         var count: Int { self.table.count }
 
         func join(_ kind: FlightKind, _ key: Key, as id: WaiterID, _ waiter: String, orStart flight: FlightID) -> FlightTable<String>.Join {
-            self.table.join(kind, key, as: id, waiter, orStart: flight)
+            self.table.join(kind, key, as: id, waiter, orStart: flight).join
         }
+        var waiters: Int { self.table.waiters }
         func hold(_ kind: FlightKind, _ key: Key, start id: FlightID) -> Bool { self.table.hold(kind, key, start: id) }
         func started(_ id: FlightID, cancel: @escaping @Sendable () -> Void) -> Bool { self.table.started(id, cancel: cancel) }
-        func leave(_ id: WaiterID) -> FlightTable<String>.Leave { self.table.leave(id) }
+        func leave(_ id: WaiterID, of flight: FlightID) -> FlightTable<String>.Leave { self.table.leave(id, of: flight) }
         func land(_ id: FlightID) -> FlightTable<String>.Landing? { self.table.land(id) }
         func supersede(_ key: Key) -> Int { self.table.supersede(key) }
         func supersedeAll() -> Int { self.table.supersedeAll() }
@@ -31,6 +32,7 @@ struct FlightTableTests {
         #expect(self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first) == .start)
         #expect(self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second) == .joined)
         let landing = try #require(self.table.land(self.first))
+        #expect(self.table.waiters == 0)
         #expect(Set(landing.waiters) == ["a", "b"])
         #expect(landing.stores)
         #expect(self.table.count == 0)
@@ -55,10 +57,10 @@ struct FlightTableTests {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
         _ = self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.first)
         #expect(self.table.started(self.first) { cancelled.raise() })
-        let one = self.table.leave(self.waiter(1))
+        let one = self.table.leave(self.waiter(1), of: self.first)
         #expect(one.waiter == "a")
         #expect(one.cancel == nil)
-        let other = self.table.leave(self.waiter(2))
+        let other = self.table.leave(self.waiter(2), of: self.first)
         #expect(other.waiter == "b")
         other.cancel?()
         #expect(cancelled.isRaised)
@@ -69,17 +71,18 @@ struct FlightTableTests {
     @Test("who leaves twice, or after the landing, leaves nothing behind")
     func leaveTwice() {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
-        #expect(self.table.leave(self.waiter(1)).waiter == "a")
-        #expect(self.table.leave(self.waiter(1)).waiter == nil)
+        #expect(self.table.leave(self.waiter(1), of: self.first).waiter == "a")
+        #expect(self.table.leave(self.waiter(1), of: self.first).waiter == nil)
         _ = self.table.join(.local, "k", as: self.waiter(2), "b", orStart: self.second)
         _ = self.table.land(self.second)
-        #expect(self.table.leave(self.waiter(2)).waiter == nil)
+        #expect(self.table.leave(self.waiter(2), of: self.second).waiter == nil)
+        #expect(self.table.waiters == 0)
     }
 
     @Test("a load whose only waiter left before it was started is told so")
     func startedTooLate() {
         _ = self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.first)
-        _ = self.table.leave(self.waiter(1))
+        _ = self.table.leave(self.waiter(1), of: self.first)
         #expect(!self.table.started(self.first) {})
     }
 
@@ -111,7 +114,7 @@ struct FlightTableTests {
         #expect(!self.table.hold(.local, "k", start: self.second), "one is under way")
         #expect(self.table.started(self.first) {})
         #expect(self.table.join(.local, "k", as: self.waiter(1), "a", orStart: self.second) == .joined)
-        #expect(self.table.leave(self.waiter(1)).cancel == nil)
+        #expect(self.table.leave(self.waiter(1), of: self.first).cancel == nil)
         #expect(self.table.count == 1)
         #expect(self.table.land(self.first)?.stores == true)
         #expect(self.table.count == 0)

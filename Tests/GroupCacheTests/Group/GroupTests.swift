@@ -104,7 +104,10 @@ struct GroupTests {
         expectInvalid("a/b")
         expectInvalid("..")
         expectInvalid(String(repeating: "x", count: 129))
-        expectInvalid("g", .bytes(0))
+        expectInvalid("g", .bytes(-1))
+        expectInvalid("g", .bytes(1))
+        expectInvalid("g", .bytes(40))
+        expectInvalid("g", .kibibytes(64)) { $0.shards = 1024 }
         expectInvalid("g", .gibibytes(.max))
         expectInvalid { $0.ttl = .zero }
         expectInvalid { $0.ttlJitter = 0.6 }
@@ -163,9 +166,21 @@ struct GroupTests {
         let group = try Group<ByteView>("g", capacity: .kibibytes(4), codec: .raw) { _, _ in ByteView(repeatElement(1, count: 10_000)) }
         #expect(try await group.get("k").count == 10_000)
         #expect(group.statistics.main.items == 0)
-        await #expect { try await group.set("k", to: ByteView(repeatElement(1, count: 10_000))) } throws: {
-            ($0 as? GroupCacheError)?.code == .valueTooLarge
+        await #expect { try await group.set("k", to: ByteView(repeatElement(1, count: 10_000))) } throws: { error in
+            guard let error = error as? GroupCacheError else { return false }
+            return error.code == .valueTooLarge && error.message.contains("at most 4096: its capacity is 4096 bytes, its shards are 1")
         }
+    }
+
+    @Test("a group without capacity loads and keeps nothing")
+    func noCapacity() async throws {
+        let calls = Counter()
+        let group = try Group<String>("g", capacity: .bytes(0)) { _, _ in
+            calls.increment()
+            return "v"
+        }
+        for _ in 0..<2 { #expect(try await group.get("k") == "v") }
+        #expect(calls.value == 2 && group.statistics.main.items == 0)
     }
 
     @Test("an unknown key is not found, and is asked for again unless that is remembered")

@@ -51,7 +51,8 @@ import Testing
     @Test(arguments: [
         ("scores", "NAME=ORIGIN"), ("=csv:x", "NAME=ORIGIN"), ("g=ftp://x/{key}", "unknown origin"), ("g=", "unknown origin"),
         ("g=csv:", "wants a file"), ("g=dir:", "wants a folder"), ("g=http://h/x", "no {key}"), ("g=http://{key}/x", "not in its host"),
-        ("g=csv:x,capcity=1", "no option \"capcity\""), ("g=csv:x,capacity=0", "a size like"),
+        ("g=csv:x,capcity=1", "no option \"capcity\""), ("g=csv:x,capacity=0", "a size like"), ("g=csv:x,capacity=1", "at least 64KiB"),
+        ("g=csv:x,capacity=64", "at least 64KiB"),
         ("g=csv:x,capacity=99999999TiB", "a size like"),
         ("g=csv:x,ttl=30", "a time like"), ("g=csv:x,ttl=-1s", "a time like"), ("g=csv:x,eviction=fifo", "lru or s3fifo"),
         ("g=csv:x,ttl=1s,ttl=2s", "given twice"),

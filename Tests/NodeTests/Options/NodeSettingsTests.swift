@@ -30,7 +30,10 @@ import Testing
         #expect((try? NodeSettings(raw)) != nil)
     }
 
-    @Test(arguments: ["", "8001", ":8001", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:8001", "[]:1"])
+    @Test(arguments: [
+        "", "8001", ":8001", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1", "[::1]:+1", "127.0.0.1: 1",
+        "::1:8001", "[]:1",
+    ])
     func noAddresses(_ text: String) {
         #expect(throws: CommandError.self) { try ListenAddress(text) }
     }

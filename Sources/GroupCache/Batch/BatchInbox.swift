@@ -1,0 +1,37 @@
+internal import Synchronization
+
+/// Results of many keys, for the one task that waits for them: as many at a time as have come. Holds one result for each key at most.
+final class BatchInbox: Sendable {
+    typealias Arrival = (index: Int, outcome: Flights.Outcome)
+
+    private struct State {
+        var arrived: [Arrival] = []
+        var reader: CheckedContinuation<[Arrival], Never>?
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ index: Int, _ outcome: Flights.Outcome) {
+        let reader: CheckedContinuation<[Arrival], Never>? = self.state.withLock { state in
+            guard let reader = state.reader else {
+                state.arrived.append((index, outcome))
+                return nil
+            }
+            state.reader = nil
+            return reader
+        }
+        reader?.resume(returning: [(index, outcome)])
+    }
+
+    /// Whatever has come; waits if that is nothing. For one task at a time.
+    func next() async -> [Arrival] {
+        await withCheckedContinuation { continuation in
+            let arrived: [Arrival] = self.state.withLock { state in
+                if state.arrived.isEmpty { state.reader = continuation }
+                defer { state.arrived = [] }
+                return state.arrived
+            }
+            if !arrived.isEmpty { continuation.resume(returning: arrived) }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import Synchronization
+
+/// A task that waits for a load. The result may come before the task has begun to wait.
+///
+/// The continuation carries nothing, and the result waits here: handing an ``Answer`` through the generic code of a continuation copies it four
+/// times. It is an unchecked one, because the lock below sees to it that it is resumed once and never lost, and the check costs an allocation.
+final class WaitingCaller: FlightWaiter {
+    private struct State {
+        var outcome: Flights.Outcome?
+        var waiting: UnsafeContinuation<Void, Never>?
+    }
+
+    /// In the object itself, which saves an allocation for each load. Two threads meet here at most once, so no convoy can form.
+    private let state = Mutex(State())
+
+    func finish(_ outcome: Flights.Outcome) {
+        let waiting = self.state.withLock { state in
+            state.outcome = outcome
+            return state.waiting.take()
+        }
+        waiting?.resume()
+    }
+
+    /// Suspends until ``finish(_:)``. Called once.
+    func wait() async -> Flights.Outcome {
+        await withUnsafeContinuation { continuation in
+            let isFinished = self.state.withLock { state in
+                if state.outcome == nil { state.waiting = continuation }
+                return state.outcome != nil
+            }
+            if isFinished { continuation.resume() }
+        }
+        return self.state.withLock { $0.outcome.take() } ?? .failure(.cancelled)
+    }
+}

@@ -1,0 +1,208 @@
+internal import GroupCache
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// Keeps one loop's link to one peer: opens it when it is first needed, opens it again when it is lost, and holds what is asked for
+/// meanwhile. Used on its loop only.
+///
+/// A lost link is opened again without anybody asking, because nobody will: while it is down the pool sends requests to other nodes. So the
+/// attempt is also the probe by which the peer is found to be up again, and no caller ever waits for one.
+final class LinkDialer {
+    enum End {
+        /// There was no answer, or the connection broke.
+        case lost((any Error)?)
+        /// The peer does not speak this.
+        case refused
+        /// The peer has said goodbye.
+        case closed
+    }
+
+    private enum State {
+        case idle
+        case connecting
+        case open(LinkClient)
+        case down
+        case closed
+    }
+
+    /// How long a peer that refuses links is asked by GET before it is offered one again, in seconds.
+    private static let refusalTime = 20.0...40.0
+
+    let lane: LinkLane
+    private var state = State.idle
+    private var waiting = CircularBuffer<PeerCall>()
+    private var backoff = LinkBackoff()
+    private var retry: Scheduled<Void>?
+    private var isWatching = false
+
+    init(_ lane: LinkLane) { self.lane = lane }
+
+    private var health: PeerHealth { self.lane.settings.health }
+
+    // MARK: Requests
+
+    func dispatch(_ calls: [PeerCall], abandoned: [PeerCall]) {
+        switch self.state {
+        case .open(let client) where self.waiting.isEmpty:
+            client.send(calls)
+        case .open, .connecting:
+            self.hold(calls)
+        case .idle:
+            self.hold(calls)
+            if !self.waiting.isEmpty { self.connect() }
+        case .down where self.health.isUp:
+            // Only this loop's link is down, or it is not known to be down for long: the peer can still be asked in another way.
+            for call in calls { self.lane.http.take(call) }
+        case .down:
+            for call in calls { LinkPending(call).fail(Self.isDown) }
+        case .closed:
+            for call in calls { LinkPending(call).fail(GroupCacheError(.shutDown, "the peer is gone")) }
+        }
+        if case .open(let client) = self.state, !abandoned.isEmpty { client.abandon(abandoned) }
+    }
+
+    static let isDown = GroupCacheError(.peerFailed, "there is no link to the peer")
+
+    /// Keeps requests until they can be sent.
+    func hold(_ calls: some Collection<PeerCall>) {
+        for call in calls where !call.isFinished {
+            if self.waiting.count < self.lane.settings.client.waitingPerLoop {
+                self.waiting.append(call)
+            } else {
+                LinkPending(call).fail(PeerConnections.overloaded)
+            }
+        }
+        self.watch()
+    }
+
+    /// While requests wait for the link, or for room in it, somebody has to see to it that none waits beyond its time.
+    private func watch() {
+        guard !self.isWatching, !self.waiting.isEmpty else { return }
+        self.isWatching = true
+        let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
+        self.lane.eventLoop.scheduleTask(in: .milliseconds(5)) { shared.value.sweep() }
+    }
+
+    private func sweep() {
+        self.isWatching = false
+        let now = NIODeadline.now()
+        let slow = now - .nanoseconds(Int64(clamping: self.health.hedgeDelay))
+        let calls = self.waiting
+        self.waiting = CircularBuffer()
+        var late: [PeerCall] = []
+        for call in calls where !call.isFinished {
+            if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
+        }
+        for call in late { LinkPending(call).fail(.deadlineExceeded) }
+        for call in self.waiting where call.started <= slow { call.tellSlow(self.health) }
+        self.watch()
+    }
+
+    /// Sends what was held; ``LinkClient`` gives back what it has no room for.
+    func release() {
+        guard case .open(let client) = self.state, !self.waiting.isEmpty else { return }
+        let calls = Array(self.waiting)
+        self.waiting.removeAll()
+        client.send(calls)
+    }
+
+    private func failWaiting(_ error: GroupCacheError) {
+        let calls = self.waiting
+        self.waiting = CircularBuffer()
+        for call in calls { LinkPending(call).fail(error) }
+    }
+
+    /// Everything that waits goes over the other transport.
+    private func passOn() {
+        let calls = self.waiting
+        self.waiting = CircularBuffer()
+        for call in calls { self.lane.http.take(call) }
+    }
+
+    // MARK: Opening
+
+    func probe() {
+        switch self.state {
+        case .idle: self.connect()
+        case .connecting, .open, .down, .closed: break
+        }
+    }
+
+    private func connect() {
+        self.state = .connecting
+        let settings = self.lane.settings
+        let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
+        let limit = NIODeadline.now() + .init(settings.client.connectTimeout)
+        PeerBootstrap(settings, eventLoop: self.lane.eventLoop)
+            .connect { channel in
+                try channel.pipeline.syncOperations.addHandler(LinkClient(shared.value, openBy: limit))
+            }
+            .whenFailure { shared.value.ended(nil, .lost($0)) }
+    }
+
+    /// The peer has agreed.
+    func opened(_ client: LinkClient) {
+        guard case .connecting = self.state else { return client.close(.normal) }
+        self.state = .open(client)
+        self.backoff.reset()
+        self.lane.refusedUntil.store(0, ordering: .relaxed)
+        self.lane.settings.standing.links.wrappingAdd(1, ordering: .relaxed)
+        self.health.found()
+        self.release()
+    }
+
+    /// A link, or an attempt at one, is over. `client` is `nil` when there was not even a connection.
+    func ended(_ client: LinkClient?, _ end: End) {
+        switch self.state {
+        case .closed: return
+        case .open(let current): guard current === client else { return }
+        case .connecting: break
+        // An attempt can fail twice: its connection, and its future.
+        case .idle, .down: return
+        }
+        var left = self.lane.settings.standing.links.load(ordering: .relaxed)
+        if case .open = self.state { left = self.lane.settings.standing.links.wrappingSubtract(1, ordering: .relaxed).newValue }
+        switch end {
+        case .closed:
+            // Nothing is wrong with the peer, and the next request opens the link again.
+            self.state = .idle
+            if !self.waiting.isEmpty { self.connect() }
+        case .refused:
+            self.state = .idle
+            let pause = Int64(Double.random(in: Self.refusalTime) * 1e9)
+            self.lane.refusedUntil.store((NIODeadline.now() + .nanoseconds(pause)).uptimeNanoseconds, ordering: .relaxed)
+            self.health.found()
+            self.passOn()
+        case .lost(let error):
+            self.state = .down
+            // While another loop's link is open the peer lives, and only this connection has failed.
+            if left <= 0 { self.health.lost() }
+            self.failWaiting(GroupCacheError(.peerFailed, "the peer cannot be reached", cause: error))
+            self.scheduleRetry()
+        }
+    }
+
+    private func scheduleRetry() {
+        var random = SystemRandomNumberGenerator()
+        let pause = self.backoff.next(using: &random)
+        let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
+        self.retry = self.lane.eventLoop.scheduleTask(in: .milliseconds(pause)) { shared.value.tryAgain() }
+    }
+
+    private func tryAgain() {
+        guard case .down = self.state else { return }
+        self.connect()
+    }
+
+    /// Ends for good, once what is under way is answered.
+    func close() {
+        self.retry?.cancel()
+        self.failWaiting(GroupCacheError(.shutDown, "the peer is gone"))
+        if case .open(let client) = self.state {
+            self.lane.settings.standing.links.wrappingSubtract(1, ordering: .relaxed)
+            client.closeWhenDone()
+        }
+        self.state = .closed
+    }
+}

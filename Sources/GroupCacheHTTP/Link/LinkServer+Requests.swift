@@ -1,0 +1,157 @@
+internal import GroupCache
+internal import NIOCore
+internal import Synchronization
+
+/// From requests to replies.
+extension LinkServer {
+    private static let overloaded = GroupCacheError(.overloaded, "too many loads are running for one link", retryAfter: .seconds(1))
+
+    func answer(_ request: LinkRequest, _ bytes: Span<UInt8>) throws {
+        // An id in use twice: nobody could tell the answers apart.
+        guard self.running[request.id] == nil else { throw WebSocketCloseCode.protocolError }
+        guard let group = self.groups[Int(request.group)] else {
+            return self.refuse(request, GroupCacheError(.noSuchGroup, "this node has no group of that name"))
+        }
+        guard request.keys.isEmpty else { return self.answerMany(request, group, bytes) }
+        let range = request.key.range
+        if request.verb == .get, let served = group.serveCached(bytes.extracting(range), for: .peer) {
+            return self.write(request.id, 0, .entry(served))
+        }
+        let key = Key(bytes: bytes.array(range))
+        if let error = key.error { return self.refuse(request, error) }
+        let timeout = LinkTime.timeout(request.timeout)
+        let trace = self.trace(of: request, bytes)
+        switch request.verb {
+        case .set where !self.mayChange, .remove where !self.mayChange:
+            self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
+            self.writer.payload.writeLinkReply(id: request.id, status: .forbidden)
+        case .get, .reload:
+            // From somebody who may not change anything it is an ordinary get.
+            let reload = request.verb == .reload && self.mayChange
+            let serve = { @Sendable () async -> LinkReplies.Reply.Content in
+                do throws(GroupCacheError) {
+                    return .entry(try await group.serve(key, for: .peer, timeout: timeout, reload: reload))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            self.run(request) { if let trace { await trace.continued(serve) } else { await serve() } }
+        case .set:
+            let value = ByteView(copying: bytes.extracting(request.value.range))
+            let entry = PeerEntry(value: value, ttl: LinkTime.requestTTL(request.ttl))
+            self.run(request) {
+                do throws(GroupCacheError) {
+                    try await group.serveSet(key, to: entry, for: .peer)
+                    return .done
+                } catch {
+                    return .failure(error)
+                }
+            }
+        case .remove:
+            self.run(request) {
+                do throws(GroupCacheError) {
+                    try await group.serveRemove(key, for: .peer)
+                    return .done
+                } catch {
+                    return .failure(error)
+                }
+            }
+        case .unknown:
+            self.refuse(request, GroupCacheError(.badRequest, "the verb is of a later version"))
+        }
+    }
+
+    private func trace(of request: LinkRequest, _ bytes: Span<UInt8>) -> PeerTrace? {
+        guard !request.traceparent.isEmpty else { return nil }
+        return PeerTrace(traceparent: bytes.string(request.traceparent.range), tracestate: bytes.string(request.tracestate.range))
+    }
+
+    private func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
+        guard self.running.count < Self.runningLimit else { return self.refuse(request, Self.overloaded) }
+        let (id, replies) = (request.id, self.replies)
+        self.running[id] = Task { await replies.add(LinkReplies.Reply(id: id, content: await operation())) }
+    }
+
+    // MARK: Many keys
+
+    private func answerMany(_ request: LinkRequest, _ group: any PeerServing, _ bytes: Span<UInt8>) {
+        guard request.verb == .get || request.verb == .reload else {
+            return self.refuse(request, GroupCacheError(.badRequest, "many keys can only be got"))
+        }
+        var keys = request.keys
+        var index: UInt32 = 0
+        // A key may be there twice, and is loaded once.
+        var missing: [Key: [UInt32]] = [:]
+        while let range = keys.next(bytes) {
+            defer { index += 1 }
+            if request.verb == .get, let served = group.serveCached(bytes.extracting(range), for: .peer) {
+                self.write(request.id, index, .entry(served))
+            } else {
+                missing[Key(bytes: bytes.array(range)), default: []].append(index)
+            }
+        }
+        guard !missing.isEmpty else { return }
+        guard self.running.count < Self.runningLimit else {
+            for index in missing.values.joined() { self.write(request.id, index, .failure(Self.overloaded)) }
+            return
+        }
+        let (id, replies, wanted, timeout) = (request.id, self.replies, missing, LinkTime.timeout(request.timeout))
+        self.running[id] = Task {
+            await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
+                let content: LinkReplies.Reply.Content =
+                    switch result {
+                    case .success(let entry): .entry(entry)
+                    case .failure(let error): .failure(error)
+                    }
+                for index in wanted[key] ?? [] { await replies.add(LinkReplies.Reply(id: id, index: index, content: content)) }
+            }
+            await replies.add(LinkReplies.Reply(id: id, content: .end))
+        }
+    }
+
+    // MARK: Replies
+
+    /// Sends what tasks have come up with.
+    func sendReplies() {
+        for reply in self.replies.take() {
+            // Cancelled meanwhile: the id may be in use again.
+            guard self.running[reply.id] != nil else { continue }
+            if reply.isLast { self.running.removeValue(forKey: reply.id) }
+            self.write(reply.id, reply.index ?? 0, reply.content)
+        }
+        self.flush()
+        self.closeIfDrained()
+    }
+
+    private func refuse(_ request: LinkRequest, _ error: GroupCacheError) {
+        let count = max(1, request.keys.count)
+        for index in 0..<count { self.write(request.id, UInt32(index), .failure(error)) }
+    }
+
+    private func write(_ id: UInt32, _ index: UInt32, _ content: LinkReplies.Reply.Content) {
+        switch content {
+        case .end: break
+        case .done: self.writer.payload.writeLinkReply(id: id, status: .done, index: index)
+        case .entry(let entry):
+            let ttl = LinkTime.replyTTL(entry.ttl)
+            guard let value = entry.value else {
+                self.writer.payload.writeLinkReply(id: id, status: .notFound, ttl: ttl, index: index)
+                return
+            }
+            guard value.count <= LinkLimits().valueSize else {
+                self.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index)
+                return
+            }
+            self.writer.payload.writeLinkReply(id: id, value: value, ttl: ttl, version: entry.version, index: index)
+        case .failure(let error):
+            self.writer.payload.writeLinkReply(
+                id: id,
+                status: LinkStatus(error),
+                ttl: error.code == .notFound ? LinkTime.replyTTL(error.retryAfter) : 0,
+                index: index,
+                retryAfter: LinkTime.timeout(error.retryAfter),
+                message: error.message
+            )
+        }
+    }
+}

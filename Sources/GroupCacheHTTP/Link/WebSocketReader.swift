@@ -1,0 +1,102 @@
+internal import NIOCore
+
+/// Reads WebSocket messages (RFC 6455 §5) out of a stream of bytes, unmasked and whole: a value, without I/O.
+///
+/// SwiftNIO's own decoder is sound, but unmasks byte by byte and allocates for each frame, and a link spends most of its time here.
+struct WebSocketReader {
+    struct Message: Equatable {
+        var opcode: WebSocketOpcode
+        var payload: ByteBuffer
+    }
+
+    /// Whether frames have to be masked: those of a client have to be, those of a server must not.
+    private let expectsMask: Bool
+    /// The most bytes that a message may have.
+    private let limit: Int
+    /// The beginning of a message in several frames.
+    private var begun: Message?
+
+    init(expectsMask: Bool, limit: Int) {
+        self.expectsMask = expectsMask
+        self.limit = limit
+    }
+
+    /// The next whole message; `nil` when more bytes are needed. A message takes its bytes with it.
+    mutating func next(_ input: inout ByteBuffer) throws(WebSocketCloseCode) -> Message? {
+        while let frame = try self.frame(&input) {
+            guard !frame.opcode.isControl else {
+                guard frame.isFinal, frame.payload.readableBytes <= 125 else { throw .protocolError }
+                return Message(opcode: frame.opcode, payload: frame.payload)
+            }
+            if frame.opcode == .continuation {
+                guard self.begun != nil else { throw .protocolError }
+                var payload = frame.payload
+                self.begun?.payload.writeBuffer(&payload)
+                guard frame.isFinal, let message = self.begun else { continue }
+                self.begun = nil
+                return message
+            }
+            guard self.begun == nil else { throw .protocolError }
+            let message = Message(opcode: frame.opcode, payload: frame.payload)
+            if frame.isFinal { return message }
+            self.begun = message
+        }
+        return nil
+    }
+
+    private struct Frame {
+        var isFinal: Bool
+        var opcode: WebSocketOpcode
+        var payload: ByteBuffer
+    }
+
+    private func frame(_ input: inout ByteBuffer) throws(WebSocketCloseCode) -> Frame? {
+        let start = input.readerIndex
+        guard let first = input.getInteger(at: start, as: UInt8.self), let second = input.getInteger(at: start + 1, as: UInt8.self) else {
+            return nil
+        }
+        // No extension is ever agreed upon, so the reserved bits are zero.
+        guard first & 0x70 == 0, let opcode = WebSocketOpcode(rawValue: first & 0x0F) else { throw .protocolError }
+        guard (second & 0x80 != 0) == self.expectsMask else { throw .protocolError }
+        var header = 2
+        var length = UInt64(second & 0x7F)
+        switch length {
+        case 126:
+            guard let word = input.getInteger(at: start + 2, as: UInt16.self) else { return nil }
+            (length, header) = (UInt64(word), 4)
+        case 127:
+            guard let word = input.getInteger(at: start + 2, as: UInt64.self) else { return nil }
+            (length, header) = (word, 10)
+        default: break
+        }
+        // Refused before the bytes have come: nobody makes us wait for, or hold, more than the limit.
+        guard length <= UInt64(self.limit - (self.begun?.payload.readableBytes ?? 0)) else { throw .tooLarge }
+        let count = Int(length)
+        let maskLength = self.expectsMask ? 4 : 0
+        guard input.readableBytes >= header + maskLength + count else { return nil }
+        let mask = self.expectsMask ? input.getInteger(at: start + header, as: UInt32.self) ?? 0 : 0
+        input.moveReaderIndex(forwardBy: header + maskLength)
+        if mask != 0 { input.mask(mask, from: input.readerIndex, count: count) }
+        guard let payload = input.readSlice(length: count) else { return nil }
+        return Frame(isFinal: first & 0x80 != 0, opcode: opcode, payload: payload)
+    }
+}
+
+extension ByteBuffer {
+    /// Masks, or unmasks, `count` bytes from `index` on (RFC 6455 §5.3), eight at a time.
+    mutating func mask(_ key: UInt32, from index: Int, count: Int) {
+        let wide = UInt64(key) << 32 | UInt64(key)
+        var index = index
+        let end = index + count
+        while end - index >= 8, let word = self.getInteger(at: index, as: UInt64.self) {
+            self.setInteger(word ^ wide, at: index)
+            index += 8
+        }
+        var shift = 24
+        while index < end, let byte = self.getInteger(at: index, as: UInt8.self) {
+            self.setInteger(byte ^ UInt8(truncatingIfNeeded: key >> UInt32(shift)), at: index)
+            index += 1
+            shift = shift == 0 ? 24 : shift - 8
+        }
+    }
+}

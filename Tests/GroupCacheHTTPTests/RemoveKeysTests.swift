@@ -1,0 +1,76 @@
+import GroupCache
+import GroupCacheHTTP
+import Testing
+
+/// groupcache-go v3 removes many keys at once with `POST …/_remove-keys/`.
+@Suite(.timeLimit(.minutes(1))) struct RemoveKeysTests {
+    private func withNode(_ dialect: Dialect = .groupcacheGo, _ body: @Sendable (RawConnection, FakeGroup) async throws -> Void)
+        async throws
+    {
+        try await withPools {
+            $0.dialect = dialect
+        } _: { nodes in
+            let group = FakeGroup()
+            for key: Key in ["Tom", "Jack", "Sam", "_remove-keys/"] { group[key] = "v" }
+            try nodes[0].pool.register(group)
+            let connection = try await RawConnection(port: nodes[0].port)
+            try await body(connection, group)
+            await connection.close()
+        }
+    }
+
+    private func post(_ body: String, path: String = "_remove-keys%2F", method: String = "POST", _ connection: RawConnection) async throws
+        -> Int
+    {
+        try await connection.send(
+            "\(method) /_groupcache/scores/\(path) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
+        let status = try await connection.response().head.split(separator: " ")[1]
+        return try #require(Int(status))
+    }
+
+    @Test("removes the keys that are named, whether or not they exist", arguments: ["_remove-keys/", "_remove-keys%2F"])
+    func removes(path: String) async throws {
+        try await self.withNode { connection, group in
+            let status = try await self.post(#"{"group":"scores","keys":["Tom","nobody","Sam"]}"#, path: path, connection)
+            #expect(status == 200)
+            #expect(group["Tom"] == nil && group["Sam"] == nil && group["Jack"] == "v" && group["_remove-keys/"] == "v")
+            let none = try await self.post(#"{"group":"scores","keys":[]}"#, path: path, connection)
+            #expect(none == 200 && group["Jack"] == "v")
+        }
+    }
+
+    @Test(
+        "removes nothing when anything is wrong",
+        arguments: [
+            "", "nonsense", "{}", #"{"group":"scores"}"#, #"{"keys":["Tom"]}"#, #"{"group":"other","keys":["Tom"]}"#,
+            #"{"group":"scores","keys":["Tom",""]}"#, #"{"group":"scores","keys":["Tom",7]}"#,
+            "{\"group\":\"scores\",\"keys\":[\"Tom\"\(String(repeating: ",\"k\"", count: 1_000))]}",
+            "{\"group\":\"scores\",\"keys\":[\"Tom\",\"\(String(repeating: "k", count: 4_097))\"]}",
+        ]
+    )
+    func refuses(body: String) async throws {
+        try await self.withNode { connection, group in
+            let status = try await self.post(body, connection)
+            #expect(status == 400 && group["Tom"] == "v")
+        }
+    }
+
+    @Test("only POST of exactly this path removes keys, and only in this dialect")
+    func elsewhere() async throws {
+        let body = #"{"group":"scores","keys":["Tom"]}"#
+        try await self.withNode { connection, group in
+            for path in ["_remove-keys", "_remove-keys%2Fx", "Tom"] {
+                let status = try await self.post(body, path: path, connection)
+                #expect(status == 405 && group["Tom"] == "v", "\(path)")
+            }
+        }
+        for dialect in Dialect.all where dialect != .groupcacheGo && dialect.basePath == "/_groupcache/" {
+            try await self.withNode(dialect) { connection, group in
+                let status = try await self.post(body, connection)
+                #expect(status == 405 && group["Tom"] == "v", "\(dialect)")
+            }
+        }
+    }
+}

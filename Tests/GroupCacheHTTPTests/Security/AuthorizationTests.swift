@@ -1,0 +1,170 @@
+import GroupCache
+import GroupCacheHTTP
+import Testing
+
+/// Who may change what is cached, by token.
+@Suite(.timeLimit(.minutes(1))) struct AuthorizationTests {
+    private static let token = "correct-horse-battery-staple"
+    private static let next = "another-token-that-comes-next"
+
+    private func withNode(
+        _ dialect: Dialect = .native,
+        token: String? = "\(token)\n\(next)\n",
+        _ body: @Sendable (RawConnection, FakeGroup, HTTPPool, TestFiles) async throws -> Void
+    ) async throws {
+        let files = try TestFiles()
+        let path = try token.map { try files.write("token", $0) }
+        try await withPools {
+            $0.dialect = dialect
+            $0.tokenFile = path
+        } _: { nodes in
+            let group = FakeGroup { _ throws(GroupCacheError) in "loaded" }
+            group["Tom"] = "630"
+            try nodes[0].pool.register(group)
+            let connection = try await RawConnection(port: nodes[0].port)
+            try await body(connection, group, nodes[0].pool, files)
+            await connection.close()
+        }
+    }
+
+    private func ask(_ line: String, authorization: String?, body: String = "", _ connection: RawConnection) async throws -> String {
+        let header = authorization.map { "Authorization: \($0)\r\n" } ?? ""
+        try await connection.send("\(line) HTTP/1.1\r\nHost: x\r\n\(header)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        return try await connection.response(hasBody: true).head
+    }
+
+    static let changes = [
+        "PUT /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys",
+        "PUT /_groupcache/scores/Tom",
+        "DELETE /_groupcache/scores/Tom",
+    ]
+
+    @Test(
+        "whoever shows no token, or a wrong one, changes nothing",
+        arguments: changes,
+        [
+            nil, "Bearer wrong-horse-battery-staple", "Bearer correct-horse-battery-stapl", "Basic correct-horse-battery-staple", "Bearer",
+            "",
+        ]
+    )
+    func refused(line: String, authorization: String?) async throws {
+        try await self.withNode { connection, group, pool, _ in
+            let head = try await self.ask(line, authorization: authorization, body: line.hasPrefix("PUT") ? "1" : "", connection)
+            #expect(head.hasPrefix("HTTP/1.1 401 ") && head.contains("\r\nWWW-Authenticate: Bearer\r\n"), "\(head)")
+            #expect(head.contains("\r\nGroupCache-Error: unauthorized\r\n"))
+            #expect(group["Tom"] == "630")
+            #expect(pool.statistics.unauthorizedRequests == 1)
+            // The connection goes on: a refusal is an answer.
+            let after = try await self.ask("GET /v1/groups/scores/keys/Tom", authorization: nil, connection)
+            #expect(after.hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test("each token of the file opens the door", arguments: changes, [token, next])
+    func accepted(line: String, token: String) async throws {
+        try await self.withNode { connection, group, pool, _ in
+            let head = try await self.ask(line, authorization: "Bearer \(token)", body: line.hasPrefix("PUT") ? "1" : "", connection)
+            #expect(head.hasPrefix("HTTP/1.1 20"), "\(head)")
+            #expect(group["Tom"] == (line.hasPrefix("PUT") ? "1" : nil) && pool.statistics.unauthorizedRequests == 0)
+        }
+    }
+
+    @Test("removing many keys needs a token, too")
+    func removeKeys() async throws {
+        try await self.withNode(.groupcacheGo) { connection, group, _, _ in
+            let body = #"{"group":"scores","keys":["Tom"]}"#
+            let refused = try await self.ask("POST /_groupcache/scores/_remove-keys%2F", authorization: nil, body: body, connection)
+            #expect(refused.hasPrefix("HTTP/1.1 401 ") && group["Tom"] == "630")
+            let line = "POST /_groupcache/scores/_remove-keys%2F"
+            let accepted = try await self.ask(line, authorization: "Bearer \(Self.token)", body: body, connection)
+            #expect(accepted.hasPrefix("HTTP/1.1 200 ") && group["Tom"] == nil)
+        }
+    }
+
+    @Test("reading needs no token, and without a token nobody makes a node load again what it holds")
+    func reading() async throws {
+        try await self.withNode { connection, group, _, _ in
+            for line in [
+                "GET /v1/groups/scores/keys/Tom", "GET /api?key=Tom", "GET /v1/groups", "GET /v1/ring", "GET /livez",
+                "GET /_groupcache/scores/Tom",
+            ] {
+                let head = try await self.ask(line, authorization: nil, connection)
+                #expect(head.hasPrefix("HTTP/1.1 200 "), "\(line)")
+            }
+            for (authorization, loads) in [("", 0), ("Authorization: Bearer \(Self.token)\r\n", 1)] {
+                try await connection.send(
+                    "GET /_groupcache/scores/Tom HTTP/1.1\r\nHost: x\r\nCache-Control: no-cache\r\n\(authorization)\r\n"
+                )
+                let head = try await connection.response().head
+                #expect(head.hasPrefix("HTTP/1.1 200 ") && group.loads["Tom", default: 0] == loads)
+            }
+        }
+    }
+
+    @Test("two Authorization headers are none that two readers would read alike")
+    func repeated() async throws {
+        try await self.withNode { connection, group, _, _ in
+            let header = "Authorization: Bearer \(Self.token)\r\n"
+            try await connection.send("DELETE /v1/groups/scores/keys/Tom HTTP/1.1\r\nHost: x\r\n\(header)\(header)\r\n")
+            let answer = try await connection.untilClosed()
+            #expect(answer.hasPrefix("HTTP/1.1 400 ") && group["Tom"] == "630")
+        }
+    }
+
+    @Test("without a token file anybody changes things, whatever header they send")
+    func open() async throws {
+        try await self.withNode(token: nil) { connection, group, _, _ in
+            let head = try await self.ask("DELETE /v1/groups/scores/keys/Tom", authorization: "Bearer x", connection)
+            #expect(head.hasPrefix("HTTP/1.1 204 ") && group["Tom"] == nil)
+        }
+    }
+
+    @Test("peers show each other their tokens", arguments: [Dialect.native, .mailgun, .groupcacheGo])
+    func peers(dialect: Dialect) async throws {
+        let files = try TestFiles()
+        let path = try files.write("token", Self.token)
+        let wrong = try files.write("wrong", Self.next)
+        try await withPools {
+            $0.dialect = dialect
+            $0.tokenFile = path
+        } _: { nodes in
+            let group = FakeGroup()
+            try nodes[0].pool.register(group)
+            let url = "http://127.0.0.1:\(nodes[0].port)"
+            let request = PeerRequest(group: "scores", key: "Tom")
+            for file in [nil, wrong] {
+                let stranger = try HTTPGetter(url: url, dialect: dialect, tokenFile: file)
+                for change in [{ try await stranger.set(request, to: PeerEntry(value: "1")) }, { try await stranger.remove(request) }] {
+                    let error = await #expect(throws: GroupCacheError.self) { try await change() }
+                    #expect(error?.code == .unauthorized)
+                }
+                stranger.close()
+            }
+            #expect(group["Tom"] == nil)
+            let peer = try HTTPGetter(url: url, dialect: dialect, tokenFile: path)
+            try await peer.set(request, to: PeerEntry(value: "1"))
+            #expect(group["Tom"] == "1")
+            try await peer.remove(request)
+            #expect(group["Tom"] == nil)
+            peer.close()
+        }
+    }
+
+    @Test("a new token takes effect without a restart; a file of no use changes nothing")
+    func reload() async throws {
+        try await self.withNode { connection, _, pool, files in
+            let line = "DELETE /v1/groups/scores/keys/Tom"
+            try files.write("token", "a-token-that-replaces-all")
+            try pool.reloadCredentials()
+            let old = try await self.ask(line, authorization: "Bearer \(Self.token)", connection)
+            #expect(old.hasPrefix("HTTP/1.1 401 "))
+            let new = try await self.ask(line, authorization: "Bearer a-token-that-replaces-all", connection)
+            #expect(new.hasPrefix("HTTP/1.1 204 "))
+            try files.write("token", "short")
+            let error = #expect(throws: GroupCacheError.self) { try pool.reloadCredentials() }
+            #expect(error?.code == .invalidConfiguration && error?.message.contains("short") == false)
+            let still = try await self.ask(line, authorization: "Bearer a-token-that-replaces-all", connection)
+            #expect(still.hasPrefix("HTTP/1.1 204 "))
+        }
+    }
+}
