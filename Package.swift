@@ -158,7 +158,10 @@ if Context.environment["GROUPCACHE_FUZZ"] == "1" {
         .target(
             name: "GroupCacheHTTP",
             dependencies: ["GroupCache", nio("NIOCore")],
-            sources: ["Codec", "Link/Wire"],
+            sources: [
+                "Codec", "Link/Wire", "Link/LinkHandshake.swift", "Link/WebSocketReader.swift", "Link/WebSocketWriter.swift",
+                "Link/WebSocketOpcode.swift", "Link/WebSocketCloseCode.swift",
+            ],
             swiftSettings: fuzzing
         ),
         .executableTarget(

@@ -26,7 +26,7 @@ enum Fuzz {
 
 /// Which decoder is tried. A run finds out more about one than about all at once, since each has a corpus of its own.
 enum FuzzTarget: String {
-    case link, request, response, body, percent, protobuf
+    case link, websocket, request, response, body, percent, protobuf
 
     /// By the environment: the arguments belong to libFuzzer.
     static let chosen: FuzzTarget = {
@@ -38,6 +38,7 @@ enum FuzzTarget: String {
     func run(_ input: [UInt8]) {
         switch self {
         case .link: fuzzLink(input)
+        case .websocket: fuzzWebSocket(input)
         case .request: fuzzStream(input, HTTPEvents.requests)
         case .response: fuzzStream(input, HTTPEvents.responses)
         case .body: fuzzBody(input)
