@@ -1,12 +1,14 @@
-internal import NIOConcurrencyHelpers
+internal import Synchronization
 
-/// What a ``Group/get(keys:)`` has so far.
-final class BatchResults<Value: Sendable>: Sendable {
-    private let results = NIOLockedValueBox<[Key: Result<Value, GroupCacheError>]>([:])
+/// What has become of each of many keys so far.
+final class BatchResults: Sendable {
+    private let outcomes: Mutex<[Flights.Outcome]>
 
-    func add(_ key: Key, _ result: Result<Value, GroupCacheError>) {
-        self.results.withLockedValue { $0[key] = result }
+    init(count: Int) {
+        self.outcomes = Mutex(Array(repeating: .failure(.cancelled), count: count))
     }
 
-    var all: [Key: Result<Value, GroupCacheError>] { self.results.withLockedValue { $0 } }
+    func set(_ index: Int, _ outcome: Flights.Outcome) { self.outcomes.withLock { $0[index] = outcome } }
+
+    var all: [Flights.Outcome] { self.outcomes.withLock { $0 } }
 }

@@ -1,40 +1,56 @@
 extension Group {
-    /// The values of many keys: cached ones at once, the others side by side; those that this node owns with one call of the getter if it
-    /// is a ``BatchGetter``. A key that is given twice is answered once.
+    /// The values of many keys: cached ones at once, the others side by side. Keys of one peer go there in one message, and those that this
+    /// node owns to the getter in one call if it is a ``BatchGetter``. A key that is given twice is answered once.
     ///
     /// - Returns: For each key its value or why there is none: see ``get(_:)-(Key)``.
+    @inlinable
     public func get(keys: some Collection<Key>) async -> [Key: Result<Value, GroupCacheError>] {
-        let results = BatchResults<Value>()
-        await self.answers(to: keys, terminal: false, timeout: nil) { key, outcome in
-            results.add(key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try self.value(of: answer) } })
+        let keys = Array(keys)
+        let outcomes = await self.outcomes(of: keys)
+        var results: [Key: Result<Value, GroupCacheError>] = Dictionary(minimumCapacity: keys.count)
+        for index in keys.indices {
+            results[keys[index]] =
+                switch outcomes[index] {
+                case .success(let answer): (answer.value as? Value).map { .success($0) } ?? .failure(.notFound)
+                case .failure(let error): .failure(error)
+                }
         }
+        return results
+    }
+
+    /// What becomes of each key.
+    @usableFromInline
+    func outcomes(of keys: [Key]) async -> [Result<Answer, GroupCacheError>] {
+        let results = BatchResults(count: keys.count)
+        await self.answers(to: keys, terminal: false, timeout: nil) { index, outcome in results.set(index, outcome) }
         return results.all
     }
 
     /// Answers each key as soon as it can, in any order.
+    ///
+    /// - Parameter each: Is told the place of a key, and its outcome.
     func answers(
-        to keys: some Collection<Key>,
+        to keys: [Key],
         terminal: Bool,
         timeout: Duration?,
-        each: @escaping @Sendable (Key, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, Flights.Outcome) async -> Void
     ) async {
         let getter = self.getter as? any BatchGetter<Value>
         // What waits in one place for all of them: keys that a peer owns, and keys that the getter can load in one call.
-        var together: [PeerBatchLoad.Item] = []
+        var together: [BatchItem] = []
         // The others are asked for one by one.
-        var single: [HashedKey] = []
-        for key in Set(keys) {
-            let (hash, found) = self.find(key)
-            if found.isHit || key.error != nil {
-                await each(key, await self.outcome(key, hash, found, terminal: terminal, timeout: timeout))
+        var single: [Int] = []
+        for (index, key) in keys.enumerated() {
+            let hash = self.hash(of: key)
+            if key.error != nil || !self.withBytes(of: key, { self.store.isMissing(hash, $0, counts: true) }) {
+                await each(index, await self.outcome(key, terminal: terminal, timeout: timeout))
                 continue
             }
             let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
-            let hashed = HashedKey(key: key, hash: hash)
             if route.owner == nil, getter == nil {
-                single.append(hashed)
+                single.append(index)
             } else {
-                together.append(PeerBatchLoad.Item(flight: BatchFlight(id: self.flights.newFlight(), key: hashed), route: route))
+                together.append(BatchItem(index: index, key: HashedKey(key: key, hash: hash), route: route))
             }
         }
         if single.isEmpty {
@@ -47,22 +63,16 @@ extension Group {
             // A getter that knows no batches is not asked for a thousand keys at once.
             for _ in 0..<min(64, ones.count) {
                 tasks.addTask {
-                    while let index = queue.next() {
-                        let key = ones[index].key
-                        // Whoever has left wants no more loads to begin.
-                        guard !Task.isCancelled else {
-                            await each(key, .failure(.cancelled))
-                            continue
-                        }
-                        let (hash, found) = self.find(key)
-                        await each(key, await self.outcome(key, hash, found, terminal: terminal, timeout: timeout))
+                    while let next = queue.next() {
+                        await each(ones[next], await self.outcome(keys[ones[next]], terminal: terminal, timeout: timeout))
                     }
                 }
             }
         }
     }
 
-    private func outcome(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>, terminal: Bool, timeout: Duration?) async -> Flights.Outcome {
+    private func outcome(_ key: Key, terminal: Bool, timeout: Duration?) async -> Flights.Outcome {
+        let (hash, found) = self.find(key)
         do throws(GroupCacheError) {
             return .success(try await self.answer(key, hash, found, terminal: terminal, timeout: timeout))
         } catch {
@@ -75,16 +85,16 @@ extension Group {
     /// Answers keys with one message to each owner and one call of the getter. Each still has a flight of its own, so other callers may join,
     /// and a key that is already being loaded is only waited for.
     private func answerTogether(
-        _ items: [PeerBatchLoad.Item],
+        _ items: [BatchItem],
         _ getter: (any BatchGetter<Value>)?,
         timeout: Duration?,
-        each: @escaping @Sendable (Key, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, Flights.Outcome) async -> Void
     ) async {
         let place: LoadPlace?
         do throws(GroupCacheError) {
             place = try self.beginWaiting()
         } catch {
-            for item in items { await each(item.flight.key.key, .failure(error)) }
+            for item in items { await each(item.index, .failure(error)) }
             return
         }
         defer { self.endWaiting(place) }
@@ -93,38 +103,40 @@ extension Group {
         var waiters: [(id: WaiterID, flight: FlightID, shard: Int)] = []
         waiters.reserveCapacity(items.count)
         var local: [BatchFlight] = []
-        var routed: [String: (owner: any PeerGetter, items: [PeerBatchLoad.Item])] = [:]
+        var routed: [(owner: any PeerGetter, items: [PeerBatchLoad.Item])] = []
         self.counters.loads.increment(by: items.count)
-        for (index, item) in items.enumerated() {
+        for item in items {
             self.metrics.countLoad()
-            let key = item.flight.key
             let waiter = self.flights.newWaiter()
-            let shard = self.store.shardIndex(of: key.hash)
-            let kind: FlightKind = item.route.owner == nil ? .local : .routed
+            let shard = self.store.shardIndex(of: item.key.hash)
             let boarding = self.flights.board(
-                kind,
-                key.key,
+                item.route.owner == nil ? .local : .routed,
+                item.key.key,
                 shard: shard,
                 as: waiter,
                 nested: nested,
-                BatchWaiter(inbox, index),
-                orStart: item.flight.id
+                BatchWaiter(inbox, item.index),
+                orStart: self.flights.newFlight()
             )
             guard let boarding else {
-                inbox.add(index, .failure(.recursiveLoad))
+                inbox.add(item.index, .failure(.recursiveLoad))
                 continue
             }
             waiters.append((waiter, boarding.flight, shard))
             guard boarding.join == .start else { continue }
-            var item = item
-            item.flight.id = boarding.flight
-            if let owner = item.route.owner {
-                routed[owner.id, default: (owner, [])].items.append(item)
+            guard let owner = item.route.owner else {
+                local.append(BatchFlight(id: boarding.flight, key: item.key))
+                continue
+            }
+            let flight = PeerBatchLoad.Item(flight: boarding.flight, key: item.key, next: item.route.next)
+            // There are few owners, and neighbours in the list often have the same one.
+            if let place = routed.lastIndex(where: { $0.owner.id == owner.id }) {
+                routed[place].items.append(flight)
             } else {
-                local.append(item.flight)
+                routed.append((owner, [flight]))
             }
         }
-        for (owner, items) in routed.values { self.startRouted(items, owner) }
+        for (owner, items) in routed { self.startRouted(items, owner) }
         if let getter { self.startBatch(local, getter) }
         let everybody = waiters
         let leave = { @Sendable (error: GroupCacheError) in
@@ -136,7 +148,7 @@ extension Group {
             while open > 0 {
                 for (index, outcome) in await inbox.next() {
                     open -= 1
-                    await each(items[index].flight.key.key, outcome)
+                    await each(index, outcome)
                 }
             }
         } onCancel: {
@@ -147,26 +159,20 @@ extension Group {
     }
 
     private func startRouted(_ items: [PeerBatchLoad.Item], _ owner: any PeerGetter) {
-        var open: [PeerBatchLoad.Item] = []
-        open.reserveCapacity(items.count)
-        for item in items {
-            let key = item.flight.key
-            if let answer = self.landed(key.key, key.hash) {
-                self.land(item.flight.id, key.hash, .success(answer))
-            } else {
-                open.append(item)
-            }
+        let open = items.filter { item in
+            guard let answer = self.landed(item.key.key, item.key.hash) else { return true }
+            self.land(item.flight, item.key.hash, .success(answer))
+            return false
         }
         guard !open.isEmpty else { return }
         let batch = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout)
-        let ticket = owner.start(open.map(\.flight.key.key), of: batch, for: PeerBatchLoad(self, open))
+        let ticket = owner.start(open.map(\.key.key), of: batch, for: PeerBatchLoad(self, owner, open))
         guard let ticket else { return }
         let count = BatchCountdown(open.count)
+        let cancel = { @Sendable in if count.countDown() { ticket.cancel() } }
         for item in open {
             // An answer may have come already, and then this is called at once: it counts as one that nobody waits for.
-            self.flights.started(item.flight.id, shard: self.store.shardIndex(of: item.flight.key.hash)) {
-                if count.countDown() { ticket.cancel() }
-            }
+            self.flights.started(item.flight, shard: self.store.shardIndex(of: item.key.hash), cancel: cancel)
         }
     }
 

@@ -2,9 +2,10 @@
 ///
 /// It does not know the type of the value. Only ``Group`` is generic; were the flights so too, everything that a load touches on its way would be
 /// unspecialised code in other people's modules, and a tenth of the time of a peer get would go into looking up type metadata.
+@usableFromInline
 struct Answer: Sendable {
     /// `nil`: there is no such key. Else a `Value` of the group.
-    var value: (any Sendable)?
+    @usableFromInline var value: (any Sendable)?
     var source: ServedEntry.Source
     /// Shared a load that another caller had begun.
     var collapsed = false

@@ -233,6 +233,8 @@ extension Group {
 
     /// The fresh value that another flight has stored in the meantime.
     func landed(_ key: Key, _ hash: UInt64) -> Answer? {
+        // Nearly always there is none, and that is found out without touching a value.
+        if self.withBytes(of: key, { self.store.isMissing(hash, $0, counts: false) }) { return nil }
         let found = self.withBytes(of: key) { self.store.peek(hash, $0) }
         guard found.freshness == .fresh || found.freshness == .refreshEarly else { return nil }
         return Answer(value: found.value, source: found.isNear ? .near : .main)

@@ -35,19 +35,19 @@ extension Group: RoutedGroup {
         }
     }
 
-    func landRouted(_ item: PeerBatchLoad.Item, _ result: Result<PeerEntry, GroupCacheError>) {
-        let flight = item.flight
+    func landRouted(_ batch: PeerBatchLoad, _ index: Int, _ result: Result<PeerEntry, GroupCacheError>) {
+        let (flight, key) = (batch.items[index].flight, batch.items[index].key)
         if case .failure(let error) = result, !error.isFinal {
-            self.peerFailed(item.route.owner, error)
-            guard let next = item.route.next else { return self.loadWithoutPeers(flight.id, flight.key.key, flight.key.hash) }
+            self.peerFailed(batch.owner, error)
+            guard let next = batch.items[index].next else { return self.loadWithoutPeers(flight, key.key, key.hash) }
             // One of many keys goes on as if it had been asked for alone.
-            var request = PeerRequest(group: self.name, key: flight.key.key, timeout: self.configuration.loadTimeout)
+            var request = PeerRequest(group: self.name, key: key.key, timeout: self.configuration.loadTimeout)
             request.isRepeated = true
-            let load = PeerLoad(self, flight.id, flight.key.hash, PeerRoute(owner: next), request)
-            self.flights.started(flight.id, shard: self.store.shardIndex(of: flight.key.hash), cancel: load.cancel)
+            let load = PeerLoad(self, flight, key.hash, PeerRoute(owner: next), request)
+            self.flights.started(flight, shard: self.store.shardIndex(of: key.hash), cancel: load.cancel)
             return load.start()
         }
-        self.landRouted(flight.id, flight.key.key, flight.key.hash, result)
+        self.landRouted(flight, key.key, key.hash, result)
     }
 
     /// Nobody else can answer. The local flight is shared with requests from peers who, for the same reason, take us for the owner.

@@ -88,7 +88,9 @@ extension Group: PeerServing {
         each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async {
         if requester == .peer { self.counters.serverRequests.increment(by: keys.count) }
-        await self.answers(to: keys, terminal: requester == .peer, timeout: timeout) { key, outcome in
+        let keys = Array(Set(keys))
+        await self.answers(to: keys, terminal: requester == .peer, timeout: timeout) { index, outcome in
+            let key = keys[index]
             await each(key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try self.served(key, answer) } })
         }
     }

@@ -7,7 +7,7 @@ protocol RoutedGroup: AnyObject, Sendable {
     /// Ends a flight with what a peer answered.
     func landRouted(_ load: PeerLoad, _ result: Result<PeerEntry, GroupCacheError>)
     /// Ends one of many flights with what a peer answered, or asks the next owner if it failed.
-    func landRouted(_ item: PeerBatchLoad.Item, _ result: Result<PeerEntry, GroupCacheError>)
+    func landRouted(_ batch: PeerBatchLoad, _ index: Int, _ result: Result<PeerEntry, GroupCacheError>)
     /// Goes on when no peer could answer.
     func loadWithoutPeers(_ load: PeerLoad)
     /// A peer could not be asked.

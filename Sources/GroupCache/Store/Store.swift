@@ -191,6 +191,27 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return shard.core.pointee.admitNear(hash)
     }
 
+    /// Whether there is nothing to serve for `key`, not even a stale entry. Knows nothing of values, so it stays cheap where the type of them is
+    /// not known.
+    ///
+    /// - Parameter counts: Whether this is a get, when there is nothing; when there is something, ``lookup(_:_:)`` will count it.
+    package func isMissing(_ hash: UInt64, _ key: UnsafeRawBufferPointer, counts: Bool) -> Bool {
+        let packed = PackedKey(key)
+        var now = self.clockIsSystem ? 0 : self.now()
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.find(hash, packed)
+        if slot >= 0 {
+            let header = shard.core.pointee.slab.header(slot)
+            if header.pointee.expires == 0 { return false }
+            if self.clockIsSystem { now = self.now() }
+            if shard.core.pointee.freshness(slot, now: now).isServable { return false }
+        }
+        if counts { shard.core.pointee.gets &+= 1 }
+        return true
+    }
+
     /// ``recordRemote(_:)`` and ``admitNear(_:)`` in one.
     package func admitRemote(_ hash: UInt64) -> Bool {
         let shard = self.shard(of: hash)

@@ -124,6 +124,8 @@ extension LinkServer {
     }
 
     private func write(_ id: UInt32, _ index: UInt32, _ content: LinkReplies.Reply.Content) {
+        // One request may ask for a thousand large values, and the peer accepts no message larger than ``LinkLimits/messageSize``.
+        defer { if self.writer.count > Self.writeAhead { self.flush() } }
         switch content {
         case .end: break
         case .done: self.writer.payload.writeLinkReply(id: id, status: .done, index: index)

@@ -16,7 +16,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     /// Loads that may run for one link. Beyond it requests are refused as `overloaded`.
     static let runningLimit = 16_384
     /// A message is sent before it gets larger than this.
-    private static let writeAhead = 262_144
+    static let writeAhead = 262_144
 
     let core: PoolCore
     let loop: LoopContext
@@ -129,7 +129,6 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         do throws(WebSocketCloseCode) {
             while !self.isClosed, self.stalledSince == nil, let message = try self.reader.next(&self.input) {
                 try self.receive(message)
-                if self.writer.count > Self.writeAhead { self.flush() }
             }
         } catch {
             self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)

@@ -9,6 +9,8 @@ struct PeerBenchmark: Sendable {
     let group: String
     let keys: [String]
     let concurrency: Int
+    /// How many keys are asked for at once.
+    let batch: Int
     let transport: BenchPeerCommand.Transport
     let duration: Duration
     let tls: HTTPPool.Configuration.TLS?
@@ -69,7 +71,12 @@ struct PeerBenchmark: Sendable {
             return loop.flatSubmit {
                 loop.makeFutureWithTask {
                     var caller = Caller()
-                    await caller.ask(group, self.keys, from: number * self.keys.count / self.concurrency, until: end)
+                    let first = number * self.keys.count / self.concurrency
+                    if self.batch == 1 {
+                        await caller.ask(group, self.keys, from: first, until: end)
+                    } else {
+                        await caller.ask(group, self.keys.map { Key($0) }, from: first, batch: self.batch, until: end)
+                    }
                     return caller
                 }
             }
@@ -93,6 +100,7 @@ struct PeerBenchmark: Sendable {
     /// One caller and what it saw.
     private struct Caller: Sendable {
         var latencies = LatencyHistogram()
+        var gets = 0
         var errors = 0
         var notFound = 0
         var firstError: String?
@@ -113,8 +121,35 @@ struct PeerBenchmark: Sendable {
                 }
                 let after = ContinuousClock.now
                 self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
+                self.gets += 1
                 now = after
                 index = (index + 1) % keys.count
+            }
+        }
+
+        /// The same with ``Group/get(keys:)``.
+        mutating func ask(
+            _ group: Group<ByteView>,
+            _ keys: [Key],
+            from first: Int,
+            batch: Int,
+            until end: ContinuousClock.Instant
+        ) async {
+            // Twice, so that a batch may begin anywhere.
+            let keys = keys + keys.prefix(batch)
+            let count = keys.count - min(batch, keys.count)
+            var index = first
+            var now = ContinuousClock.now
+            while now < end {
+                let results = await group.get(keys: keys[index..<min(index + batch, keys.count)])
+                for result in results.values {
+                    self.gets += 1
+                    if case .failure(let error) = result { self.record(error) }
+                }
+                let after = ContinuousClock.now
+                self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
+                now = after
+                index = (index + batch) % max(1, count)
             }
         }
 
@@ -135,12 +170,12 @@ struct PeerBenchmark: Sendable {
         var result = Result()
         for caller in callers {
             all.add(caller.latencies)
+            result.gets += caller.gets
             result.errors += caller.errors
             result.notFound += caller.notFound
             result.firstError = result.firstError ?? caller.firstError
         }
-        result.gets = all.count
-        result.getsPerSecond = (Double(all.count) / (elapsed.nanoseconds / 1e9)).rounded()
+        result.getsPerSecond = (Double(result.gets) / (elapsed.nanoseconds / 1e9)).rounded()
         result.p50 = all.quantile(0.5)
         result.p99 = all.quantile(0.99)
         result.maximum = all.quantile(1)

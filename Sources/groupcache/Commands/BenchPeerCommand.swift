@@ -26,6 +26,8 @@ struct BenchPeerCommand: AsyncParsableCommand {
     var concurrency = 64
     @Option(help: "How long to measure.")
     var seconds = 5.0
+    @Option(help: "How many keys each caller asks for at once: get(keys:). gets_per_second then counts keys, and times are of whole batches.")
+    var batch = 1
     @Option(help: "How to ask: link, or http for a GET each.")
     var transport = Transport.link
     @Flag(help: "Print JSON.")
@@ -40,12 +42,14 @@ struct BenchPeerCommand: AsyncParsableCommand {
         let nodes = self.nodes.flatMap { $0.split(separator: ",").map(String.init) }
         guard (1...10_000_000).contains(self.keys) else { throw CommandError.usage("--keys is 1 to 10000000") }
         guard (1...65_536).contains(self.concurrency) else { throw CommandError.usage("--concurrency is 1 to 65536") }
+        guard (1...10_000).contains(self.batch) else { throw CommandError.usage("--batch is 1 to 10000") }
         guard self.seconds > 0, self.seconds <= 86_400 else { throw CommandError.usage("--seconds is more than 0, at most 86400") }
         let benchmark = PeerBenchmark(
             nodes: nodes.isEmpty ? ["http://127.0.0.1:8001"] : nodes,
             group: self.group,
             keys: self.names.isEmpty ? (0..<self.keys).map(BenchKeys.key) : self.names,
             concurrency: self.concurrency,
+            batch: self.batch,
             transport: self.transport,
             duration: .milliseconds(Int64(self.seconds * 1000)),
             tls: try self.security.tls(),
