@@ -49,6 +49,11 @@ extension Group {
                 tasks.addTask {
                     while let index = queue.next() {
                         let key = ones[index].key
+                        // Whoever has left wants no more loads to begin.
+                        guard !Task.isCancelled else {
+                            await each(key, .failure(.cancelled))
+                            continue
+                        }
                         let (hash, found) = self.find(key)
                         await each(key, await self.outcome(key, hash, found, terminal: terminal, timeout: timeout))
                     }

@@ -53,7 +53,7 @@ final class PeerConnection: ChannelInboundHandler {
                 host: settings.url.authority,
                 path: settings.url.path,
                 ring: settings.ring,
-                authorization: settings.credentials.authorization,
+                authorization: operation.needsRight || request.reload ? settings.credentials.authorization : nil,
                 timeout: Int(rest),
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output

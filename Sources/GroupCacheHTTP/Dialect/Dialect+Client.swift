@@ -23,7 +23,7 @@ extension Dialect {
     /// - Parameters:
     ///   - host: the peer's `host:port` for the Host header.
     ///   - path: the path of the peer's URL without its last slash, usually empty.
-    ///   - authorization: for requests that need a right; others go without.
+    ///   - authorization: the value of that header; `nil`: none, as for requests that need no right.
     ///   - now: UnixNano.
     func appendRequest(
         _ operation: Operation,
@@ -48,7 +48,7 @@ extension Dialect {
         PercentEncoding.append(request.key.bytes.span, to: &buffer)
         buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
         buffer.writeString(host)
-        if let authorization, operation.needsRight || request.reload {
+        if let authorization {
             buffer.writeStaticString("\r\nAuthorization: ")
             buffer.writeString(authorization)
         }

@@ -3,7 +3,8 @@ internal import GroupCache
 extension HTTPPool {
     /// A node of the cluster.
     public struct Peer: Sendable, Hashable, ExpressibleByStringLiteral {
-        /// Its base URL, such as `http://10.0.0.1:8001` or `https://cache-1.example.org:8001`. Case of the host, a default port and a slash at the end do not matter.
+        /// Its base URL, such as `http://10.0.0.1:8001` or `https://cache-1.example.org:8001`. Case of the host, a default port and a slash
+        /// at the end do not matter.
         public var url: String
         /// Its share of the keys against that of others; 1...100. The dialects other than native know only 1.
         public var weight: Int
@@ -32,13 +33,14 @@ extension HTTPPool {
         public var publicRoutes = true
         /// TLS; `nil` (the default): plain HTTP.
         public var tls: TLS?
-        /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes something
-        /// (sets, removes and clears, of clients and of peers) needs `Authorization: Bearer` and one of them, or a certificate that
-        /// ``TLS/trustRootsFile`` vouches for. This node sends the first to its peers; without TLS anybody on the way can read it.
+        /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes
+        /// something (sets, removes and clears, of clients and of peers) needs `Authorization: Bearer` and one of them, or a certificate
+        /// that ``TLS/trustRootsFile`` vouches for. This node sends the first to its peers; without TLS anybody on the way can read it.
         public var tokenFile: String?
         /// How often the files of ``tls`` and ``tokenFile`` are looked at; 10 ms to a day.
         public var credentialsInterval = Duration.seconds(30)
-        /// Allows ``listen`` to be an address that other machines can reach although neither clients' certificates nor tokens are asked for.
+        /// Allows ``listen`` to be an address that other machines can reach although neither clients' certificates nor tokens are asked
+        /// for.
         public var insecure = false
         /// What is too much.
         public var limits = Limits()

@@ -3,9 +3,9 @@ internal import GroupCache
 extension HTTPPool.Configuration {
     /// TLS for what the pool listens on and for the peers that it asks: 1.2 or newer, `http/1.1`.
     ///
-    /// Files are PEM. They are read again every ``HTTPPool/Configuration/credentialsInterval``, and whenever ``HTTPPool/reloadCredentials()`` is
-    /// called; connections made from then on use what is new, and open ones go on as they are. New files that are of no use are logged, and
-    /// the old ones stay in force.
+    /// Files are PEM. They are read again every ``HTTPPool/Configuration/credentialsInterval``, and whenever
+    /// ``HTTPPool/reloadCredentials()`` is called; connections made from then on use what is new, and open ones go on as they are. New
+    /// files that are of no use are logged, and the old ones stay in force.
     public struct TLS: Sendable, Hashable {
         /// Whether clients, peers among them, have to show a certificate of ``trustRootsFile``.
         public enum ClientVerification: String, Sendable, Hashable, CaseIterable {
@@ -17,12 +17,13 @@ extension HTTPPool.Configuration {
             case required
         }
 
-        /// This node's certificate and those between it and a root, its own first; shown to clients and to peers. A pool that only asks may do without.
+        /// This node's certificate and those between it and a root, its own first; shown to clients and to peers. A pool that only asks may
+        /// do without.
         public var certificateFile: String?
         /// The private key of the first certificate, unencrypted.
         public var keyFile: String?
-        /// The certificates of those whose word is taken for who a peer is; `nil`: the system's roots, which will do for asking peers, but not for
-        /// ``clientVerification``. **Whoever these vouch for is a peer**, so they should vouch for nobody else.
+        /// The certificates of those whose word is taken for who a peer is; `nil`: the system's roots, which will do for asking peers, but
+        /// not for ``clientVerification``. **Whoever these vouch for is a peer**, so they should vouch for nobody else.
         public var trustRootsFile: String?
         /// What is asked of clients.
         public var clientVerification: ClientVerification

@@ -171,8 +171,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Listens and serves until the service group shuts down gracefully, then finishes what runs; or until the task is cancelled, then
     /// stops at once.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when other machines can reach the address and could change what is cached
-    ///   without proving anything (see ``Configuration/insecure``), or when it cannot be bound, with the system's error as its cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when other machines can reach the address and could change what
+    ///   is cached without proving anything (see ``Configuration/insecure``), or when it cannot be bound, with the system's error as its
+    ///   cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
     public func run() async throws {
         guard !self.hasRun.exchange(true, ordering: .sequentiallyConsistent) else {
             throw GroupCacheError(.shutDown, "a pool runs once")
@@ -190,10 +191,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         }
     }
 
-    /// Reads the files of certificates, key and tokens again; new connections and requests go by them. ``run()`` does so by itself once in a while.
-    /// Blocks the calling thread while it reads.
+    /// Reads the files of certificates, key and tokens again; new connections and requests go by them. ``run()`` does so by itself once in
+    /// a while. Blocks the calling thread while it reads.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one line on which file is of no use; then the old ones stay in force.
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one line on which file is of no use; then the old ones stay
+    ///   in force.
     public func reloadCredentials() throws(GroupCacheError) {
         try self.core.credentials.reload()
     }

@@ -170,7 +170,8 @@ struct Router {
         _ failure: @escaping @Sendable (GroupCacheError) -> Reply
     ) -> Answer {
         let key: Key
-        // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary get.
+        // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary
+        // get.
         let reload =
             requester == .peer && (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
         if PercentEncoding.isPlain(range, bytes, plusIsSpace: plusIsSpace) {
@@ -218,7 +219,8 @@ struct Router {
         self.core.credentials.allowChange(hasCertificate: self.hasCertificate, head.authorization, bytes)
     }
 
-    private func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
+    /// The answer to a request that would change something, and proves no right to.
+    func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
         if self.mayChange(head, bytes) { return nil }
         self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
         return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded

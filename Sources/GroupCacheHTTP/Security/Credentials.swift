@@ -5,8 +5,8 @@ internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
 
-/// Who this node is, whom it trusts, and the tokens: what a pool's server, its client side and its links share. Replaced as a whole when the
-/// files change.
+/// Who this node is, whom it trusts, and the tokens: what a pool's server, its client side and its links share. Replaced as a whole when
+/// the files change.
 final class Credentials: Sendable {
     private struct Current {
         var files: CredentialFiles
@@ -36,8 +36,8 @@ final class Credentials: Sendable {
     /// Whether accepted connections speak TLS.
     var secures: Bool { self.paths.certificate != nil }
 
-    /// Puts TLS in front of a connection that was accepted, if this pool has a certificate. For the server's channel initialiser, on its loop, after
-    /// the handlers that the connection is for: if this fails they see it closed.
+    /// Puts TLS in front of a connection that was accepted, if this pool has a certificate. For the server's channel initialiser, on its
+    /// loop, after the handlers that the connection is for: if this fails they see it closed.
     func secureServer(_ channel: any Channel) throws {
         guard let context = self.current.withLockedValue({ $0.contexts?.server }) else { return }
         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context), position: .first)
@@ -54,7 +54,7 @@ final class Credentials: Sendable {
 
     /// The client's context where TLS is not configured: the system's roots, no certificate of our own.
     private static let ordinary = Result { () throws(GroupCacheError) -> NIOSSLContext in
-        try TLSContexts(CredentialFiles(.init()), .init(), verification: .none, now: 0).client
+        try TLSContexts(TLSMaterial(CredentialFiles(.init()), .init(), now: 0), .init(), verification: .none).client
     }
 
     // MARK: Requests
@@ -127,16 +127,10 @@ final class Credentials: Sendable {
     ) throws(GroupCacheError) -> Current {
         var made = Current(files: files)
         if usesTLS {
-            let now = HTTPDate.unixNanoseconds() / 1_000_000_000
-            made.contexts = try TLSContexts(files, paths, verification: verification, now: now)
+            let material = try TLSMaterial(files, paths, now: HTTPDate.unixNanoseconds() / 1_000_000_000)
+            made.contexts = try TLSContexts(material, paths, verification: verification)
         }
-        if let token = files.token {
-            do throws(Tokens.Malformed) {
-                made.tokens = try Tokens(file: token)
-            } catch {
-                throw GroupCacheError(.invalidConfiguration, "the token file \(paths.token ?? ""): \(error.message)")
-            }
-        }
+        made.tokens = try Tokens.read(files, paths)
         return made
     }
 }

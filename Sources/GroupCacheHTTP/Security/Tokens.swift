@@ -1,3 +1,5 @@
+internal import GroupCache
+
 /// The secrets by which a client proves that it may change what is cached, as a token file lists them (RFC 6750).
 struct Tokens: Sendable, Equatable {
     /// Why a token file is of no use; says nothing of its contents.
@@ -10,8 +12,8 @@ struct Tokens: Sendable, Equatable {
 
     private let tokens: [[UInt8]]
 
-    /// Reads a token file: a token a line, white space around it and empty lines ignored. All are accepted; the first is the one that this node sends,
-    /// so that a new one can be brought to every node before any of them uses it.
+    /// Reads a token file: a token a line, white space around it and empty lines ignored. All are accepted; the first is the one that this
+    /// node sends, so that a new one can be brought to every node before any of them uses it.
     init(file: [UInt8]) throws(Malformed) {
         var tokens: [[UInt8]] = []
         for line in file.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
@@ -32,14 +34,26 @@ struct Tokens: Sendable, Equatable {
         guard !tokens.isEmpty else { throw Malformed(message: "there is no token") }
         guard tokens.count <= Self.maximumCount else { throw Malformed(message: "there are more than \(Self.maximumCount) tokens") }
         self.tokens = tokens
+        self.authorization = "Bearer " + String(decoding: tokens[0], as: UTF8.self)
+    }
+
+    /// The tokens of a token file, if there is one.
+    static func read(_ files: CredentialFiles, _ paths: CredentialFiles.Paths) throws(GroupCacheError) -> Tokens? {
+        guard let token = files.token else { return nil }
+        do throws(Malformed) {
+            return try Tokens(file: token)
+        } catch {
+            throw GroupCacheError(.invalidConfiguration, "the token file \(paths.token ?? ""): \(error.message)")
+        }
     }
 
     private static let characters = ByteClass("-._~+/=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
     /// What this node sends, as the value of an `Authorization` header.
-    var authorization: String { "Bearer " + String(decoding: self.tokens[0], as: UTF8.self) }
+    let authorization: String
 
-    /// Whether the value of an `Authorization` header holds one of the tokens. The time that this takes tells nothing of them but their lengths.
+    /// Whether the value of an `Authorization` header holds one of the tokens. The time that this takes tells nothing of them but their
+    /// lengths.
     func accept(_ header: Span<UInt8>) -> Bool {
         let scheme = "bearer "
         guard header.count > scheme.utf8.count, header.matches(0..<scheme.utf8.count, scheme) else { return false }

@@ -11,6 +11,8 @@ struct PeerBenchmark: Sendable {
     let concurrency: Int
     let transport: BenchPeerCommand.Transport
     let duration: Duration
+    let tls: HTTPPool.Configuration.TLS?
+    let tokenFile: String?
 
     struct Result: Sendable, Encodable {
         var gets = 0
@@ -43,6 +45,8 @@ struct PeerBenchmark: Sendable {
     func run() async throws -> Result {
         var configuration = HTTPPool.Configuration()
         configuration.listen = nil
+        configuration.tls = self.tls
+        configuration.tokenFile = self.tokenFile
         if self.transport == .http { configuration.client.links = .never }
         configuration.peers = self.nodes.map { HTTPPool.Peer($0) }
         let pool = try HTTPPool(configuration: configuration)

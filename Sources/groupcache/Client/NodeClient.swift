@@ -1,5 +1,6 @@
 internal import AsyncHTTPClient
 internal import Foundation
+internal import GroupCacheHTTP
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -18,6 +19,8 @@ struct NodeClient: Sendable {
     let node: String
     let timeout: Duration
 
+    private let security: ClientSecurity?
+
     /// One for the life of the process. Unlike `HTTPClient.shared` it says at once that nobody listens.
     private static let http: HTTPClient = {
         var configuration = HTTPClient.Configuration.singletonConfiguration
@@ -25,12 +28,13 @@ struct NodeClient: Sendable {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 
-    init(node: String, timeout: Duration) throws(CommandError) {
+    init(node: String, timeout: Duration, security: ClientSecurity? = nil) throws(CommandError) {
         guard let url = URL(string: node), url.scheme == "http" || url.scheme == "https", url.host?.isEmpty == false else {
             throw .usage("--node wants a URL like http://127.0.0.1:8001, not \"\(node)\"")
         }
         self.node = node.hasSuffix("/") ? String(node.dropLast()) : node
         self.timeout = timeout
+        self.security = security
     }
 
     /// The path of a key.
@@ -48,6 +52,10 @@ struct NodeClient: Sendable {
         var request = HTTPClientRequest(url: self.node + path)
         request.method = method
         request.headers = headers
+        request.tlsConfiguration = self.security?.tls
+        if method != .GET, let authorization = self.security?.authorization {
+            request.headers.replaceOrAdd(name: "Authorization", value: authorization)
+        }
         if let body { request.body = .bytes(body) }
         let answer: Answer
         do {

@@ -30,6 +30,7 @@ struct BenchPeerCommand: AsyncParsableCommand {
     var transport = Transport.link
     @Flag(help: "Print JSON.")
     var json = false
+    @OptionGroup(title: "Security") var security: SecurityOptions
 
     enum Transport: String, ExpressibleByArgument, CaseIterable, Sendable {
         case link, http
@@ -46,7 +47,9 @@ struct BenchPeerCommand: AsyncParsableCommand {
             keys: self.names.isEmpty ? (0..<self.keys).map(BenchKeys.key) : self.names,
             concurrency: self.concurrency,
             transport: self.transport,
-            duration: .milliseconds(Int64(self.seconds * 1000))
+            duration: .milliseconds(Int64(self.seconds * 1000)),
+            tls: try self.security.tls(),
+            tokenFile: self.security.tokenFile
         )
         let result = try await benchmark.run()
         Console.print(self.json ? try JSONText.encode(result) : result.text)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import GroupCacheHTTP
 internal import NIOCore
 
 /// What every command that asks a node takes.
@@ -12,10 +13,13 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Print JSON, for scripts.")
     var json = false
 
-    func client() throws(CommandError) -> NodeClient {
+    @OptionGroup(title: "Security") var security: SecurityOptions
+
+    func client() throws -> NodeClient {
         guard let timeout = DurationText.parse(self.timeout), timeout > .zero else {
-            throw .usage("--timeout wants a time like 10s, not \"\(self.timeout)\"")
+            throw CommandError.usage("--timeout wants a time like 10s, not \"\(self.timeout)\"")
         }
-        return try NodeClient(node: self.node, timeout: timeout)
+        let security = try ClientSecurity(tls: self.security.tls(), tokenFile: self.security.tokenFile)
+        return try NodeClient(node: self.node, timeout: timeout, security: security)
     }
 }

@@ -1,6 +1,8 @@
 import GroupCache
-import GroupCacheHTTP
+import NIOCore
 import Testing
+
+@testable import GroupCacheHTTP
 
 /// Who may change what is cached, by token.
 @Suite(.timeLimit(.minutes(1))) struct AuthorizationTests {
@@ -98,6 +100,28 @@ import Testing
                 let head = try await connection.response().head
                 #expect(head.hasPrefix("HTTP/1.1 200 ") && group.loads["Tom", default: 0] == loads)
             }
+        }
+    }
+
+    @Test(
+        "a link, whose requests prove nothing more, is opened only by who may change things",
+        arguments: [
+            (nil, 401), ("Bearer wrong-horse-battery-staple", 401), ("Bearer \(token)", 101),
+        ] as [(String?, Int)]
+    )
+    func link(authorization: String?, status: Int) async throws {
+        try await self.withNode { connection, _, pool, _ in
+            let upgrade = LinkHandshake.request(
+                path: "/_groupcache/",
+                host: "x",
+                key: LinkHandshake.makeKey(),
+                ring: nil,
+                authorization: authorization
+            )
+            try await connection.send(Array(upgrade.readableBytesView))
+            let head = try await connection.response().head
+            #expect(head.hasPrefix("HTTP/1.1 \(status) "), "\(head)")
+            #expect(pool.statistics.unauthorizedRequests == (status == 101 ? 0 : 1))
         }
     }
 

@@ -14,6 +14,13 @@ import Testing
         return try NIOSSLContext(configuration: .makeServerConfiguration(certificateChain: chain, privateKey: key))
     }
 
+    /// Only by GET, which a scripted server can answer.
+    private var byGET: HTTPPool.Configuration.Client {
+        var configuration = HTTPPool.Configuration.Client()
+        configuration.links = .never
+        return configuration
+    }
+
     private func outcome(_ getter: HTTPGetter) async -> String {
         do throws(GroupCacheError) {
             return try await getter.get(PeerRequest(group: "scores", key: "Tom")).value.string
@@ -28,7 +35,7 @@ import Testing
         let tls = HTTPPool.Configuration.TLS(trustRootsFile: try files.write("roots", authority.pem))
         let server = try await ScriptedServer(tls: try self.server(try authority.issue())) { _, _ in .reply(Self.ok) }
         for host in ["127.0.0.1", "localhost"] {
-            let getter = try HTTPGetter(url: "https://\(host):\(server.port)", tls: tls)
+            let getter = try HTTPGetter(url: "https://\(host):\(server.port)", configuration: self.byGET, tls: tls)
             #expect(await self.outcome(getter) == "630")
             getter.close()
         }
@@ -45,7 +52,7 @@ import Testing
             ("expired", try authority.issue(validity: -7_200...(-3_600))), ("early", try authority.issue(validity: 3_600...7_200)),
         ] {
             let server = try await ScriptedServer(tls: try self.server(identity)) { _, _ in .reply(Self.ok) }
-            let getter = try HTTPGetter(url: "https://127.0.0.1:\(server.port)", tls: tls)
+            let getter = try HTTPGetter(url: "https://127.0.0.1:\(server.port)", configuration: self.byGET, tls: tls)
             #expect(await self.outcome(getter) == "peerFailed", "\(what)")
             #expect(server.requests.isEmpty, "\(what)")
             getter.close()
@@ -53,7 +60,7 @@ import Testing
         }
         // Where nobody has said whom to trust, only the system's roots are trusted.
         let secured = try await ScriptedServer(tls: try self.server(try authority.issue())) { _, _ in .reply(Self.ok) }
-        let system = try HTTPGetter(url: "https://127.0.0.1:\(secured.port)")
+        let system = try HTTPGetter(url: "https://127.0.0.1:\(secured.port)", configuration: self.byGET)
         #expect(await self.outcome(system) == "peerFailed")
         #expect(secured.requests.isEmpty)
         system.close()
@@ -65,7 +72,7 @@ import Testing
         try await withPools { nodes in
             let group = FakeGroup { _ throws(GroupCacheError) in "630" }
             try nodes[0].pool.register(group)
-            let getter = try HTTPGetter(url: "https://127.0.0.1:\(nodes[0].port)")
+            let getter = try HTTPGetter(url: "https://127.0.0.1:\(nodes[0].port)", configuration: self.byGET)
             #expect(await self.outcome(getter) == "peerFailed")
             #expect(group.loads.isEmpty && nodes[0].pool.statistics.refusedRequests == 1)
             getter.close()
@@ -76,7 +83,7 @@ import Testing
     func silence() async throws {
         let (files, authority) = (try TestFiles(), try TestAuthority())
         let server = try await ScriptedServer { _, _ in .silence }
-        var client = HTTPPool.Configuration.Client()
+        var client = self.byGET
         client.requestTimeout = .milliseconds(200)
         let tls = HTTPPool.Configuration.TLS(trustRootsFile: try files.write("roots", authority.pem))
         let getter = try HTTPGetter(url: "https://127.0.0.1:\(server.port)", configuration: client, tls: tls)

@@ -210,7 +210,8 @@ import Testing
             let silent = try await RawConnection(port: node.port)
             // The head of a record with a handshake of 512 bytes, whose rest never comes.
             let slow = try await RawConnection(port: node.port)
-            try await slow.send([0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC])
+            // A busy machine may cut it before it has said anything, which is as good.
+            try? await slow.send([0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC])
             let dribble = slow.channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { _ in
                 slow.channel.writeAndFlush(ByteBuffer(bytes: [0]), promise: nil)
             }

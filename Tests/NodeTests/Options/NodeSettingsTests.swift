@@ -1,4 +1,5 @@
 import Foundation
+import GroupCacheHTTP
 import Testing
 
 @testable import groupcache
@@ -38,6 +39,26 @@ import Testing
         #expect(throws: CommandError.self) { try ListenAddress(text) }
     }
 
+    @Test func otherAddressesNeedTokenOrCertificates() throws {
+        var raw = self.raw
+        raw.listen = "0.0.0.0:8001"
+        raw.tlsCertificate = "/c"
+        raw.tlsKey = "/k"
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.tlsTrustRoots = "/r"
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        for verification in ["optional", "required"] {
+            raw.tlsClientVerification = verification
+            let settings = try NodeSettings(raw)
+            #expect(settings.tls?.clientVerification.rawValue == verification && settings.tls?.trustRootsFile == "/r" && !settings.insecure)
+            #expect(settings.tls?.certificateFile == "/c" && settings.tls?.keyFile == "/k")
+        }
+        raw = self.raw
+        raw.listen = "0.0.0.0:8001"
+        raw.tokenFile = "/t"
+        #expect(try NodeSettings(raw).tokenFile == "/t")
+    }
+
     @Test func groupsAreNeededAndDiffer() {
         #expect(throws: CommandError.self) { try NodeSettings(RawSettings()) }
         var raw = self.raw
@@ -49,13 +70,15 @@ import Testing
         try await withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("node.json").path
             try
-                #"{"listen": "127.0.0.1:1", "dialect": "mailgun", "logLevel": "debug", "peers": ["http://a:1", "http://b:1"], "insecure": true}"#
+                #"{"listen": "127.0.0.1:1", "dialect": "mailgun", "logLevel": "debug", "peers": ["http://a:1", "http://b:1"], "insecure": true, "tokenFile": "/t"}"#
                 .write(toFile: file, atomically: true, encoding: .utf8)
             var flags = RawSettings()
             flags.listen = "127.0.0.1:3"
             let environment = [
                 "GROUPCACHE_LISTEN": "127.0.0.1:2", "GROUPCACHE_DIALECT": "geecache",
-                "GROUPCACHE_GROUPS": "a=demo:,ttl=1s;b=csv:x", "GROUPCACHE_DRAIN_TIMEOUT": "3s",
+                "GROUPCACHE_TLS_CERTIFICATE": "/c", "GROUPCACHE_TLS_KEY": "/k", "GROUPCACHE_TLS_TRUST_ROOTS": "/r",
+                "GROUPCACHE_TLS_CLIENT_VERIFICATION": "required", "GROUPCACHE_GROUPS": "a=demo:,ttl=1s;b=csv:x",
+                "GROUPCACHE_DRAIN_TIMEOUT": "3s",
             ]
             let settings = try await flags.completed(environment: environment, file: file)
             #expect(settings.listen == "127.0.0.1:3")
@@ -63,7 +86,8 @@ import Testing
             #expect(settings.logLevel == "debug")
             #expect(settings.peers == ["http://a:1", "http://b:1"])
             #expect(settings.groups == ["a=demo:,ttl=1s", "b=csv:x"])
-            #expect(settings.insecure == true)
+            #expect(settings.insecure == true && settings.tokenFile == "/t" && settings.tlsClientVerification == "required")
+            #expect(settings.tlsCertificate == "/c" && settings.tlsKey == "/k" && settings.tlsTrustRoots == "/r")
             #expect(settings.drainTimeout == "3s")
             #expect(settings.drainDelay == nil)
         }

@@ -6,6 +6,7 @@ import Testing
 enum Neighbour: String, Sendable {
     case go
     case nginx
+    case openssl
 
     /// Whether the test is to run.
     var isWanted: Bool { self.path != nil || ProcessInfo.processInfo.environment["GROUPCACHE_REQUIRE"] == "all" }
@@ -14,6 +15,7 @@ enum Neighbour: String, Sendable {
     var comment: Comment {
         switch self {
         case .go: "needs Go and golang/groupcache (Debian: golang-go golang-github-golang-groupcache-dev)"
+        case .openssl: "needs openssl 3 (Debian: openssl)"
         case .nginx: "needs nginx (Debian: nginx-light)"
         }
     }

@@ -1,0 +1,76 @@
+internal import GroupCache
+internal import NIOCore
+internal import NIOSSL
+
+/// Certificates and key, read and found to be of use.
+struct TLSMaterial: Sendable {
+    /// A peer that does not answer our farewell is not waited for as long as NIO would.
+    private static let shutdownTimeout = TimeAmount.seconds(1)
+
+    /// This node's certificate, those above it, and the key.
+    private var own: (chain: [NIOSSLCertificate], key: NIOSSLPrivateKey)?
+    /// Those who vouch for peers; `nil`: the system's.
+    private var roots: [NIOSSLCertificate]?
+
+    /// - Parameter now: seconds since 1970, which the certificate must not have outlived.
+    init(_ files: CredentialFiles, _ paths: CredentialFiles.Paths, now: Int64) throws(GroupCacheError) {
+        if let file = files.trustRoots { self.roots = try Self.certificates(file, paths.trustRoots) }
+        guard let certificate = files.certificate, let key = files.key else { return }
+        let chain = try Self.certificates(certificate, paths.certificate)
+        guard Int64(chain[0].notValidAfter) > now else {
+            throw GroupCacheError(.invalidConfiguration, "the certificate in \(paths.certificate ?? "") has expired")
+        }
+        do {
+            self.own = (chain, try NIOSSLPrivateKey(bytes: key, format: .pem))
+        } catch {
+            throw GroupCacheError(
+                .invalidConfiguration,
+                "\(paths.key ?? "") holds no private key in PEM form, or an encrypted one",
+                cause: error
+            )
+        }
+    }
+
+    private static func certificates(_ file: [UInt8], _ path: String?) throws(GroupCacheError) -> [NIOSSLCertificate] {
+        let certificates = try? NIOSSLCertificate.fromPEMBytes(file)
+        guard let certificates, !certificates.isEmpty else {
+            throw GroupCacheError(.invalidConfiguration, "\(path ?? "") holds no certificates in PEM form")
+        }
+        return certificates
+    }
+
+    /// For connections to peers.
+    var client: TLSConfiguration {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        self.complete(&configuration)
+        if let own {
+            configuration.certificateChain = own.chain.map { .certificate($0) }
+            configuration.privateKey = .privateKey(own.key)
+        }
+        return configuration
+    }
+
+    /// For connections that are accepted; `nil`: there is no certificate to show.
+    func server(_ verification: HTTPPool.Configuration.TLS.ClientVerification) -> TLSConfiguration? {
+        guard let own else { return nil }
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: own.chain.map { .certificate($0) },
+            privateKey: .privateKey(own.key)
+        )
+        self.complete(&configuration)
+        switch verification {
+        case .none: configuration.certificateVerification = .none
+        case .optional: configuration.certificateVerification = .optionalVerification
+        // A client has no host name to be verified.
+        case .required: configuration.certificateVerification = .noHostnameVerification
+        }
+        return configuration
+    }
+
+    private func complete(_ configuration: inout TLSConfiguration) {
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        configuration.shutdownTimeout = Self.shutdownTimeout
+        if let roots { configuration.trustRoots = .certificates(roots) }
+    }
+}
