@@ -8,8 +8,9 @@ internal import NIOPosix
 @main
 struct Main {
     static func main() async {
-        if ProcessInfo.processInfo.environment["GROUPCACHE_TAKEOVER"] == "1" {
-            // Runs Swift tasks on the event loops, which saves a miss two hops between threads. It must come before the first task.
+        if ProcessInfo.processInfo.environment["GROUPCACHE_TAKEOVER"] != "0" {
+            // Runs Swift tasks on the event loops, which saves a peer get two changes of thread: 64 callers get a fifth to a half more, and one a
+            // tenth. It must come before the first task. Nothing here blocks: files are read on a pool of threads.
             NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
         }
         // Nodes and benchmarks hold a connection for each client.

@@ -80,6 +80,14 @@ extension Group {
         timeout: Duration?,
         each: @escaping @Sendable (Key, Flights.Outcome) async -> Void
     ) async {
+        let place: LoadPlace?
+        do throws(GroupCacheError) {
+            place = try self.beginWaiting()
+        } catch {
+            for item in items { await each(item.flight.key.key, .failure(error)) }
+            return
+        }
+        defer { self.endWaiting(place) }
         let nested = WaitGraph.current
         let inbox = BatchInbox()
         var waiters: [(id: WaiterID, flight: FlightID, shard: Int)] = []
@@ -93,7 +101,15 @@ extension Group {
             let waiter = self.flights.newWaiter()
             let shard = self.store.shardIndex(of: key.hash)
             let kind: FlightKind = item.route.owner == nil ? .local : .routed
-            let boarding = self.flights.board(kind, key.key, shard: shard, as: waiter, nested: nested, BatchWaiter(inbox, index))
+            let boarding = self.flights.board(
+                kind,
+                key.key,
+                shard: shard,
+                as: waiter,
+                nested: nested,
+                BatchWaiter(inbox, index),
+                orStart: item.flight.id
+            )
             guard let boarding else {
                 inbox.add(index, .failure(.recursiveLoad))
                 continue
@@ -177,7 +193,6 @@ extension Group {
                 // Cancelling counts it off the batch, which is cancelled when all its flights have gone.
                 self.land(flight.id, flight.key.hash, .success(answer), cancelling: true)
             } else {
-                self.counters.loadsDeduped.increment()
                 open.append(flight)
             }
         }
@@ -193,9 +208,18 @@ extension Group {
             }
         }
         defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(unanswered, getter, timeout: timeout) }
+        } catch {
+            for flight in unanswered { self.landFailure(flight.id, flight.key.key, flight.key.hash, error) }
+        }
+    }
+
+    private func loadAdmitted(_ open: [BatchFlight], _ getter: any BatchGetter<Value>, timeout: Duration) async {
+        self.counters.loadsDeduped.increment(by: open.count)
         let start = ContinuousClock.now
         do {
-            let context = LoadContext<Value>(group: self.name, timeout: self.configuration.loadTimeout)
+            let context = LoadContext<Value>(group: self.name, timeout: timeout)
             let loaded = try await getter.load(keys: open.map(\.key.key), context: context)
             let cost = ContinuousClock.now - start
             self.counters.localLoads.increment(by: open.count)

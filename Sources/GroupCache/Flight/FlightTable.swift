@@ -9,6 +9,11 @@ struct FlightTable<Waiter: Sendable>: Sendable {
     private struct Name: Hashable {
         var kind: FlightKind
         var key: Key
+
+        func hash(into hasher: inout Hasher) {
+            // Two keys of the same bytes but different kinds are rare, and tell themselves apart when compared.
+            self.key.hash(into: &hasher)
+        }
     }
 
     private struct Flight {
@@ -54,8 +59,17 @@ struct FlightTable<Waiter: Sendable>: Sendable {
 
     /// Makes `waiter` wait for the current flight of `key`, or for a new one.
     ///
-    /// - Parameter id: An id for the flight, should it be a new one.
-    mutating func join(_ kind: FlightKind, _ key: Key, as waiterID: WaiterID, _ waiter: Waiter, orStart id: FlightID) -> Boarding {
+    /// - Parameters:
+    ///   - id: An id for the flight, should it be a new one.
+    ///   - cancel: Cancels the load of that; `nil`: ``started(_:cancel:)`` will say how.
+    mutating func join(
+        _ kind: FlightKind,
+        _ key: Key,
+        as waiterID: WaiterID,
+        _ waiter: Waiter,
+        orStart id: FlightID,
+        cancel: (@Sendable () -> Void)? = nil
+    ) -> Boarding {
         let name = Name(kind: kind, key: key)
         self.waiters += 1
         if let running = self.current[name] {
@@ -63,7 +77,7 @@ struct FlightTable<Waiter: Sendable>: Sendable {
             return Boarding(flight: running, join: .joined)
         }
         self.current[name] = id
-        self.flights[id] = Flight(name: name, first: (waiterID, waiter), held: false)
+        self.flights[id] = Flight(name: name, first: (waiterID, waiter), held: false, cancel: cancel)
         return Boarding(flight: id, join: .start)
     }
 

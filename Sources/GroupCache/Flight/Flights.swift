@@ -32,28 +32,33 @@ final class Flights: Sendable {
     ///
     /// - Parameters:
     ///   - timeout: After it this caller goes, with ``GroupCacheError/Code/deadlineExceeded``; the load goes on for the others.
+    ///   - new: An id for the flight, should it be a new one.
+    ///   - cancel: Cancels the load, if that can be said before it has been started.
     ///   - start: Starts the load, and returns at once.
-    /// - Returns: The result, and whether another caller had started the load.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         shard: Int,
         timeout: Duration?,
-        start: (FlightID) -> Void
+        as new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil,
+        start: () -> Void
     ) async throws(GroupCacheError) -> Answer {
         let caller = WaitingCaller()
         let waiter = self.newWaiter()
         let nested = WaitGraph.current
-        guard let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested, caller) else { throw .recursiveLoad }
+        guard let boarding = self.board(kind, key, shard: shard, as: waiter, nested: nested, caller, orStart: new, cancel: cancel) else {
+            throw .recursiveLoad
+        }
         let flight = boarding.flight
-        if boarding.join == .start { start(flight) }
+        if boarding.join == .start { start() }
         // From here on the caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it
         // comes before the caller does.
         let expiry = timeout.map { timeout in
             self.deadlines.add(after: timeout) { self.leave(waiter, of: flight, shard: shard, with: .deadlineExceeded) }
         }
         let outcome = await withTaskCancellationHandler {
-            await caller.outcome
+            await caller.wait()
         } onCancel: {
             self.leave(waiter, of: flight, shard: shard, with: .cancelled)
         }
@@ -74,12 +79,13 @@ final class Flights: Sendable {
         shard: Int,
         as id: WaiterID,
         nested: FlightID?,
-        _ waiter: any FlightWaiter
+        _ waiter: any FlightWaiter,
+        orStart new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil
     ) -> Table.Boarding? {
-        let new = self.newFlight()
-        return self.withTable(shard) { table in
+        self.withTable(shard) { table in
             if let nested, !WaitGraph.begin(nested, waitsFor: table.current(kind, key) ?? new) { return nil }
-            return table.join(kind, key, as: id, waiter, orStart: new)
+            return table.join(kind, key, as: id, waiter, orStart: new, cancel: cancel)
         }
     }
 

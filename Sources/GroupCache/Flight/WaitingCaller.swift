@@ -1,36 +1,35 @@
 internal import Synchronization
 
 /// A task that waits for a load. The result may come before the task has begun to wait.
+///
+/// The continuation carries nothing, and the result waits here: handing an ``Answer`` through the generic code of a continuation copies it four
+/// times. It is an unchecked one, because the lock below sees to it that it is resumed once and never lost, and the check costs an allocation.
 final class WaitingCaller: FlightWaiter {
-    private enum State {
-        case new
-        case waiting(CheckedContinuation<Flights.Outcome, Never>)
-        case finished(Flights.Outcome)
+    private struct State {
+        var outcome: Flights.Outcome?
+        var waiting: UnsafeContinuation<Void, Never>?
     }
 
     /// In the object itself, which saves an allocation for each load. Two threads meet here at most once, so no convoy can form.
-    private let state = Mutex(State.new)
+    private let state = Mutex(State())
 
     func finish(_ outcome: Flights.Outcome) {
-        let continuation: CheckedContinuation<Flights.Outcome, Never>? = self.state.withLock { state in
-            defer { state = .finished(outcome) }
-            if case .waiting(let continuation) = state { return continuation }
-            return nil
+        let waiting = self.state.withLock { state in
+            state.outcome = outcome
+            return state.waiting.take()
         }
-        continuation?.resume(returning: outcome)
+        waiting?.resume()
     }
 
     /// Suspends until ``finish(_:)``. Called once.
-    var outcome: Flights.Outcome {
-        get async {
-            await withCheckedContinuation { continuation in
-                let early: Flights.Outcome? = self.state.withLock { state in
-                    if case .finished(let outcome) = state { return outcome }
-                    state = .waiting(continuation)
-                    return nil
-                }
-                if let early { continuation.resume(returning: early) }
+    func wait() async -> Flights.Outcome {
+        await withUnsafeContinuation { continuation in
+            let isFinished = self.state.withLock { state in
+                if state.outcome == nil { state.waiting = continuation }
+                return state.outcome != nil
             }
+            if isFinished { continuation.resume() }
         }
+        return self.state.withLock { $0.outcome.take() } ?? .failure(.cancelled)
     }
 }

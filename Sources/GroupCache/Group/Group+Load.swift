@@ -5,22 +5,31 @@ internal import Tracing
 extension Group {
     /// Waits for the running load of `key`, or starts one.
     ///
-    /// - Parameter start: Starts the load, and returns at once.
+    /// - Parameters:
+    ///   - new: An id for the load, should it be a new one.
+    ///   - cancel: Cancels it, if that can be said before it has been started.
+    ///   - start: Starts it, and returns at once.
     func join(
         _ kind: FlightKind,
         _ key: Key,
         _ hash: UInt64,
         timeout: Duration?,
-        start: (FlightID) -> Void
+        as new: FlightID,
+        cancel: (@Sendable () -> Void)? = nil,
+        start: () -> Void
     ) async throws(GroupCacheError) -> Answer {
         // A local load ends by itself in time; its caller needs a clock of its own only to go earlier. A routed one may ask two peers and
         // then the getter, each with a time of its own: whoever names a time is held to it.
         let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
-            return try await self.flights.join(kind, key, shard: self.store.shardIndex(of: hash), timeout: timeout, start: start)
+            let place = try self.beginWaiting()
+            defer { self.endWaiting(place) }
+            let shard = self.store.shardIndex(of: hash)
+            return try await self.flights.join(kind, key, shard: shard, timeout: timeout, as: new, cancel: cancel, start: start)
         } catch {
-            // The load may still end well, but for this caller it is too slow, which is as much of a failure.
-            if error.code == .deadlineExceeded, let stale = self.staleAnswer(key, hash) {
+            // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many
+            // callers already. (A load that fails comes with the stale value, if there is one, by itself.)
+            if error.code == .deadlineExceeded || error.code == .overloaded, let stale = self.staleAnswer(key, hash) {
                 self.counters.staleIfErrorHits.increment()
                 return stale
             }
@@ -30,7 +39,8 @@ extension Group {
 
     /// Waits for the getter's running load of `key`, or calls the getter.
     func joinLocal(_ key: Key, _ hash: UInt64, timeout: Duration?, reload: Bool = false) async throws(GroupCacheError) -> Answer {
-        try await self.join(.local, key, hash, timeout: timeout) { flight in
+        let flight = self.flights.newFlight()
+        return try await self.join(.local, key, hash, timeout: timeout, as: flight) {
             self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
                 await self.loadLocally(flight, key, hash, reload: reload)
             }
@@ -46,12 +56,25 @@ extension Group {
         // Two callers miss; one starts a flight, loads, stores and lands; only then comes the other here. Without this second look it would
         // load again.
         if !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+        // Before the queue: the time that a load waits for its turn is part of its time.
+        let deadline = self.startDeadline(of: flight, key, hash)
+        defer { self.flights.deadlines.cancel(deadline) }
+        do throws(GroupCacheError) {
+            try await self.whenAdmitted { timeout, hasWaited in
+                // It was a long time: somebody may have set the value.
+                if hasWaited, !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+                await self.loadAdmitted(flight, key, hash, timeout: timeout)
+            }
+        } catch {
+            self.landFailure(flight, key, hash, error)
+        }
+    }
+
+    private func loadAdmitted(_ flight: FlightID, _ key: Key, _ hash: UInt64, timeout: Duration) async {
         self.counters.loadsDeduped.increment()
         let previous = self.previous(key, hash)
-        let deadline = self.startDeadline(of: flight, key, hash)
         let start = ContinuousClock.now
-        let result = await self.callGetter(key, previous: previous)
-        self.flights.deadlines.cancel(deadline)
+        let result = await self.callGetter(key, previous: previous, timeout: timeout)
         let cost = ContinuousClock.now - start
         self.metrics.record(cost)
         switch result {
@@ -77,18 +100,22 @@ extension Group {
         }
     }
 
-    private func callGetter(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        guard let tracer else { return await self.callGetterUntraced(key, previous: previous) }
+    private func callGetter(_ key: Key, previous: Value?, timeout: Duration) async -> Result<Loaded<Value>, GroupCacheError> {
+        guard let tracer else { return await self.callGetterUntraced(key, previous: previous, timeout: timeout) }
         return await tracer.withSpan("groupcache.load", ofKind: .internal) { span in
             span.attributes["groupcache.group"] = self.name
-            let result = await self.callGetterUntraced(key, previous: previous)
+            let result = await self.callGetterUntraced(key, previous: previous, timeout: timeout)
             if case .failure(let error) = result, error.code != .notFound { span.recordError(error.cause ?? error) }
             return result
         }
     }
 
-    private func callGetterUntraced(_ key: Key, previous: Value?) async -> Result<Loaded<Value>, GroupCacheError> {
-        let context = LoadContext(group: self.name, previous: previous, timeout: self.configuration.loadTimeout)
+    private func callGetterUntraced(
+        _ key: Key,
+        previous: Value?,
+        timeout: Duration
+    ) async -> Result<Loaded<Value>, GroupCacheError> {
+        let context = LoadContext(group: self.name, previous: previous, timeout: timeout)
         do {
             return .success(try await self.getter.load(key, context: context))
         } catch {
@@ -107,7 +134,7 @@ extension Group {
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
         // because a peer sees another ring than we do; the true owner's value may change without our knowing.
-        let owned = self.peers?.pickPeer(for: key).owner == nil
+        let owned = self.peers?.pickOwner(of: key) == nil
         let ttl = self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
@@ -221,7 +248,7 @@ extension Group {
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
     func refreshInBackground(_ key: Key, _ hash: UInt64) {
-        guard self.peers?.pickPeer(for: key).owner == nil else { return }
+        guard self.peers?.pickOwner(of: key) == nil else { return }
         let id = self.flights.newFlight()
         let shard = self.store.shardIndex(of: hash)
         guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }

@@ -14,7 +14,7 @@ extension Group {
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let encoded = try self.encode(value)
         let hash = self.hash(of: key)
-        if let owner = self.peers?.pickPeer(for: key).owner {
+        if let owner = self.peers?.pickOwner(of: key) {
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
             defer { self.discard(key, hash) }
@@ -36,7 +36,7 @@ extension Group {
         if let error = key.error { throw error }
         let hash = self.hash(of: key)
         defer { self.discard(key, hash) }
-        try await self.peers?.pickPeer(for: key).owner?.remove(PeerRequest(group: self.name, key: key))
+        try await self.peers?.pickOwner(of: key)?.remove(PeerRequest(group: self.name, key: key))
     }
 
     /// Removes a value, as ``remove(_:)-(Key)``.
@@ -53,7 +53,7 @@ extension Group {
         self.store.removeAll()
     }
 
-    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it.
+    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it: the result of a load that begins after this call.
     ///
     /// - Throws: As ``get(_:)-(String)``.
     @discardableResult
@@ -71,7 +71,10 @@ extension Group {
 
     /// Loads a value anew, here if this node owns the key, else at its owner.
     func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
-        guard !terminal, let owner = self.peers?.pickPeer(for: key).owner else {
+        guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
+            // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
+            // who comes after us, are for a new one.
+            self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
             return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }
@@ -97,7 +100,7 @@ extension Group {
         let size = self.codec.size(of: stored, encoded: encoded)
         var life = EntryLife(ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) }, version: NumberSource.shared.next())
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
-        let owned = self.peers?.pickPeer(for: key).owner == nil
+        let owned = self.peers?.pickOwner(of: key) == nil
         if owned {
             life.staleWhileRevalidate = self.configuration.staleWhileRevalidate.milliseconds
             life.staleIfError = self.configuration.staleIfError.milliseconds

@@ -4,11 +4,8 @@ internal import Tracing
 // What happens inside a routed flight. None of it is a task: a peer get is often a few microseconds away, and a task would cost as much again.
 extension Group: RoutedGroup {
     /// Asks the owner, then the next owner, then the getter.
-    func loadFromPeers(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute) {
-        if let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
-        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
-        let load = PeerLoad(self, flight, key, hash, route, request)
-        self.flights.started(flight, shard: self.store.shardIndex(of: hash), cancel: load.cancel)
+    func loadFromPeers(_ load: PeerLoad) {
+        if let answer = self.landed(load.key, load.hash) { return self.land(load.flight, load.hash, .success(answer)) }
         load.start()
     }
 
@@ -46,7 +43,7 @@ extension Group: RoutedGroup {
             // One of many keys goes on as if it had been asked for alone.
             var request = PeerRequest(group: self.name, key: flight.key.key, timeout: self.configuration.loadTimeout)
             request.isRepeated = true
-            let load = PeerLoad(self, flight.id, flight.key.key, flight.key.hash, PeerRoute(owner: next), request)
+            let load = PeerLoad(self, flight.id, flight.key.hash, PeerRoute(owner: next), request)
             self.flights.started(flight.id, shard: self.store.shardIndex(of: flight.key.hash), cancel: load.cancel)
             return load.start()
         }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // The group as a pool sees it.
 extension Group: PeerServing {
     /// The settings, for display.
@@ -10,9 +12,12 @@ extension Group: PeerServing {
         )
     }
 
-    /// The counters, since the group began.
+    /// The counters, since the group began. Reading them also brings `groupcache_hits_total` in swift-metrics up to date: a hit itself
+    /// touches no metric.
     public var statistics: GroupStatistics {
         let store = self.store.statistics
+        let (known, hits) = self.counters.exportedHits.max(store.hits, ordering: .relaxed)
+        if hits > known { self.metrics.countHits(hits - known) }
         var statistics = GroupStatistics()
         statistics.cacheHits = store.hits
         statistics.hotHits = store.nearHits
@@ -31,6 +36,9 @@ extension Group: PeerServing {
         statistics.refreshes = self.counters.refreshes.value
         statistics.notModified = self.counters.notModified.value
         statistics.supersededLoads = self.counters.supersededLoads.value
+        statistics.overloads = self.counters.overloads.value
+        statistics.waiters = self.counters.waiting.value
+        (statistics.runningLoads, statistics.queuedLoads) = self.loads.current
         return statistics
     }
 
@@ -38,9 +46,9 @@ extension Group: PeerServing {
     public func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
         key.withUnsafeBytes { bytes in
             let hash = self.store.hash(bytes)
-            let found = self.store.lookup(hash, bytes)
-            guard found.isHit else { return nil }
-            if found.freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash) }
+            guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
+            let freshness = found.details.freshness
+            if freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash) }
             var value: ByteView?
             if let found = found.value {
                 // A value that cannot be encoded is loaded again, and that load says why.
@@ -48,8 +56,8 @@ extension Group: PeerServing {
                 value = encoded
             }
             if requester == .peer { self.counters.serverRequests.increment() }
-            let source: ServedEntry.Source = found.freshness == .stale ? .stale : found.isNear ? .near : .main
-            return self.dated(ServedEntry(value: value, source: source), self.store.entry(hash, bytes))
+            let source: ServedEntry.Source = freshness == .stale ? .stale : found.details.kind == .near ? .near : .main
+            return self.dated(ServedEntry(value: value, source: source), found)
         }
     }
 
@@ -121,7 +129,7 @@ extension Group: PeerServing {
             let page = self.store.scan(from: from, limit: 256)
             for entry in page.entries where entry.details.kind == .main {
                 let key = Key(bytes: entry.key)
-                if peers.pickPeer(for: key).owner != nil { self.discard(key, self.hash(of: key)) }
+                if peers.pickOwner(of: key) != nil { self.discard(key, self.hash(of: key)) }
             }
             cursor = page.next
         }

@@ -31,6 +31,7 @@ public final class Group<Value: Sendable>: Sendable {
 
     @usableFromInline let store: Store<Value>
     let flights: Flights
+    let loads: LoadLimit
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -96,6 +97,7 @@ public final class Group<Value: Sendable>: Sendable {
         self.configuration = configuration
         self.store = store
         self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
+        self.loads = configuration.loads ?? LoadLimit()
         self.codec = codec
         self.getter = getter
         self.peers = peers
@@ -208,8 +210,10 @@ public final class Group<Value: Sendable>: Sendable {
         self.metrics.countLoad()
         let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
         if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
-        return try await self.join(.routed, key, hash, timeout: timeout) { flight in
-            self.loadFromPeers(flight, key, hash, route)
+        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        let load = PeerLoad(self, self.flights.newFlight(), hash, route, request)
+        return try await self.join(.routed, key, hash, timeout: timeout, as: load.flight, cancel: load.cancel) {
+            self.loadFromPeers(load)
         }
     }
 }

@@ -17,8 +17,13 @@ public struct GroupConfiguration: Sendable {
     public var earlyRefresh: Double = 1
     /// How long a copy of another node's value is served, at the most. Default: 10 s.
     public var nearTTL: Duration = .seconds(10)
-    /// How long a load may take. Default: 30 s.
+    /// How long a load may take, the time that it waits for its turn included. Default: 30 s.
     public var loadTimeout: Duration = .seconds(30)
+    /// How many loads may run and wait. `nil` (the default): a limit of its own for each group, 256 running and 4,096 waiting.
+    public var loads: LoadLimit?
+    /// How many callers may wait for loads, of the same key or of different ones; beyond it, gets that miss fail with
+    /// ``GroupCacheError/Code/overloaded``. At least 1. A get of many keys is one caller. Default: 65,536.
+    public var maximumWaiters = 65_536
     /// How many parts the store has, each with a lock of its own: a power of two, 1 to 1,024. `nil` (the default): as many as fit the
     /// capacity and the machine. With one, `.lru` is exact over the whole group. No value can be larger than one part.
     public var shards: Int?
@@ -51,6 +56,11 @@ public struct GroupConfiguration: Sendable {
         try check(self.earlyRefresh >= 0 && self.earlyRefresh <= 1000, "earlyRefresh is 0 to 1,000")
         try check(self.nearTTL >= .zero, "nearTTL is not negative")
         try check(self.loadTimeout > .zero, "loadTimeout is more than zero")
+        if let loads {
+            try check((1...1_000_000).contains(loads.running), "loads: 1 to 1,000,000 may run")
+            try check((0...1_000_000).contains(loads.queued), "loads: 0 to 1,000,000 may wait")
+        }
+        try check(self.maximumWaiters >= 1, "maximumWaiters is at least 1")
         if let shards { try check((1...1024).contains(shards) && shards & (shards - 1) == 0, "shards is a power of two, 1 to 1,024") }
     }
 }

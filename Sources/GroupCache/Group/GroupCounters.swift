@@ -13,7 +13,11 @@ final class GroupCounters: Sendable {
     let refreshes = Atomic<Int>(0)
     let notModified = Atomic<Int>(0)
     let supersededLoads = Atomic<Int>(0)
-
+    /// Of the hits that the shards have counted, those that metrics know of.
+    let exportedHits = Atomic<Int>(0)
+    let overloads = Atomic<Int>(0)
+    /// Callers that wait for a load now.
+    let waiting = Atomic<Int>(0)
 }
 
 extension Atomic where Value == Int {

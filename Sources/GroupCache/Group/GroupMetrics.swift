@@ -2,19 +2,27 @@ internal import CoreMetrics
 
 /// What a group reports to swift-metrics. The handles are made once; nothing here is touched by a hit.
 struct GroupMetrics: Sendable {
+    private let hits: Counter
     private let loads: Counter
+    private let overloads: Counter
     private let loadErrors: Counter
     private let peerErrors: Counter
     private let loadDuration: CoreMetrics.Timer
 
     init(group: String) {
         let dimensions = [("group", group)]
+        self.hits = Counter(label: "groupcache_hits_total", dimensions: dimensions)
+        self.overloads = Counter(label: "groupcache_overloads_total", dimensions: dimensions)
         self.loads = Counter(label: "groupcache_loads_total", dimensions: dimensions)
         self.loadErrors = Counter(label: "groupcache_load_errors_total", dimensions: dimensions)
         self.peerErrors = Counter(label: "groupcache_peer_errors_total", dimensions: dimensions)
         self.loadDuration = CoreMetrics.Timer(label: "groupcache_load_seconds", dimensions: dimensions)
     }
 
+    /// Hits since the last time.
+    func countHits(_ count: Int) { self.hits.increment(by: Int64(count)) }
+    /// A load or a caller that was refused.
+    func countOverload() { self.overloads.increment() }
     /// A get that the cache did not answer.
     func countLoad() { self.loads.increment() }
     /// Getter calls that failed.

@@ -31,6 +31,14 @@ public struct GroupStatistics: Sendable, Hashable {
     public var notModified = 0
     /// Loads whose result was not stored because a set, remove or clear came in between.
     public var supersededLoads = 0
+    /// Loads and callers refused because too many were running or waiting.
+    public var overloads = 0
+    /// Loads that run now; of all groups that share the limit.
+    public var runningLoads = 0
+    /// Loads that wait for their turn now; of all groups that share the limit.
+    public var queuedLoads = 0
+    /// Callers that wait for a load now.
+    public var waiters = 0
 
     /// Entries of this node's own keys.
     public var main = CacheStatistics()

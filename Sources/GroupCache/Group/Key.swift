@@ -26,6 +26,11 @@ public struct Key: Sendable, Hashable, ExpressibleByStringLiteral {
         self.init(value)
     }
 
+    /// Feeds the bytes to `hasher`, all at once.
+    public func hash(into hasher: inout Hasher) {
+        self.bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+
     /// The key as text. Bytes that are not valid UTF-8 become U+FFFD; use ``bytes`` where that matters.
     public var string: String {
         String(decoding: self.bytes, as: UTF8.self)

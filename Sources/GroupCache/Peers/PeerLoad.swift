@@ -14,17 +14,17 @@ final class PeerLoad: PeerCaller {
 
     let group: any RoutedGroup
     let flight: FlightID
-    let key: Key
     let hash: UInt64
     private let route: PeerRoute
     private let request: PeerRequest
     /// In the object itself, which saves an allocation for each load. Threads hardly ever meet here.
     private let state: Mutex<State>
 
-    init(_ group: any RoutedGroup, _ flight: FlightID, _ key: Key, _ hash: UInt64, _ route: PeerRoute, _ request: PeerRequest) {
+    var key: Key { self.request.key }
+
+    init(_ group: any RoutedGroup, _ flight: FlightID, _ hash: UInt64, _ route: PeerRoute, _ request: PeerRequest) {
         self.group = group
         self.flight = flight
-        self.key = key
         self.hash = hash
         self.route = route
         self.request = request

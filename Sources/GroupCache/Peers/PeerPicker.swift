@@ -1,16 +1,26 @@
 /// Knows which node owns which key. A pool is one.
 public protocol PeerPicker: Sendable {
     /// Where to ask for `key`. Called once for every miss; must not block.
+    ///
+    /// The owner of a route may be another node than the key's: one that stands in for it while it cannot be reached. Then all nodes ask that
+    /// one, and the value is still loaded once.
     func pickPeer(for key: Key) -> PeerRoute
+    /// The node that owns `key`, whether or not it can be reached; `nil`: this one. Must not block.
+    func pickOwner(of key: Key) -> (any PeerGetter)?
     /// Makes `group` answer to peers under its name.
     ///
     /// - Throws: ``GroupCacheError/Code/duplicateGroup``.
     func register(_ group: any PeerServing) throws(GroupCacheError)
 }
 
+extension PeerPicker {
+    /// The owner that ``pickPeer(for:)`` names.
+    public func pickOwner(of key: Key) -> (any PeerGetter)? { self.pickPeer(for: key).owner }
+}
+
 /// The nodes to ask for one key, in the ring's order of preference.
 public struct PeerRoute: Sendable {
-    /// The owner; `nil` when that is this node.
+    /// The owner, or who stands in for it; `nil` when that is this node.
     public var owner: (any PeerGetter)?
     /// Whom to ask when the owner fails: the next node of the ring, `nil` when that is this node or there is none.
     public var next: (any PeerGetter)?

@@ -129,6 +129,29 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return Lookup(value: value, freshness: freshness, isNear: header.pointee.isNear)
     }
 
+    /// ``lookup(_:_:)`` for somebody who also wants to know all about the entry: value and details are of one moment.
+    package func lookupEntry(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> EntryInfo<Value>? {
+        let packed = PackedKey(key)
+        let now = self.now()
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.find(hash, packed)
+        guard slot >= 0 else { return nil }
+        let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
+        var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
+        // Whether to refresh early is drawn for each get.
+        if details.expires != nil { details.freshness = shard.core.pointee.freshness(slot, now: now) }
+        guard details.freshness.isServable else { return nil }
+        shard.core.pointee.gets &+= 1
+        shard.core.pointee.hits &+= 1
+        if details.freshness == .stale { shard.core.pointee.staleHits &+= 1 }
+        if details.kind == .near { shard.core.pointee.nearHits &+= 1 }
+        if details.isNegative { shard.core.pointee.negativeHits &+= 1 }
+        shard.core.pointee.touch(slot)
+        return EntryInfo(value: value, details: details)
+    }
+
     /// ``lookup(_:_:)`` of an array of bytes, hashed here.
     @inlinable
     package func lookup(_ key: [UInt8]) -> Lookup<Value> {

@@ -59,8 +59,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             dialect: dialect,
             client: configuration,
             maximumValueSize: maximumValueSize,
-            credentials: credentials,
-            standing: self.standing
+            standing: self.standing,
+            credentials: credentials
         )
         self.eventLoopGroup = eventLoopGroup
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }
@@ -102,8 +102,16 @@ public final class HTTPGetter: PeerGetter, Sendable {
             return call
         }
         let lane = self.lane()
-        let call = PeerCall(kind, tag: tag, for: caller, by: lane, started: now, deadline: deadline)
-        if case .many = kind { lane.take(call) } else { lane.enqueue(call) }
+        let admission = self.standing.health.ticket
+        let call = PeerCall(kind, tag: tag, for: caller, by: lane, admission: admission, started: now, deadline: deadline)
+        if case .many = kind {
+            lane.take(call)
+        } else if admission == nil, call.isGet {
+            // Down, and being tried again already: nobody waits for that.
+            call.finish(.failure(LinkDialer.isDown))
+        } else {
+            lane.enqueue(call)
+        }
         return call
     }
 

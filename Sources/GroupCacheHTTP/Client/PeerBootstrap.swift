@@ -14,14 +14,15 @@ struct PeerBootstrap {
 
     /// - Parameter initialize: adds the handlers above the transport, on the loop.
     func connect(_ initialize: @escaping @Sendable (any Channel) throws -> Void) -> EventLoopFuture<any Channel> {
-        ClientBootstrap(group: self.eventLoop)
+        let (credentials, url) = (self.settings.credentials, self.settings.url)
+        return ClientBootstrap(group: self.eventLoop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.maxMessagesPerRead, value: 1)
             .connectTimeout(.init(self.settings.client.connectTimeout))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try initialize(channel)
-                    try self.settings.credentials.secureClient(channel, to: self.settings.url)
+                    try credentials.secureClient(channel, to: url)
                 }
             }
             .connect(host: self.settings.url.host, port: self.settings.url.port)

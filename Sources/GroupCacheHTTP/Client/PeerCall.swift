@@ -15,6 +15,8 @@ final class PeerCall: PeerTicket {
     typealias Outcome = Result<PeerEntry, GroupCacheError>
 
     let kind: Kind
+    /// Under what the peer's health let it through; `nil`: it is not to be judged by this call.
+    let admission: Breaker.Ticket?
     let deadline: NIODeadline
     let started: NIODeadline
     /// The caller's name for this request; of many keys, the first of theirs.
@@ -22,12 +24,22 @@ final class PeerCall: PeerTicket {
     private let caller: any PeerCaller
     /// The id that a link gave it.
     let slot = Atomic<UInt32>(0)
+    private let hasToldSlow = Atomic(false)
     private let finished = Atomic(false)
     /// By whom it is carried, who is to be told when its caller leaves, and who counts it as under way.
     private let carrier: any PeerCarrier
 
-    init(_ kind: Kind, tag: Int, for caller: any PeerCaller, by carrier: any PeerCarrier, started: NIODeadline, deadline: NIODeadline) {
+    init(
+        _ kind: Kind,
+        tag: Int,
+        for caller: any PeerCaller,
+        by carrier: any PeerCarrier,
+        admission: Breaker.Ticket? = nil,
+        started: NIODeadline,
+        deadline: NIODeadline
+    ) {
         self.kind = kind
+        self.admission = admission
         self.tag = tag
         self.caller = caller
         self.carrier = carrier
@@ -42,6 +54,9 @@ final class PeerCall: PeerTicket {
         default: false
         }
     }
+
+    /// Whether somebody waits for a value, who can ask elsewhere.
+    var isGet: Bool { if case .peer(.get, _) = self.kind { true } else { false } }
 
     /// How many answers it wants.
     var count: Int {
@@ -70,8 +85,17 @@ final class PeerCall: PeerTicket {
         return true
     }
 
-    /// The peer takes its time; see ``PeerCaller/peerIsSlow(_:)``.
-    func tellSlow() { self.caller.peerIsSlow(self.tag) }
+    /// Whether its caller is yet to be told that the peer is slow: not of many keys, which would count as many.
+    var mayBeHedged: Bool {
+        guard case .peer(.get, let request) = self.kind, !request.isRepeated else { return false }
+        return !self.hasToldSlow.load(ordering: .relaxed)
+    }
+
+    /// The peer takes its time: says so to the caller, once, and if there is room in the budget; see ``PeerCaller/peerIsSlow(_:)``.
+    func tellSlow(_ health: PeerHealth) {
+        guard self.mayBeHedged, !self.hasToldSlow.exchange(true, ordering: .relaxed), !self.isFinished, health.mayHedge() else { return }
+        self.caller.peerIsSlow(self.tag)
+    }
 
     func cancel() {
         if self.close() { self.carrier.abandon(self) }

@@ -130,6 +130,9 @@ final class PeerConnection: ChannelInboundHandler {
     /// The answer is complete.
     private func finish(_ head: ResponseHead) {
         guard let call = self.call else { return }
+        // Whatever it says, it lives.
+        self.lane.settings.health.found()
+        self.lane.judge(call, .answered)
         call.finish(self.outcome(call, head))
         self.call = nil
         self.head = nil
@@ -161,6 +164,7 @@ final class PeerConnection: ChannelInboundHandler {
     }
 
     private func fail(_ error: GroupCacheError) {
+        if let call = self.call { self.lane.judge(call, .malformed) }
         self.call?.finish(.failure(error))
         self.call = nil
         self.close()
@@ -174,6 +178,7 @@ final class PeerConnection: ChannelInboundHandler {
                 self.owner.remove(self)
                 return self.owner.retry(call)
             }
+            self.lane.judge(call, .reset)
             let message = "the peer closed the connection, or it failed, before there was an answer"
             call.finish(.failure(GroupCacheError(.peerFailed, message, cause: self.failure)))
         }

@@ -25,7 +25,7 @@ final class PeerConnections {
 
     func dispatch(_ call: PeerCall) {
         if call.isFinished { return }
-        self.arm(call.deadline)
+        self.arm(min(call.deadline, self.slowAt(call)))
         // The connection used last is the least likely to have been closed by the peer.
         if let connection = self.idle.popLast() {
             self.busy[ObjectIdentifier(connection)] = connection
@@ -121,6 +121,7 @@ final class PeerConnections {
             return self.connectIfNeeded()
         }
         // Nobody is connected: a dead peer must not cost each of its callers a timeout of its own.
+        self.lane.settings.health.lost()
         while let call = self.waiting.popFirst() { call.finish(.failure(failure)) }
     }
 
@@ -136,6 +137,20 @@ final class PeerConnections {
         self.timer = self.eventLoop.scheduleTask(deadline: deadline + .milliseconds(10)) { shared.value.expire() }
     }
 
+    /// When a call counts as slow.
+    private func slowAt(_ call: PeerCall) -> NIODeadline {
+        guard call.mayBeHedged else { return .distantFuture }
+        return call.started + .nanoseconds(Int64(clamping: self.lane.settings.health.hedgeDelay))
+    }
+
+    /// Tells the caller of a slow call so. Returns when to look at the call again.
+    private func look(_ call: PeerCall, _ now: NIODeadline) -> NIODeadline {
+        let slow = self.slowAt(call)
+        if slow > now { return min(slow, call.deadline) }
+        call.tellSlow(self.lane.settings.health)
+        return call.deadline
+    }
+
     private func expire() {
         self.timer = nil
         self.timerAt = .distantFuture
@@ -148,7 +163,7 @@ final class PeerConnections {
             if call.deadline <= now {
                 call.finish(.failure(.deadlineExceeded))
             } else {
-                next = min(next, call.deadline)
+                next = min(next, self.look(call, now))
                 rest.append(call)
             }
         }
@@ -156,10 +171,11 @@ final class PeerConnections {
         for connection in Array(self.busy.values) {
             guard let call = connection.call else { continue }
             if call.deadline <= now {
+                self.lane.judge(call, .timedOut)
                 call.finish(.failure(.deadlineExceeded))
                 connection.close()
             } else {
-                next = min(next, call.deadline)
+                next = min(next, self.look(call, now))
             }
         }
         for connection in self.idle {

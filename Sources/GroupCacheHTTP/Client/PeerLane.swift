@@ -11,8 +11,8 @@ final class PeerLane: PeerCarrier {
         let dialect: Dialect
         let client: HTTPPool.Configuration.Client
         let maximumValueSize: Int
-        let credentials: Credentials
         let standing: PeerStanding
+        let credentials: Credentials
 
         var health: PeerHealth { self.standing.health }
         var ring: UInt64? { self.standing.ring }
@@ -39,6 +39,12 @@ final class PeerLane: PeerCarrier {
 
     /// How many calls are under way: what a getter that has several lanes goes by.
     var busy: Int { self.calls.load(ordering: .relaxed) }
+    /// Tells the peer's health how a call ended.
+    func judge(_ call: PeerCall, _ outcome: PeerHealth.Outcome) {
+        guard let admission = call.admission, !call.isFinished else { return }
+        self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
+    }
+
     func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Takes over a call that another transport cannot carry.

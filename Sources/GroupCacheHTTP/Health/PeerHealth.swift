@@ -76,6 +76,12 @@ final class PeerHealth: Sendable {
     /// Whether the breaker is closed.
     var isUp: Bool { self.word.load(ordering: .relaxed) & 1 == 1 }
 
+    /// What ``admit()`` gives out while the breaker is closed; `nil`: it is not.
+    var ticket: Breaker.Ticket? {
+        let word = self.word.load(ordering: .relaxed)
+        return word & 1 == 1 ? Breaker.Ticket(closed: UInt32(truncatingIfNeeded: word >> 1)) : nil
+    }
+
     /// Whether ``admit()`` would let a request through now, if only as a probe. For walking a ring's order of preference; takes nothing.
     var isAvailable: Bool {
         if self.isUp { return true }
@@ -128,6 +134,18 @@ final class PeerHealth: Sendable {
             case .unreachable:
                 state.note { $0.failed(ticket, now, weight: self.settings.consecutiveFailures) }
             }
+        }
+    }
+
+    /// Some requests over a link were answered, one of them after `latency` nanoseconds. What a link says of the peer's life it says itself.
+    func learn(_ latency: UInt64, requests: Int) {
+        let now = self.clock()
+        self.state.withLockedValue { state in
+            for _ in 0..<requests {
+                state.hedges.earn()
+                state.retries.earn()
+            }
+            state.latency.record(latency, now)
         }
     }
 

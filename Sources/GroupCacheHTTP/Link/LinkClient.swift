@@ -16,6 +16,7 @@ final class LinkClient: ChannelInboundHandler {
         case closed
     }
 
+    private static let sample = 8
     /// A message is sent before it gets larger than this.
     private static let writeAhead = 131_072
     /// How long nothing may come while something is awaited before the peer is asked whether it lives, and how long it may take to say so.
@@ -40,6 +41,7 @@ final class LinkClient: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
     private var isDraining = false
+    private var answers: UInt64 = 0
     private var closesWhenDone = false
     private var end = LinkDialer.End.lost(nil)
 
@@ -294,11 +296,21 @@ final class LinkClient: ChannelInboundHandler {
                 call.answer(index, self.outcome(reply, bytes))
             }
             if self.slots[reply.id] == nil { call.close() }
-        } else if reply.status == .tooLarge {
+        } else if reply.status == .tooLarge || reply.status == .forbidden {
+            // A link keeps the right that it was opened with; a request of its own shows the token of now.
             self.lane.http.take(call)
         } else {
+            self.learn(call)
             call.finish(self.outcome(reply, bytes))
         }
+    }
+
+    /// One answer in eight teaches the peer's health how fast it is: enough for a 95th percentile, and the budgets count them eightfold.
+    private func learn(_ call: PeerCall) {
+        self.answers &+= 1
+        guard self.answers % UInt64(Self.sample) == 0 else { return }
+        let latency = (self.lastRead - call.started).nanoseconds
+        self.settings.health.learn(UInt64(clamping: latency), requests: Self.sample)
     }
 
     private func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>) -> PeerCall.Outcome {
@@ -357,15 +369,12 @@ final class LinkClient: ChannelInboundHandler {
                 self.writer.payload.writeLinkCancel(id)
                 return true
             }
-            if !pending.hasToldSlow, !pending.isMany, pending.call.isIdempotent, pending.call.started <= slow {
-                pending.hasToldSlow = true
-                hedged.append(pending.call)
-            }
+            if pending.call.started <= slow, pending.call.mayBeHedged { hedged.append(pending.call) }
             return false
         }
         self.flush()
         for pending in late { pending.fail(.deadlineExceeded) }
-        for call in hedged where !call.isFinished && self.settings.health.mayHedge() { call.tellSlow() }
+        for call in hedged { call.tellSlow(self.settings.health) }
     }
 
     // MARK: Closing

@@ -34,6 +34,7 @@ final class LinkDialer {
     private var waiting = CircularBuffer<PeerCall>()
     private var backoff = LinkBackoff()
     private var retry: Scheduled<Void>?
+    private var isWatching = false
 
     init(_ lane: LinkLane) { self.lane = lane }
 
@@ -72,6 +73,30 @@ final class LinkDialer {
                 LinkPending(call).fail(PeerConnections.overloaded)
             }
         }
+        self.watch()
+    }
+
+    /// While requests wait for the link, or for room in it, somebody has to see to it that none waits beyond its time.
+    private func watch() {
+        guard !self.isWatching, !self.waiting.isEmpty else { return }
+        self.isWatching = true
+        let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
+        self.lane.eventLoop.scheduleTask(in: .milliseconds(5)) { shared.value.sweep() }
+    }
+
+    private func sweep() {
+        self.isWatching = false
+        let now = NIODeadline.now()
+        let slow = now - .nanoseconds(Int64(clamping: self.health.hedgeDelay))
+        let calls = self.waiting
+        self.waiting = CircularBuffer()
+        var late: [PeerCall] = []
+        for call in calls where !call.isFinished {
+            if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
+        }
+        for call in late { LinkPending(call).fail(.deadlineExceeded) }
+        for call in self.waiting where call.started <= slow { call.tellSlow(self.health) }
+        self.watch()
     }
 
     /// Sends what was held; ``LinkClient`` gives back what it has no room for.

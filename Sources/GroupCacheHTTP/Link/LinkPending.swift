@@ -3,8 +3,6 @@ internal import GroupCache
 /// A request that was sent over a link and is not answered yet.
 struct LinkPending {
     let call: PeerCall
-    /// Whether its caller has been told that the peer is slow.
-    var hasToldSlow = false
     /// Of a request for many keys: which of them have been answered, so that no peer can answer one twice.
     private var answered: [Bool]
     private(set) var open: Int

@@ -19,6 +19,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private static let writeAhead = 262_144
 
     let core: PoolCore
+    /// Whether the peer may set, remove and reload.
+    let mayChange: Bool
     let loop: LoopContext
     let replies: LinkReplies
     var context: ChannelHandlerContext?
@@ -35,7 +37,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
 
-    init(core: PoolCore, loop: LoopContext) {
+    init(core: PoolCore, loop: LoopContext, mayChange: Bool) {
+        self.mayChange = mayChange
         self.core = core
         self.loop = loop
         self.replies = LinkReplies()

@@ -113,7 +113,13 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 
-    /// Where to ask for `key`: its owner and the node after it, unless that is this node. O(1) expected; does not block.
+    /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.
+    public func pickOwner(of key: Key) -> (any PeerGetter)? {
+        self.core.members.withLockedValue { $0 }.owner(of: key.bytes.span)
+    }
+
+    /// Where to ask for `key`: its owner, or who stands in for it, and the node after that, unless it is this one. O(1) expected; does not
+    /// block. A node that is not to be reached is passed over in well under a microsecond.
     public func pickPeer(for key: Key) -> PeerRoute {
         self.core.members.withLockedValue { $0 }.route(key.bytes.span)
     }

@@ -18,10 +18,34 @@ final class Members: Sendable {
         self.selfIndex = selfIndex
     }
 
+    /// The node that owns `key`; `nil`: this one.
+    func owner(of key: Span<UInt8>) -> HTTPGetter? {
+        self.ring.ownerAndNext(of: key).flatMap { self.getters[$0.owner] }
+    }
+
     /// Whom to ask for `key`.
     func route(_ key: Span<UInt8>) -> PeerRoute {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), let getter = self.getters[owner] else { return .local }
-        return PeerRoute(owner: getter, next: next.flatMap { self.getters[$0] })
+        guard let next else { return PeerRoute(owner: getter.isUp ? getter : nil) }
+        guard getter.isUp, self.getters[next]?.isUp ?? true else { return self.detour(key) }
+        return PeerRoute(owner: getter, next: self.getters[next])
+    }
+
+    /// The first two nodes that can be reached, in the key's order of preference. Every node that sees the same ones down comes to the same, so
+    /// that the keys of a dead node are loaded by one other node each. This node ends the search: what it would ask for it can load.
+    private func detour(_ key: Span<UInt8>) -> PeerRoute {
+        var route = PeerRoute(owner: nil)
+        for member in self.ring.preference(of: key) {
+            guard let getter = self.getters[member] else { break }
+            guard getter.isUp else { continue }
+            guard route.owner != nil else {
+                route.owner = getter
+                continue
+            }
+            route.next = getter
+            break
+        }
+        return route
     }
 
     /// - Parameter old: whose getters, with their connections, are used again.

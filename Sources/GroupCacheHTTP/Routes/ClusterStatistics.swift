@@ -59,6 +59,7 @@ extension GroupStatistics {
             ("localLoads", \.localLoads), ("localLoadErrors", \.localLoadErrors), ("peerLoads", \.peerLoads), ("peerErrors", \.peerErrors),
             ("serverRequests", \.serverRequests), ("negativeHits", \.negativeHits), ("staleHits", \.staleHits), ("refreshes", \.refreshes),
             ("notModified", \.notModified), ("supersededLoads", \.supersededLoads),
+            ("overloads", \.overloads), ("runningLoads", \.runningLoads), ("queuedLoads", \.queuedLoads), ("waiters", \.waiters),
         ]
     }
 

@@ -44,7 +44,7 @@ struct Status: Sendable {
             }
         self.init(code, error.message, subject)
         self.error = error.code.description
-        if code == 503 { self.retryAfter = max(1, (error.retryAfter?.milliseconds ?? 1_000) / 1_000) }
+        if code == 503 { self.retryAfter = max(1, ((error.retryAfter?.milliseconds ?? 1_000) + 999) / 1_000) }
     }
 
     init(_ refusal: Refusal) {

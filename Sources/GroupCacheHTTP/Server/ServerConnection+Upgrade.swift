@@ -6,13 +6,16 @@ internal import Synchronization
 extension ServerConnection {
     /// Whether the request asks for a link, and is to get one.
     func asksForLink(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
-        head.linkKey != nil && head.path.count == self.core.basePath.utf8.count
+        // A page in a browser may open WebSockets to anywhere, but cannot keep the browser from saying whose page it is: peers have no origin.
+        head.linkKey != nil && head.origin == nil && head.path.count == self.core.basePath.utf8.count
             && bytes.hasPrefix(self.core.basePath, at: head.path.lowerBound)
             && head.body == .length(0)
     }
 
     /// Answers, and hands the connection over to a ``LinkServer``, with whatever has already come for it.
-    func upgrade(key: String) {
+    ///
+    /// - Parameter mayChange: whether the peer has proved that it may change something.
+    func upgrade(key: String, mayChange: Bool) {
         guard let context = self.context else { return }
         if self.isDraining {
             let status = Status(503, "this node is stopping", .request)
@@ -25,7 +28,7 @@ extension ServerConnection {
         // From here on this handler is not to touch the channel, nor the count of connections, which the link takes over.
         self.phase = .closed
         self.loop.remove(self)
-        let link = LinkServer(core: self.core, loop: self.loop)
+        let link = LinkServer(core: self.core, loop: self.loop, mayChange: mayChange)
         do {
             try context.pipeline.syncOperations.addHandler(link, position: .after(self))
         } catch {

@@ -36,8 +36,9 @@ struct Node: Sendable {
             backgroundActivityLogger: logger
         )
         do {
+            var limits = OriginLimits()
             self.groups = try zip(settings.groups, tables).map { group, origin in
-                try Self.group(group, getter: origin.getter(client: client), pool: pool, logger: logger)
+                try Self.group(group, limits.limit(of: group.origin), getter: origin.getter(client: client), pool: pool, logger: logger)
             }
         } catch {
             client.shutdown { _ in }
@@ -72,11 +73,13 @@ struct Node: Sendable {
 
     private static func group(
         _ settings: GroupSpecification,
+        _ limit: LoadLimit?,
         getter: any Getter<OriginValue>,
         pool: HTTPPool,
         logger: Logger
     ) throws(GroupCacheError) -> Group<OriginValue> {
         var configuration = GroupConfiguration()
+        configuration.loads = limit
         configuration.eviction = settings.eviction
         configuration.ttl = settings.ttl
         configuration.staleIfError = settings.staleIfError

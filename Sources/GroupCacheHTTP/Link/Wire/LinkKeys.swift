@@ -22,25 +22,32 @@ struct LinkKeys: Hashable, Sendable {
     /// - Parameter bytes: the message that the request was read from.
     mutating func next(_ bytes: Span<UInt8>) -> Range<Int>? {
         guard self.count > 0 else { return nil }
+        if let (key, rest) = self.first(bytes) {
+            self.count -= 1
+            self.fields = rest
+            return key
+        }
+        // The reader has been over these bytes: only other bytes than those can bring one here.
+        self.count = 0
+        return nil
+    }
+
+    /// The first key, and where the others are.
+    private func first(_ bytes: Span<UInt8>) -> (key: Range<Int>, rest: LinkSlice)? {
         let range = self.fields.range
         guard range.upperBound <= bytes.count else { return nil }
         var cursor = LinkCursor(range)
         do throws(LinkFault) {
             while !cursor.isAtEnd {
                 let tag = try cursor.varint(bytes)
-                guard tag != LinkTag.requestKeys else {
+                if tag == LinkTag.requestKeys {
                     let key = try cursor.bytes(bytes)
-                    self.count -= 1
-                    self.fields = LinkSlice(cursor.index..<cursor.end)
-                    return key
+                    return (key, LinkSlice(cursor.index..<cursor.end))
                 }
                 // Other fields may lie between the keys.
                 try cursor.skip(tag, known: 0, bytes)
             }
-        } catch {
-            // The reader has been over these bytes: only other bytes than those can bring one here.
-        }
-        self.count = 0
+        } catch {}
         return nil
     }
 }

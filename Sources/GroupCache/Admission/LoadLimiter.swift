@@ -1,0 +1,71 @@
+internal import NIOCore
+
+/// How many loads run, and which ones wait for their turn: a value, without locks, tasks or clocks.
+///
+/// The queue is first in, first out; whoever gives up leaves it at once. Every event is O(1) amortised.
+struct LoadLimiter<Waiter: Sendable>: Sendable {
+    private let runningLimit: Int
+    private let queueLimit: Int
+    private(set) var running = 0
+    private var waiters: [UInt64: Waiter] = [:]
+    /// In order of arrival, among them some that have left.
+    private var order = CircularBuffer<UInt64>()
+
+    init(running: Int, queued: Int) {
+        self.runningLimit = running
+        self.queueLimit = queued
+    }
+
+    /// How many wait.
+    var queued: Int { self.waiters.count }
+    /// Memory that waiting takes, in ids: bounded by a multiple of ``queued``.
+    var footprint: Int { self.order.count }
+
+    enum Entry: Hashable {
+        case run
+        case queued
+        case refused
+    }
+
+    /// Begins a load if there is room and nobody has waited for longer.
+    mutating func tryEnter() -> Bool {
+        guard self.running < self.runningLimit, self.waiters.isEmpty else { return false }
+        self.running += 1
+        return true
+    }
+
+    /// Begins a load, or makes it wait.
+    mutating func enter(_ id: UInt64, _ waiter: Waiter) -> Entry {
+        if self.tryEnter() { return .run }
+        guard self.waiters.count < self.queueLimit else { return .refused }
+        self.waiters[id] = waiter
+        self.order.append(id)
+        return .queued
+    }
+
+    /// Takes out one that no longer wants to wait. `nil`: its turn has come before, or it never waited.
+    mutating func leave(_ id: UInt64) -> Waiter? {
+        guard let waiter = self.waiters.removeValue(forKey: id) else { return nil }
+        // With an origin that is stuck, callers come and go and nothing is ever taken from the front.
+        if self.order.count > 2 * self.waiters.count + 32 {
+            let waiters = self.waiters
+            self.order = CircularBuffer(self.order.lazy.filter { waiters[$0] != nil })
+        }
+        return waiter
+    }
+
+    /// Ends a load, or lends its place. Returns whose turn it is now: that load counts as running already.
+    mutating func exit() -> Waiter? {
+        self.running -= 1
+        guard self.running < self.runningLimit else { return nil }
+        while let id = self.order.popFirst() {
+            guard let waiter = self.waiters.removeValue(forKey: id) else { continue }
+            self.running += 1
+            return waiter
+        }
+        return nil
+    }
+
+    /// Goes on with a load that had lent its place, whether or not there is room: it holds what others may wait for.
+    mutating func reenter() { self.running += 1 }
+}

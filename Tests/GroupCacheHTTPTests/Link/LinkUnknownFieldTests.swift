@@ -1,0 +1,66 @@
+import GroupCache
+import NIOCore
+import Testing
+
+@testable import GroupCacheHTTP
+
+/// Fields of later versions: a reader of this one steps over them, wherever they stand.
+@Suite struct LinkUnknownFieldTests {
+    /// Of each type that is skipped: the lowest unknown number of all three kinds of message, and the highest there is.
+    static let fields: [[UInt8]] = [
+        [0x58, 0x01], [0x58, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], [0x59, 1, 2, 3, 4, 5, 6, 7, 8],
+        [0x5A, 0], [0x5A, 3, 0x12, 0x52, 0x80], [0x5D, 1, 2, 3, 4],
+        [0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 0], [0xFA, 0xFF, 0xFF, 0xFF, 0x0F, 1, 7], [0xD8, 0x80, 0x80, 0x00, 0],
+    ]
+
+    @Test("Unknown fields are stepped over between those of a message", arguments: fields)
+    func inMessage(field: [UInt8]) throws {
+        let contents = LinkSamples.short
+        let message = contents.reduce(into: field) { $0 += LinkContent.write([$1]) + field }
+        #expect(try LinkContent.result(message).get() == contents)
+    }
+
+    @Test("Unknown fields are stepped over between those of a request", arguments: fields)
+    func inRequest(field: [UInt8]) throws {
+        let known: [[UInt8]] = [
+            [0x08, 9], [0x10, 1], [0x1A, 1, 65], [0x20, 5], [0x28, 2], [0x32, 1, 66], [0x38, 7], [0x42, 1, 67], [0x4A, 1, 68],
+        ]
+        let body = known.reduce(into: field) { $0 += $1 + field }
+        let message = [0x0A, 0, 0x0A, 0, 0x12] + Self.length(body) + body
+        var request = LinkContent.Request(id: 9, group: 1, key: [65], timeout: 5, verb: .set, value: [66], ttl: 7)
+        request.traceparent = "C"
+        request.tracestate = "D"
+        #expect(try LinkContent.result(message).get().last == .request(request))
+    }
+
+    @Test("Unknown and known fields are stepped over between keys", arguments: fields)
+    func betweenKeys(field: [UInt8]) throws {
+        let known: [[UInt8]] = [[0x52, 1, 65], [0x08, 9], [0x52, 0], [0x52, 2, 0x52, 0x52], [0x20, 5]]
+        let body = known.reduce(into: field) { $0 += $1 + field }
+        let message = [0x0A, 0, 0x12] + Self.length(body) + body
+        let request = LinkContent.Request(id: 9, timeout: 5, keys: [[65], [], [0x52, 0x52]])
+        #expect(try LinkContent.result(message).get().last == .request(request))
+    }
+
+    @Test("Unknown fields are stepped over between those of a reply", arguments: fields)
+    func inReply(field: [UInt8]) throws {
+        let known: [[UInt8]] = [[0x08, 9], [0x10, 1], [0x1A, 1, 65], [0x20, 5], [0x28, 2], [0x30, 6], [0x38, 7], [0x42, 1, 67]]
+        let body = known.reduce(into: field) { $0 += $1 + field }
+        let message = [0x1A] + Self.length(body) + body
+        let reply = LinkContent.Reply(
+            id: 9,
+            status: .notFound,
+            value: [65],
+            ttl: 5,
+            version: 2,
+            retryAfter: 6,
+            index: 7,
+            message: "C"
+        )
+        #expect(try LinkContent.result(message).get() == [.reply(reply)])
+    }
+
+    private static func length(_ body: [UInt8]) -> [UInt8] {
+        body.count < 128 ? [UInt8(body.count)] : [UInt8(body.count & 127) | 0x80, UInt8(body.count >> 7)]
+    }
+}

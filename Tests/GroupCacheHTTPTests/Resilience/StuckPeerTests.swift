@@ -1,0 +1,120 @@
+import GroupCache
+import NIOCore
+import Testing
+
+@testable import GroupCacheHTTP
+
+/// What a bad peer costs those who ask it, over real sockets.
+@Suite("Peers that are stuck or break off", .timeLimit(.minutes(1)), .serialized)
+struct StuckPeerTests {
+    /// Gets one key after another; returns the values, and how long the slowest took.
+    private static func get(_ group: Group<String>, _ keys: Range<Int>) async throws -> (values: Set<String>, slowest: Duration) {
+        var values: Set<String> = []
+        var slowest = Duration.zero
+        for number in keys {
+            let start = ContinuousClock.now
+            values.insert(try await group.get("key-\(number)"))
+            slowest = max(slowest, ContinuousClock.now - start)
+        }
+        return (values, slowest)
+    }
+
+    /// A group that owns nothing: the peer owns every key, and what the peer does not answer the getter does.
+    private func withGroup(
+        _ peer: ScriptedPeer,
+        links: HTTPPool.Configuration.Client.Links,
+        configure: (inout HTTPPool.Configuration.Client) -> Void = { _ in },
+        _ body: (Group<String>) async throws -> Void
+    ) async throws {
+        var configuration = HTTPPool.Configuration()
+        configuration.listen = nil
+        configuration.peers = [HTTPPool.Peer(peer.url)]
+        configuration.client.links = links
+        configure(&configuration.client)
+        let pool = try HTTPPool(configuration: configuration)
+        let group = try Group<String>("g", capacity: .mebibytes(1), peers: pool) { _, _ in "from the getter" }
+        try await body(group)
+        try pool.setPeers([])
+        try await peer.close()
+    }
+
+    @Test(
+        "a peer that falls silent: the first gets wait for a second at most, later ones no more than 50 ms, none fails; it is asked again when it is back",
+        arguments: [ScriptedPeer.Manner.accepts, .opensLinks],
+        [HTTPPool.Configuration.Client.Links.automatic, .never]
+    )
+    func silence(_ manner: ScriptedPeer.Manner, _ links: HTTPPool.Configuration.Client.Links) async throws {
+        let peer = try await ScriptedPeer(manner)
+        try await self.withGroup(peer, links: links) {
+            $0.requestTimeout = .milliseconds(800)
+        } _: { group in
+            // Many callers at once, as there would be.
+            let start = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Set<String>.self) { tasks in
+                for caller in 0..<16 { tasks.addTask { try await Self.get(group, caller..<caller + 1).values } }
+                for try await values in tasks { #expect(values == ["from the getter"]) }
+            }
+            #expect(ContinuousClock.now - start < .milliseconds(1_500))
+            let later = try await Self.get(group, 100..<1_100)
+            #expect(later.values == ["from the getter"])
+            #expect(later.slowest < .milliseconds(50))
+            peer.manner = .answers
+            let recovery = ContinuousClock.now
+            var number = 10_000
+            while try await group.get("key-\(number)") != "from the peer" {
+                try #require(ContinuousClock.now - recovery < .seconds(4))
+                number += 1
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            let after = try await Self.get(group, 20_000..<20_100)
+            #expect(after.values == ["from the peer"])
+        }
+    }
+
+    @Test(
+        "a peer that breaks off in the middle of a frame or a body: no get fails, and it is asked again when it is well",
+        arguments: [HTTPPool.Configuration.Client.Links.automatic, .never]
+    )
+    func breaksOff(_ links: HTTPPool.Configuration.Client.Links) async throws {
+        let peer = try await ScriptedPeer(.breaksOff)
+        try await self.withGroup(peer, links: links) { group in
+            let during = try await Self.get(group, 0..<200)
+            #expect(during.values == ["from the getter"])
+            #expect(peer.requests > 0)
+            #expect(peer.requests < 100, "it is left alone after a few")
+            peer.manner = .answers
+            let recovery = ContinuousClock.now
+            var number = 10_000
+            while try await group.get("key-\(number)") != "from the peer" {
+                try #require(ContinuousClock.now - recovery < .seconds(4))
+                number += 1
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+    }
+
+    @Test("a peer whose getter is stuck lives: it is not taken for dead, and its callers wait for their deadline")
+    func stuckGetter() async throws {
+        let peer = try await ScriptedPeer(.pings)
+        try await self.withGroup(peer, links: .automatic) {
+            $0.requestTimeout = .milliseconds(1_500)
+        } _: { group in
+            let start = ContinuousClock.now
+            let first = try await group.get("a")
+            #expect(first == "from the getter")
+            #expect(ContinuousClock.now - start >= .milliseconds(1_400))
+            peer.manner = .answers
+            let second = try await group.get("b")
+            #expect(second == "from the peer")
+        }
+    }
+
+    @Test("a peer that refuses links is asked by GET")
+    func refusesLinks() async throws {
+        let peer = try await ScriptedPeer(.refusesLinks)
+        try await self.withGroup(peer, links: .automatic) { group in
+            let values = try await Self.get(group, 0..<20).values
+            #expect(values == ["from the peer"])
+        }
+    }
+}
