@@ -146,3 +146,35 @@ if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
         return !packages.contains { location.hasSuffix("/\($0).git") }
     }
 }
+
+// The fuzzers of Tests/Fuzz: the decoders by themselves, so that little has to be built, and only they are instrumented.
+// For Tests/Fuzz/run.
+if Context.environment["GROUPCACHE_FUZZ"] == "1" {
+    let fuzzing = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])]
+    let packages: Set<String> = ["swift-nio", "swift-log", "swift-metrics", "swift-distributed-tracing"]
+    package.products = []
+    package.targets.removeAll { $0.name != "GroupCache" }
+    package.targets += [
+        .target(
+            name: "GroupCacheHTTP",
+            dependencies: ["GroupCache", nio("NIOCore")],
+            sources: [
+                "Codec", "Link/Wire", "Link/LinkHandshake.swift", "Link/WebSocketReader.swift", "Link/WebSocketWriter.swift",
+                "Link/WebSocketOpcode.swift", "Link/WebSocketCloseCode.swift",
+            ],
+            swiftSettings: fuzzing
+        ),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: ["GroupCache", "GroupCacheHTTP", nio("NIOCore")],
+            path: "Tests/Fuzz/Drivers",
+            swiftSettings: fuzzing,
+            // Not gold, the default: it fails over the debug information of the fuzzer.
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
+        ),
+    ]
+    package.dependencies.removeAll { dependency in
+        guard case .sourceControl(_, let location, _) = dependency.kind else { return true }
+        return !packages.contains { location.hasSuffix("/\($0).git") }
+    }
+}

@@ -71,70 +71,6 @@ import Testing
         #expect(old.closes && old.minorVersion == 0)
     }
 
-    /// What comes of a stream of requests: each head, each body, or the refusal that ends it.
-    private func requests(_ pieces: [[UInt8]]) -> [String] {
-        var parser = RequestParser(limits: .init(headSize: 2_048, targetSize: 512, headerCount: 8))
-        var input = ByteBuffer()
-        var body = ByteBuffer()
-        var decoder: BodyDecoder?
-        var events: [String] = []
-        for piece in pieces {
-            input.writeBytes(piece)
-            do throws(Refusal) {
-                while true {
-                    if decoder == nil {
-                        let bytes = input
-                        if bytes.readableBytes == 0 { break }
-                        guard let head = try parser.parse(bytes.readableBytesUInt8Span) else { break }
-                        events.append("\(head)")
-                        input.moveReaderIndex(forwardBy: head.length)
-                        body = ByteBuffer()
-                        decoder = try BodyDecoder(head.body, limit: 300)
-                    }
-                    guard try decoder?.decode(&input, into: &body) == true else { break }
-                    events.append(String(buffer: body))
-                    decoder = nil
-                }
-            } catch {
-                return events + ["\(error)"]
-            }
-        }
-        return events
-    }
-
-    private func responses(_ pieces: [[UInt8]]) -> [String] {
-        var parser = ResponseParser(headSize: 2_048, headerCount: 8)
-        var input = ByteBuffer()
-        var body = ByteBuffer()
-        var decoder: BodyDecoder?
-        var events: [String] = []
-        for piece in pieces {
-            input.writeBytes(piece)
-            do throws(Refusal) {
-                while true {
-                    if decoder == nil {
-                        let bytes = input
-                        guard let head = try parser.parse(bytes.readableBytesUInt8Span) else { break }
-                        events.append("\(head)")
-                        input.moveReaderIndex(forwardBy: head.length)
-                        body = ByteBuffer()
-                        if let length = head.body {
-                            decoder = try BodyDecoder(length, limit: 300)
-                        } else {
-                            decoder = BodyDecoder(untilCloseWithin: 300)
-                        }
-                    }
-                    guard try decoder?.decode(&input, into: &body) == true else { break }
-                    events.append(String(buffer: body))
-                    decoder = nil
-                }
-            } catch {
-                return events + ["\(error)"]
-            }
-        }
-        return events
-    }
-
     /// Valid, broken and mutated streams give the same events however they are cut, and never more than that: no crash, no hang.
     @Test func theResultDoesNotDependOnTheSplit() {
         let seed = UInt64.random(in: 0...UInt64.max)
@@ -167,10 +103,10 @@ import Testing
                 rest = rest.dropFirst(count)
             }
             let bytewise = stream.map { [$0] }
-            #expect(self.requests([stream]) == self.requests(pieces), "seed \(seed)")
-            #expect(self.requests([stream]) == self.requests(bytewise), "seed \(seed)")
-            #expect(self.responses([stream]) == self.responses(pieces), "seed \(seed)")
-            #expect(self.responses([stream]) == self.responses(bytewise), "seed \(seed)")
+            #expect(HTTPEvents.requests([stream]) == HTTPEvents.requests(pieces), "seed \(seed)")
+            #expect(HTTPEvents.requests([stream]) == HTTPEvents.requests(bytewise), "seed \(seed)")
+            #expect(HTTPEvents.responses([stream]) == HTTPEvents.responses(pieces), "seed \(seed)")
+            #expect(HTTPEvents.responses([stream]) == HTTPEvents.responses(bytewise), "seed \(seed)")
         }
     }
 

@@ -19,6 +19,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let links: [LinkLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
+    private let isClosed = Atomic(false)
 
     /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
@@ -108,7 +109,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             lane.take(call)
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
-            call.finish(.failure(LinkDialer.isDown))
+            call.finish(.failure(self.isClosed.load(ordering: .relaxed) ? LinkDialer.isGone : LinkDialer.isDown))
         } else {
             lane.enqueue(call)
         }
@@ -147,6 +148,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
+        self.isClosed.store(true, ordering: .relaxed)
         for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }
@@ -176,7 +178,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private func probeIfDue() {
         guard case .probe(let ticket) = self.standing.health.admit() else { return }
         if let link = self.links.first, !link.isRefused(.now()) {
-            self.standing.health.record(.withdrawn, ticket, started: self.standing.health.now)
+            // The link tells by itself when it is open, or is lost again; the ticket keeps other callers from probing meanwhile.
             return link.probe()
         }
         let probe = PeerProbe(self.standing.health, ticket)

@@ -1,6 +1,7 @@
 internal import GroupCache
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 /// The connections of one loop to one peer, and the calls that wait for one. Used on its loop only.
 final class PeerConnections {
@@ -121,7 +122,8 @@ final class PeerConnections {
             return self.connectIfNeeded()
         }
         // Nobody is connected: a dead peer must not cost each of its callers a timeout of its own.
-        self.lane.settings.health.lost()
+        let standing = self.lane.settings.standing
+        if standing.links.load(ordering: .relaxed) <= 0 { standing.health.lost() }
         while let call = self.waiting.popFirst() { call.finish(.failure(failure)) }
     }
 

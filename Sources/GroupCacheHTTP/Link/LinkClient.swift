@@ -19,10 +19,13 @@ final class LinkClient: ChannelInboundHandler {
     private static let sample = 8
     /// A message is sent before it gets larger than this.
     private static let writeAhead = 131_072
-    /// How long nothing may come while something is awaited before the peer is asked whether it lives, and how long it may take to say so.
-    /// Together less than a second. A peer with a slow getter answers pings at once.
+    /// While something is awaited and nothing comes, the peer is asked whether it lives: first after what its answers usually take, then ever
+    /// less often, up to this; and how long it may take to say so. Together less than a second. A peer with a slow getter answers pings at
+    /// once.
     private static let silence = TimeAmount.milliseconds(250)
     private static let patience = TimeAmount.milliseconds(600)
+    /// How long a peer that is well may take for a pong; generous, for the machine may be busy.
+    private static let pongTime = TimeAmount.milliseconds(30)
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
     private static let idleTime = TimeAmount.seconds(5)
 
@@ -38,6 +41,8 @@ final class LinkClient: ChannelInboundHandler {
     private var groups: [String] = []
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var pingSent: NIODeadline?
+    /// Pings since the last reply.
+    private var pings: Int64 = 0
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
     private var isDraining = false
@@ -249,6 +254,7 @@ final class LinkClient: ChannelInboundHandler {
     // MARK: Replies
 
     private func receive(_ message: WebSocketReader.Message) throws(WebSocketCloseCode) {
+        if !self.settings.health.isUp { self.dialer.proved() }
         switch message.opcode {
         case .binary:
             var reader = LinkReader()
@@ -288,6 +294,7 @@ final class LinkClient: ChannelInboundHandler {
             guard pending.take(index) else { return (false, nil) }
             return (!pending.isMany || pending.open == 0, pending.call)
         }
+        self.pings = 0
         guard let taken, let call = taken else { return }
         if case .many = call.kind {
             if reply.status == .tooLarge {
@@ -296,8 +303,7 @@ final class LinkClient: ChannelInboundHandler {
                 call.answer(index, self.outcome(reply, bytes))
             }
             if self.slots[reply.id] == nil { call.close() }
-        } else if reply.status == .tooLarge || reply.status == .forbidden {
-            // A link keeps the right that it was opened with; a request of its own shows the token of now.
+        } else if reply.status == .tooLarge {
             self.lane.http.take(call)
         } else {
             self.learn(call)
@@ -349,18 +355,36 @@ final class LinkClient: ChannelInboundHandler {
         }
         if let pingSent {
             if now >= pingSent + Self.patience { return self.abort() }
-        } else if now >= self.lastRead + (self.slots.count > 0 ? Self.silence : Self.idleTime) {
-            self.pingSent = now
-            self.sendControl(.ping, ByteBuffer())
+        } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
+            self.ping()
         }
         if self.slots.count > 0 { self.sweep(now) }
         let isAwaiting = self.slots.count > 0 || self.pingSent != nil
         self.arm(isAwaiting ? now + self.pace : self.lastRead + Self.idleTime)
     }
 
+    /// How long nothing may come before the next ping.
+    private var quiet: TimeAmount {
+        let usual = Int64(clamping: self.settings.health.hedgeDelay) << min(self.pings, 16)
+        return min(Self.silence, .nanoseconds(usual))
+    }
+
+    /// Asks the peer whether it lives.
+    func ping() {
+        self.pingSent = .now()
+        self.pings += 1
+        self.sendControl(.ping, ByteBuffer())
+        self.arm(.now() + self.pace)
+    }
+
     /// Looks at every request: some are past their time, others want a second opinion.
+    ///
+    /// Those want it only when the peer does not answer pings either. If it does, its getter is at work, and asking another node would make a
+    /// second one do the same work: a hot missing key with a slow origin would be loaded twice.
     private func sweep(_ now: NIODeadline) {
-        let slow = now - .nanoseconds(Int64(clamping: self.settings.health.hedgeDelay))
+        let delay = TimeAmount.nanoseconds(Int64(clamping: self.settings.health.hedgeDelay))
+        let slow = now - delay
+        let isSilent = self.pingSent.map { now >= $0 + max(delay, Self.pongTime) } ?? false
         var late: [LinkPending] = []
         var hedged: [PeerCall] = []
         self.slots.sweep { id, pending in
@@ -369,7 +393,7 @@ final class LinkClient: ChannelInboundHandler {
                 self.writer.payload.writeLinkCancel(id)
                 return true
             }
-            if pending.call.started <= slow, pending.call.mayBeHedged { hedged.append(pending.call) }
+            if isSilent, pending.call.started <= slow, pending.call.mayBeHedged { hedged.append(pending.call) }
             return false
         }
         self.flush()

@@ -63,6 +63,7 @@ final class LinkDialer {
     }
 
     static let isDown = GroupCacheError(.peerFailed, "there is no link to the peer")
+    static let isGone = GroupCacheError(.shutDown, "the peer is gone")
 
     /// Keeps requests until they can be sent.
     func hold(_ calls: some Collection<PeerCall>) {
@@ -125,7 +126,9 @@ final class LinkDialer {
     func probe() {
         switch self.state {
         case .idle: self.connect()
-        case .connecting, .open, .down, .closed: break
+        // Only what went by GET has failed: the link, which pings, knows better.
+        case .open: self.health.found()
+        case .connecting, .down, .closed: break
         }
     }
 
@@ -145,11 +148,17 @@ final class LinkDialer {
     func opened(_ client: LinkClient) {
         guard case .connecting = self.state else { return client.close(.normal) }
         self.state = .open(client)
-        self.backoff.reset()
         self.lane.refusedUntil.store(0, ordering: .relaxed)
         self.lane.settings.standing.links.wrappingAdd(1, ordering: .relaxed)
-        self.health.found()
+        // A peer that was down has to say more than yes: one that opens links and then is silent would cost its callers a second each time.
+        if self.health.isUp { self.backoff.reset() } else { client.ping() }
         self.release()
+    }
+
+    /// The peer, which was down, has said something over an open link.
+    func proved() {
+        self.backoff.reset()
+        self.health.found()
     }
 
     /// A link, or an attempt at one, is over. `client` is `nil` when there was not even a connection.

@@ -1,6 +1,5 @@
 internal import GroupCache
 internal import NIOCore
-internal import Synchronization
 
 /// From requests to replies.
 extension LinkServer {
@@ -22,12 +21,8 @@ extension LinkServer {
         let timeout = LinkTime.timeout(request.timeout)
         let trace = self.trace(of: request, bytes)
         switch request.verb {
-        case .set where !self.mayChange, .remove where !self.mayChange:
-            self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
-            self.writer.payload.writeLinkReply(id: request.id, status: .forbidden)
         case .get, .reload:
-            // From somebody who may not change anything it is an ordinary get.
-            let reload = request.verb == .reload && self.mayChange
+            let reload = request.verb == .reload
             let serve = { @Sendable () async -> LinkReplies.Reply.Content in
                 do throws(GroupCacheError) {
                     return .entry(try await group.serve(key, for: .peer, timeout: timeout, reload: reload))

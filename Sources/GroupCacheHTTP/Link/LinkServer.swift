@@ -19,8 +19,6 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private static let writeAhead = 262_144
 
     let core: PoolCore
-    /// Whether the peer may set, remove and reload.
-    let mayChange: Bool
     let loop: LoopContext
     let replies: LinkReplies
     var context: ChannelHandlerContext?
@@ -37,8 +35,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
 
-    init(core: PoolCore, loop: LoopContext, mayChange: Bool) {
-        self.mayChange = mayChange
+    init(core: PoolCore, loop: LoopContext) {
         self.core = core
         self.loop = loop
         self.replies = LinkReplies()

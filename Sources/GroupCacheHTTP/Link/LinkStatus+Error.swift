@@ -38,7 +38,7 @@ extension LinkStatus {
         case .badRequest: GroupCacheError(.badRequest, "the peer does not accept the request")
         case .shuttingDown: GroupCacheError(.shutDown, "the peer is stopping")
         case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
-        case .forbidden: GroupCacheError(.unauthorized, "the peer does not trust this node")
+        case .forbidden: GroupCacheError(.unauthorized, "the peer wants another token or certificate for this than it was shown")
         case .value, .tooLarge, .done, .unknown: GroupCacheError(.peerFailed, "the peer's answer is of no known kind")
         }
     }

@@ -220,7 +220,7 @@ struct Router {
     }
 
     /// The answer to a request that would change something, and proves no right to.
-    private func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
+    func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
         if self.mayChange(head, bytes) { return nil }
         self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
         return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded

@@ -97,10 +97,12 @@ extension ServerConnection {
     }
 
     func answer(_ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer) {
-        if let key = head.linkKey, self.asksForLink(head, bytes) {
-            return self.upgrade(key: bytes.string(key), mayChange: self.router.mayChange(head, bytes))
-        }
         var options = ReplyOptions(isHead: head.method == .head, closes: head.closes || self.isDraining)
+        if let key = head.linkKey, self.asksForLink(head, bytes) {
+            // A link is a peer's, which may change things, and its requests prove nothing more. Who may not is left to GET.
+            if let refusal = self.router.refuseChange(head, bytes) { return self.write(.failure(refusal), options) }
+            return self.upgrade(key: bytes.string(key))
+        }
         if let header = head.ifNoneMatch { options.ifNoneMatch = bytes.array(header) }
         switch self.router.answer(head, bytes, body: body, scratch: &self.loop.scratch) {
         case .now(let reply):

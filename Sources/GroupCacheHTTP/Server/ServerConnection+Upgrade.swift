@@ -13,9 +13,7 @@ extension ServerConnection {
     }
 
     /// Answers, and hands the connection over to a ``LinkServer``, with whatever has already come for it.
-    ///
-    /// - Parameter mayChange: whether the peer has proved that it may change something.
-    func upgrade(key: String, mayChange: Bool) {
+    func upgrade(key: String) {
         guard let context = self.context else { return }
         if self.isDraining {
             let status = Status(503, "this node is stopping", .request)
@@ -28,7 +26,7 @@ extension ServerConnection {
         // From here on this handler is not to touch the channel, nor the count of connections, which the link takes over.
         self.phase = .closed
         self.loop.remove(self)
-        let link = LinkServer(core: self.core, loop: self.loop, mayChange: mayChange)
+        let link = LinkServer(core: self.core, loop: self.loop)
         do {
             try context.pipeline.syncOperations.addHandler(link, position: .after(self))
         } catch {

@@ -90,6 +90,28 @@ struct PeerHealthTests {
         #expect(self.health.isUp)
     }
 
+    @Test("proof that the peer lives closes it at once, and what was asked before that says nothing any more")
+    func found() {
+        let old = self.health.ticket
+        self.health.lost()
+        #expect(self.health.ticket == nil)
+        self.health.found()
+        #expect(self.health.isUp)
+        for _ in 0..<100 { if let old { self.health.record(.unreachable, old, started: self.health.now) } }
+        #expect(self.health.isUp)
+        #expect(self.health.snapshot.opened == 1)
+    }
+
+    @Test("answers over a link earn their budgets together")
+    func learnsOfMany() {
+        while self.health.mayHedge() {}
+        self.health.learn(5_000_000, requests: 100)
+        var hedges = 0
+        while self.health.mayHedge() { hedges += 1 }
+        #expect(hedges == 5)
+        #expect(self.health.snapshot.p95 >= 5_000_000)
+    }
+
     @Test("hedges after the 95th percentile, within 1...50 ms; 20 ms while that is not known")
     func hedgeDelay() {
         #expect(self.health.hedgeDelay == 20 * Self.millisecond)

@@ -6,17 +6,23 @@ import Testing
 
 /// Messages with random damage. The fuzzer of Tests/Fuzz looks further; this is what runs with every test run.
 @Suite struct LinkMutationTests {
-    @Test("No damage makes the reader trap, and what it still reads is written and read the same", .timeLimit(.minutes(1)))
+    @Test(
+        "No damage makes the reader trap; what it still reads, a plain second reader does; it is written and read the same",
+        .timeLimit(.minutes(1))
+    )
     func mutations() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed of LinkMutationTests.mutations: \(seed)")
         var random = SeededGenerator(seed)
         let whole = LinkContent.write(LinkSamples.short)
+        let reference = LinkReference(limits: LinkLimits())
         var (read, refused) = (0, 0)
         for round in 0..<20_000 {
             var message = whole
             for _ in 0..<Int.random(in: 1...4, using: &random) { Self.damage(&message, &random) }
-            guard case .success(let contents) = LinkContent.result(message) else {
+            let result = LinkContent.result(message)
+            #expect((try? result.get()) == reference.read(message), "seed \(seed), round \(round)")
+            guard case .success(let contents) = result else {
                 refused += 1
                 continue
             }

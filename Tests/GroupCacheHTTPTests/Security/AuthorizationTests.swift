@@ -1,7 +1,5 @@
 import GroupCache
 import NIOCore
-import NIOPosix
-import Synchronization
 import Testing
 
 @testable import GroupCacheHTTP
@@ -105,36 +103,25 @@ import Testing
         }
     }
 
-    @Test("over a link that was opened without a token a peer reads, and changes things once it has one, without a new link")
-    func link() async throws {
-        try await self.withNode { connection, group, pool, files in
-            let token = try files.write("peer", Self.next + "-but-wrong")
-            let credentials = try Credentials(tls: nil, tokenFile: token)
-            let getter = HTTPGetter(
-                url: try PeerURL("http://127.0.0.1:\(try #require(connection.channel.remoteAddress?.port))"),
-                dialect: .native,
-                configuration: .init(),
-                maximumValueSize: 1_000,
-                credentials: credentials,
-                eventLoopGroup: MultiThreadedEventLoopGroup.singleton.next()
+    @Test(
+        "a link, whose requests prove nothing more, is opened only by who may change things",
+        arguments: [
+            (nil, 401), ("Bearer wrong-horse-battery-staple", 401), ("Bearer \(token)", 101),
+        ] as [(String?, Int)]
+    )
+    func link(authorization: String?, status: Int) async throws {
+        try await self.withNode { connection, _, pool, _ in
+            let upgrade = LinkHandshake.request(
+                path: "/_groupcache/",
+                host: "x",
+                key: LinkHandshake.makeKey(),
+                ring: nil,
+                authorization: authorization
             )
-            let request = PeerRequest(group: "scores", key: "Tom")
-            let value = try await getter.get(request).value
-            #expect(value == "630" && getter.standing.links.load(ordering: .relaxed) == 1)
-            for change in [{ try await getter.set(request, to: PeerEntry(value: "1")) }, { try await getter.remove(request) }] {
-                let error = await #expect(throws: GroupCacheError.self) { try await change() }
-                #expect(error?.code == .unauthorized && group["Tom"] == "630")
-            }
-            #expect(pool.statistics.unauthorizedRequests > 0)
-            var reload = request
-            reload.reload = true
-            _ = try await getter.get(reload)
-            #expect(group.loads["Tom"] == nil)
-            try files.write("peer", Self.next)
-            try credentials.reload()
-            try await getter.set(request, to: PeerEntry(value: "1"))
-            #expect(group["Tom"] == "1" && getter.standing.links.load(ordering: .relaxed) == 1)
-            getter.close()
+            try await connection.send(Array(upgrade.readableBytesView))
+            let head = try await connection.response().head
+            #expect(head.hasPrefix("HTTP/1.1 \(status) "), "\(head)")
+            #expect(pool.statistics.unauthorizedRequests == (status == 101 ? 0 : 1))
         }
     }
 

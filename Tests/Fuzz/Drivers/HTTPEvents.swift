@@ -1,0 +1,1 @@
+../../GroupCacheHTTPTests/HTTPEvents.swift

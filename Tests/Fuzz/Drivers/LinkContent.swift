@@ -1,0 +1,1 @@
+../../GroupCacheHTTPTests/Link/LinkContent.swift
