@@ -67,6 +67,7 @@ final class RawConnection: Sendable {
     }
 
     let channel: any Channel
+    let port: Int
     private let collector: Collector
 
     /// - Parameters:
@@ -75,6 +76,7 @@ final class RawConnection: Sendable {
     init(port: Int, autoRead: Bool = true, halfClosure: Bool = false, tls: NIOSSLContext? = nil) async throws {
         let collector = Collector()
         self.collector = collector
+        self.port = port
         self.channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: autoRead)
             .channelOption(.allowRemoteHalfClosure, value: halfClosure)

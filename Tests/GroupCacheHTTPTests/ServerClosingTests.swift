@@ -6,10 +6,13 @@ import Testing
 /// How connections end: each side may say that it will send no more, and neither may lose what the other still sends.
 @Suite(.timeLimit(.minutes(1))) struct ServerClosingTests {
     private func withNode(
+        lingering: Duration = .seconds(2),
         _ loader: @escaping FakeGroup.Loader = { key throws(GroupCacheError) in ByteView("loaded \(key.string)") },
         _ body: @Sendable (Int, FakeGroup, HTTPPool) async throws -> Void
     ) async throws {
-        try await withPools { nodes in
+        try await withPools(1) {
+            $0.server.lingerTimeout = lingering
+        } _: { nodes in
             let group = FakeGroup(loader: loader)
             try nodes[0].pool.register(group)
             try await body(nodes[0].port, group, nodes[0].pool)
@@ -73,7 +76,7 @@ import Testing
 
     @Test("a refusal reaches a client that is still sending, and what it sends is taken until it is done")
     func lingering() async throws {
-        try await self.withNode { port, group, pool in
+        try await self.withNode(lingering: .seconds(60)) { port, group, pool in
             let connection = try await RawConnection(port: port, halfClosure: true)
             let size = 9 << 20
             try await connection.send("PUT /v1/groups/scores/keys/a HTTP/1.1\r\nHost: x\r\nContent-Length: \(size)\r\n\r\n")
@@ -90,7 +93,7 @@ import Testing
 
     @Test("a client that never says goodbye is not waited for")
     func lingeringEnds() async throws {
-        try await self.withNode { port, _, pool in
+        try await self.withNode(lingering: .milliseconds(100)) { port, _, pool in
             let connection = try await RawConnection(port: port, halfClosure: true)
             try await connection.send("GET /api?key=a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             let answer = try await connection.untilClosed()

@@ -98,6 +98,8 @@ extension HTTPPool {
             public var bodyTimeout = Duration.seconds(10)
             /// How long a client may keep a response from leaving, on top of what ``minimumRate`` grants.
             public var writeTimeout = Duration.seconds(10)
+            /// How long a client may take to close the connection after our last response; until then what it sends is thrown away.
+            public var lingerTimeout = Duration.seconds(2)
             /// Bytes per second that the slowest client has to send or receive; at least 1.
             public var minimumRate = 16_384
             /// How long `/readyz` says 503 before the listening socket closes, so that load balancers see it; may be zero.
@@ -184,7 +186,7 @@ extension HTTPPool.Configuration {
         let server = self.server
         for (name, timeout) in [
             ("idleTimeout", server.idleTimeout), ("headTimeout", server.headTimeout), ("bodyTimeout", server.bodyTimeout),
-            ("writeTimeout", server.writeTimeout),
+            ("writeTimeout", server.writeTimeout), ("lingerTimeout", server.lingerTimeout),
         ] {
             try require(timeout > .zero && timeout <= .seconds(86_400), "server.\(name) is not positive and at most a day")
         }

@@ -31,8 +31,9 @@ final class Members: Sendable {
         return PeerRoute(owner: getter, next: self.getters[next])
     }
 
-    /// The first two nodes that can be reached, in the key's order of preference. Every node that sees the same ones down comes to the same, so
-    /// that the keys of a dead node are loaded by one other node each. This node ends the search: what it would ask for it can load.
+    /// The first two nodes that can be reached, in the key's order of preference. Every node that sees the same ones down comes to the
+    /// same, so that the keys of a dead node are loaded by one other node each. This node ends the search: what it would ask for it can
+    /// load.
     private func detour(_ key: Span<UInt8>) -> PeerRoute {
         var route = PeerRoute(owner: nil)
         for member in self.ring.preference(of: key) {

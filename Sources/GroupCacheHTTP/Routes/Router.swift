@@ -226,6 +226,20 @@ struct Router {
         return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded
     }
 
+    /// The answer to a request whose body is not to be waited for: a stranger must not make us hold what we would not keep. Small bodies
+    /// are, so that the connection can go on after the refusal.
+    func refuseBody(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
+        if case .length(...65_536) = head.body, !head.expectsContinue { return nil }
+        switch head.method {
+        case .get, .head: return nil
+        case .put, .post, .delete, .other: if self.mayChange(head, bytes) { return nil }
+        }
+        switch Route.match(head.path, bytes, basePath: self.core.basePath, publicRoutes: self.core.configuration.publicRoutes) {
+        case .key, .keys, .peer: return self.refuseChange(head, bytes)
+        default: return nil
+        }
+    }
+
     /// A web page of another site can make a browser send PUT, POST and DELETE here, but it cannot keep the browser from saying so.
     private static func refuseForeignOrigin(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
         guard let origin = head.origin, head.method != .get, head.method != .head else { return nil }

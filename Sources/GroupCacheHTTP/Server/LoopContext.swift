@@ -23,7 +23,7 @@ final class LoopContext {
         self.core = core
         self.eventLoop = eventLoop
         let server = core.configuration.server
-        let shortest = min(server.idleTimeout, server.headTimeout, server.bodyTimeout, server.writeTimeout)
+        let shortest = min(server.idleTimeout, server.headTimeout, server.bodyTimeout, server.writeTimeout, server.lingerTimeout)
         self.tick = .nanoseconds(min(max(shortest.nanoseconds / 4, 5_000_000), 1_000_000_000))
     }
 

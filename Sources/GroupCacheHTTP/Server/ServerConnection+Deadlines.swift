@@ -25,7 +25,8 @@ extension ServerConnection {
             self.deadline = .distantFuture
         case .lingering:
             self.deadline =
-                self.phaseBegan + (self.outputIsClosed ? Self.lingerTime : .init(server.writeTimeout) + self.granted(self.unsentBytes))
+                self.phaseBegan
+                + (self.outputIsClosed ? .init(server.lingerTimeout) : .init(server.writeTimeout) + self.granted(self.unsentBytes))
         case .closed:
             self.deadline = .distantFuture
         }

@@ -45,6 +45,9 @@ extension ServerConnection {
             self.input.moveReaderIndex(forwardBy: head.length)
             if head.body == .length(0) {
                 self.answer(head, bytes.readableBytesUInt8Span, body: ByteBuffer())
+            } else if let refusal = self.router.refuseBody(head, bytes.readableBytesUInt8Span) {
+                self.input = ByteBuffer()
+                self.write(.failure(refusal), ReplyOptions(closes: true))
             } else {
                 try self.beginBody(head, bytes)
             }

@@ -33,8 +33,6 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     static let readAhead = 65_536
     /// Responses are sent before more than this has gathered.
     static let writeAhead = 262_144
-    /// How long a client may take to close after our last response.
-    static let lingerTime = TimeAmount.seconds(2)
 
     let core: PoolCore
     let loop: LoopContext

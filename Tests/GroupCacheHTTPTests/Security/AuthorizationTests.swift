@@ -71,6 +71,38 @@ import Testing
         }
     }
 
+    @Test(
+        "a large value of a stranger is refused before it is sent",
+        arguments: ["/v1/groups/scores/keys/Tom", "/_groupcache/scores/Tom"],
+        ["Content-Length: 8000000", "Content-Length: 1\r\nExpect: 100-continue", "Transfer-Encoding: chunked"]
+    )
+    func large(path: String, length: String) async throws {
+        try await self.withNode { connection, group, pool, _ in
+            let head = "PUT \(path) HTTP/1.1\r\nHost: x\r\n\(length)\r\n"
+            try await connection.send("\(head)\r\n")
+            let answer = try await connection.untilClosed()
+            #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("WWW-Authenticate: Bearer"), "\(answer)")
+            #expect(group["Tom"] == "630" && pool.statistics.unauthorizedRequests == 1)
+            // Not so with a token, nor for the keys of a read.
+            let port = connection.port
+            let peer = try await RawConnection(port: port)
+            let keys = #"{"keys":["Tom"]}"#
+            try await peer.send(
+                "POST /v1/groups/scores/keys:get HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            try await peer.send("\(String(keys.utf8.count, radix: 16))\r\n\(keys)\r\n0\r\n\r\n")
+            let read = try await peer.untilClosed()
+            #expect(read.hasPrefix("HTTP/1.1 200 "))
+            let writer = try await RawConnection(port: port)
+            let body = String(repeating: "v", count: 100_000)
+            let proof = "Authorization: Bearer \(Self.token)\r\n"
+            try await writer.send("PUT \(path) HTTP/1.1\r\nHost: x\r\n\(proof)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            let stored = try await writer.response().head
+            #expect(stored.hasPrefix("HTTP/1.1 20") && group["Tom"]?.count == 100_000)
+            await writer.close()
+        }
+    }
+
     @Test("removing many keys needs a token, too")
     func removeKeys() async throws {
         try await self.withNode(.groupcacheGo) { connection, group, _, _ in
