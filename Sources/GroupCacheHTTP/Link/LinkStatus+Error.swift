@@ -11,6 +11,7 @@ extension LinkStatus {
         case .deadlineExceeded: self = .deadlineExceeded
         case .noSuchGroup: self = .noSuchGroup
         case .codecFailed: self = .codecFailed
+        case .unauthorized: self = .forbidden
         // The owner's load was cancelled because the owner stops, not because of us.
         case .shutDown, .cancelled: self = .shuttingDown
         default: self = .badRequest
@@ -37,7 +38,7 @@ extension LinkStatus {
         case .badRequest: GroupCacheError(.badRequest, "the peer does not accept the request")
         case .shuttingDown: GroupCacheError(.shutDown, "the peer is stopping")
         case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
-        case .forbidden: GroupCacheError(.peerFailed, "the peer does not trust this node")
+        case .forbidden: GroupCacheError(.unauthorized, "the peer wants another token or certificate for this than it was shown")
         case .value, .tooLarge, .done, .unknown: GroupCacheError(.peerFailed, "the peer's answer is of no known kind")
         }
     }

@@ -28,7 +28,7 @@ import Testing
         let tls = HTTPPool.Configuration.TLS(trustRootsFile: try files.write("roots", authority.pem))
         let server = try await ScriptedServer(tls: try self.server(try authority.issue())) { _, _ in .reply(Self.ok) }
         for host in ["127.0.0.1", "localhost"] {
-            let getter = try HTTPGetter(url: "https://\(host):\(server.port)", tls: tls)
+            let getter = try HTTPGetter(url: "https://\(host):\(server.port)", configuration: .getsOnly, tls: tls)
             #expect(await self.outcome(getter) == "630")
             getter.close()
         }
@@ -65,7 +65,7 @@ import Testing
         try await withPools { nodes in
             let group = FakeGroup { _ throws(GroupCacheError) in "630" }
             try nodes[0].pool.register(group)
-            let getter = try HTTPGetter(url: "https://127.0.0.1:\(nodes[0].port)")
+            let getter = try HTTPGetter(url: "https://127.0.0.1:\(nodes[0].port)", configuration: .getsOnly)
             #expect(await self.outcome(getter) == "peerFailed")
             #expect(group.loads.isEmpty && nodes[0].pool.statistics.refusedRequests == 1)
             getter.close()
