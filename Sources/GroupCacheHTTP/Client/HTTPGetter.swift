@@ -109,7 +109,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             lane.take(call)
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
-            call.finish(.failure(self.isClosed.load(ordering: .relaxed) ? LinkDialer.isGone : LinkDialer.isDown))
+            let isClosed = self.isClosed.load(ordering: .relaxed)
+            call.finish(.failure(isClosed ? GroupCacheError(.shutDown, "the peer is gone") : LinkDialer.isDown))
         } else {
             lane.enqueue(call)
         }

@@ -63,7 +63,6 @@ final class LinkDialer {
     }
 
     static let isDown = GroupCacheError(.peerFailed, "there is no link to the peer")
-    static let isGone = GroupCacheError(.shutDown, "the peer is gone")
 
     /// Keeps requests until they can be sent.
     func hold(_ calls: some Collection<PeerCall>) {

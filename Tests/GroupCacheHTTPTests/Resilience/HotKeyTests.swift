@@ -1,0 +1,115 @@
+import GroupCache
+import GroupCacheHTTP
+import NIOConcurrencyHelpers
+import Testing
+
+/// One key that everybody wants and nobody has, over real sockets, with an origin that takes a second: time enough for every impatient part to
+/// ask somebody else as well, which none may.
+@Suite("A hot missing key", .timeLimit(.minutes(1)), .serialized)
+struct HotKeyTests {
+    private static let callers = 200
+
+    /// Counts loads.
+    private final class Origin: Sendable {
+        private let loads = NIOLockedValueBox<[Key: Int]>([:])
+        func count(_ key: Key) -> Int { self.loads.withLockedValue { $0[key] ?? 0 } }
+
+        func load(_ key: Key) async throws -> String {
+            self.loads.withLockedValue { $0[key, default: 0] += 1 }
+            try await Task.sleep(for: .seconds(1))
+            return "value"
+        }
+    }
+
+    private struct Node {
+        let pool: HTTPPool
+        let group: Group<String>
+        let port: Int
+        let run: Task<Void, Never>
+        var url: String { "http://127.0.0.1:\(self.port)" }
+
+        init(_ origin: Origin, port: Int = 0) async throws {
+            var configuration = HTTPPool.Configuration()
+            configuration.listen = .init(host: "127.0.0.1", port: port)
+            let pool = try HTTPPool(configuration: configuration)
+            self.pool = pool
+            self.group = try Group<String>("scores", capacity: .mebibytes(1), peers: pool) { key, _ in try await origin.load(key) }
+            self.run = Task { try? await pool.run() }
+            self.port = try await pool.boundAddress.port ?? 0
+        }
+
+        func stop() async {
+            self.run.cancel()
+            await self.run.value
+        }
+
+        /// Many callers at once.
+        func ask(_ key: Key) -> [Task<String, any Error>] {
+            (0..<HotKeyTests.callers).map { _ in Task { try await self.group.get(key) } }
+        }
+    }
+
+    private func connect(_ nodes: [Node]) throws {
+        let peers = nodes.map { HTTPPool.Peer($0.url) }
+        for node in nodes { try node.pool.setPeers(peers, self: node.url) }
+    }
+
+    private func key(_ nodes: [Node], where condition: (Key) -> Bool) throws -> Key {
+        try #require((0..<10_000).lazy.map { Key("hot-\($0)") }.first(where: condition))
+    }
+
+    private func isOwner(_ node: Node, of key: Key) -> Bool { node.pool.pickOwner(of: key) == nil }
+
+    private func expectAnswers(_ tasks: [Task<String, any Error>]) async throws {
+        for task in tasks { #expect(try await task.value == "value") }
+    }
+
+    @Test("3 nodes with 200 callers each: one load")
+    func threeNodes() async throws {
+        let origin = Origin()
+        var nodes: [Node] = []
+        for _ in 0..<3 { nodes.append(try await Node(origin)) }
+        try self.connect(nodes)
+        try await self.expectAnswers(nodes.flatMap { $0.ask("hot") })
+        #expect(origin.count("hot") == 1)
+        for node in nodes { await node.stop() }
+    }
+
+    @Test("a fourth node joins in the middle: one load, whether or not the key becomes its own", arguments: [false, true])
+    func join(_ moves: Bool) async throws {
+        let origin = Origin()
+        var nodes: [Node] = []
+        for _ in 0..<4 { nodes.append(try await Node(origin)) }
+        let three = Array(nodes.prefix(3))
+        try self.connect(nodes)
+        let key = try self.key(nodes) { self.isOwner(nodes[3], of: $0) == moves }
+        try nodes[3].pool.setPeers([])
+        try self.connect(three)
+        let before = three.flatMap { $0.ask(key) }
+        try await eventually { origin.count(key) == 1 }
+        try self.connect(nodes)
+        // Who comes now finds the load under way; only a node that is new and owns the key knows nothing of it.
+        let after = (moves ? [] : nodes).flatMap { $0.ask(key) }
+        try await self.expectAnswers(before + after)
+        #expect(origin.count(key) == 1)
+        for node in nodes { await node.stop() }
+    }
+
+    @Test("the owner dies with the load in flight, and comes back: two loads at the most, and nobody who asked another node gets an error")
+    func death() async throws {
+        let origin = Origin()
+        var nodes: [Node] = []
+        for _ in 0..<3 { nodes.append(try await Node(origin)) }
+        try self.connect(nodes)
+        let key = try self.key(nodes) { self.isOwner(nodes[0], of: $0) }
+        let callers = nodes[1...].flatMap { $0.ask(key) }
+        try await eventually { origin.count(key) == 1 }
+        await nodes[0].stop()
+        try await eventually { origin.count(key) == 2 }
+        nodes[0] = try await Node(origin, port: nodes[0].port)
+        try self.connect(nodes)
+        try await self.expectAnswers(callers)
+        #expect(origin.count(key) == 2)
+        for node in nodes { await node.stop() }
+    }
+}
