@@ -1,3 +1,5 @@
+internal import Synchronization
+
 extension Indexer {
     /// Adds indices, also while there are objects, which are then found by them when this returns.
     ///

@@ -79,13 +79,14 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// Keeps these objects and no others. Of several with one key the last is kept. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
-        try self.replace(transformed: objects.map { try self.transform($0) }, resourceVersion: resourceVersion)
+        try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
     }
 
-    public func replace(transformed objects: [Object], resourceVersion: String) throws {
-        var keyed: [(key: String, object: Object)] = []
-        keyed.reserveCapacity(objects.count)
-        for object in objects { keyed.append((try self.key(for: object), object)) }
+    public func replace(transformed objects: [Object], resourceVersion: String) async throws {
+        try self.replace(objects.map { (try self.key(for: $0), $0) }, resourceVersion)
+    }
+
+    private func replace(_ keyed: [(key: String, object: Object)], _ resourceVersion: String) {
         // Built beside the old one, so that readers wait for an exchange only. The old one is let go of outside the lock.
         _ = self.withIndexers { indexers in
             var fresh = IndexedItems<Object>(indices: indexers.count, minimumCapacity: keyed.count)
@@ -99,7 +100,8 @@ public final class Indexer<Object: Sendable>: Store {
         }
     }
 
-    public func updateResourceVersion(_ resourceVersion: String) {
+    /// Remembers that the store is complete up to this version.
+    public func updateResourceVersion(_ resourceVersion: String) async {
         self.state.withLock { $0.resourceVersion = resourceVersion }
     }
 
