@@ -1,6 +1,6 @@
 /// Where a ``Reflector`` puts what it sees: a ``DeltaFIFO``, an ``OrderedQueue``, a ``Store``.
 ///
-/// One task calls, one call at a time. The requirements are `async` so that a bounded queue can hold the reflector back, and with it the
+/// One task calls, one call at a time, but for ``resync()``, which may come in between from another. The requirements are `async` so that a bounded queue can hold the reflector back, and with it the
 /// stream and its server; a synchronous method satisfies them. A store may throw whatever it likes, ``KeyError`` for want of a key: the
 /// reflector then lists anew, because a change that the store refused would otherwise be missing until the next list.
 public protocol ReflectorStore<Object>: Sendable {
@@ -40,11 +40,14 @@ public protocol ReflectorStore<Object>: Sendable {
 }
 
 extension ReflectorStore {
+    /// Right for a store that transforms nothing.
     public func replace(transformed objects: [Object], resourceVersion: String) async throws {
         try await self.replace(objects, resourceVersion: resourceVersion)
     }
 
+    /// Does nothing.
     public func updateResourceVersion(_ resourceVersion: String) async throws {}
 
+    /// The object itself.
     public func transform(_ object: Object) throws -> Object { object }
 }

@@ -8,7 +8,9 @@ internal import Synchronization
 /// Whoever opened a stream stops it. ``stop()`` may come from any task, more than once, and without a single event having been read; the source
 /// is closed exactly once, by ``stop()``, by the end, or by dropping the stream.
 public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
+    /// What the stream is made of.
     public typealias Element = WatchEvent<Object>
+    /// Errors are events.
     public typealias Failure = Never
 
     /// Reads the stream. All iterators of a stream take from the same events.
@@ -59,7 +61,7 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
     /// Reads the stream.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
-    /// The next event; `nil` at the end, after ``stop()`` and when the task is cancelled.
+    /// The next event; `nil` at the end, after ``stop()`` and when the task is cancelled. For one task at a time.
     public func next() async -> WatchEvent<Object>? {
         if self.isStopped { return nil }
         do {
