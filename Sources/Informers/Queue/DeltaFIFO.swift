@@ -94,6 +94,7 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
         try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) })
     }
 
+    /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
     public func replace(transformed objects: [Object], resourceVersion: String) async throws {
         try self.replace(objects.map { (try self.key(for: $0), $0) })
     }
@@ -114,6 +115,7 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
 
     // MARK: Taking
 
+    /// Waits for an item, takes it and processes it; see ``Queue/pop(_:)``.
     @discardableResult
     public func pop(_ process: (_ item: [Delta<Object>], _ isInInitialList: Bool) throws -> Void) async throws -> [Delta<Object>] {
         var slow: (depth: Int, time: Duration)?
@@ -137,12 +139,16 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
         }
     }
 
+    /// Whether everything of the first list has been processed. Once true, always true.
     public var hasSynced: Bool { self.room.read(\.hasSynced) }
 
+    /// Returns when ``hasSynced`` is true; throws `CancellationError` when the task is cancelled before that.
     public func waitUntilSynced() async throws { try await self.room.synced.wait() }
 
+    /// Ends all waiting. What is queued can still be taken.
     public func close() { self.room.change { $0.close() } }
 
+    /// Whether the queue has been closed.
     public var isClosed: Bool { self.room.read(\.isClosed) }
 
     // MARK: Looking

@@ -44,17 +44,22 @@ public final class FIFO<Object: Sendable>: Queue {
     /// Does nothing as far as anyone can see: what is here is queued already.
     public func resync() { self.room.change { $0.resync() } }
 
+    /// Waits for an item, takes it and processes it; see ``Queue/pop(_:)``.
     @discardableResult
     public func pop(_ process: (_ item: Object, _ isInInitialList: Bool) throws -> Void) async throws -> Object {
         try await self.room.take(orThrow: .queueClosed) { try $0.pop(process) }
     }
 
+    /// Whether everything of the first list has been processed. Once true, always true.
     public var hasSynced: Bool { self.room.read(\.hasSynced) }
 
+    /// Returns when ``hasSynced`` is true; throws `CancellationError` when the task is cancelled before that.
     public func waitUntilSynced() async throws { try await self.room.synced.wait() }
 
+    /// Ends all waiting. What is queued can still be taken.
     public func close() { self.room.change { $0.close() } }
 
+    /// Whether the queue has been closed.
     public var isClosed: Bool { self.room.read(\.isClosed) }
 
     /// What is queued, in any order.

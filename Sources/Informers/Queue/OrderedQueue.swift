@@ -72,6 +72,7 @@ public final class OrderedQueue<Object: Sendable>: Queue {
         try await self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
     }
 
+    /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
     public func replace(transformed objects: [Object], resourceVersion: String) async throws {
         try await self.replace(objects.map { (try self.key(for: $0), $0) }, resourceVersion)
     }
@@ -127,12 +128,16 @@ public final class OrderedQueue<Object: Sendable>: Queue {
         return batch.changes
     }
 
+    /// Whether everything of the first list has been processed. Once true, always true.
     public var hasSynced: Bool { self.waiting.read(\.hasSynced) }
 
+    /// Returns when ``hasSynced`` is true; throws `CancellationError` when the task is cancelled before that.
     public func waitUntilSynced() async throws { try await self.waiting.synced.wait() }
 
+    /// Ends all waiting. What is queued can still be taken.
     public func close() { self.waiting.change { $0.close() } }
 
+    /// Whether the queue has been closed.
     public var isClosed: Bool { self.waiting.read(\.isClosed) }
 
     /// How many changes wait to be taken.

@@ -29,12 +29,16 @@ public final class ExpirationCache<Object: Sendable>: Store {
         _ = self.entries.withLock { $0.updateValue(entry, forKey: key) }
     }
 
+    /// The same as `add(_:)`.
     public func update(_ object: Object) throws { try self.add(object) }
 
+    /// Removes the object that has the key of `object`; that there is none is no error. Throws ``KeyError``.
     public func delete(_ object: Object) throws { self.delete(key: try self.key(for: object)) }
 
+    /// Removes the object of that key; that there is none is no error.
     public func delete(key: String) { _ = self.entries.withLock { $0.removeValue(forKey: key) } }
 
+    /// Keeps these objects and no others. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
         let now = self.clock.now
         var fresh: [String: Entry] = [:]
@@ -60,6 +64,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
     /// All keys, also of what is expired and not yet removed.
     public func listKeys() -> [String] { Array(self.entries.withLock { $0 }.keys) }
 
+    /// The stored object with the key of `object`, or `nil`. Throws ``KeyError``.
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
 
     /// The object of that key, or `nil`; an expired one is removed.

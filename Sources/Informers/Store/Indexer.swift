@@ -62,17 +62,21 @@ public final class Indexer<Object: Sendable>: Store {
 
     // MARK: Writing
 
+    /// Stores the object. Throws ``KeyError`` and then changes nothing.
     public func add(_ object: Object) throws {
         let key = try self.key(for: object)
         self.set(key, try self.transform(object))
     }
 
+    /// The same as `add(_:)`.
     public func update(_ object: Object) throws { try self.add(object) }
 
+    /// Removes the object that has the key of `object`; that there is none is no error. Throws ``KeyError``.
     public func delete(_ object: Object) throws {
         self.delete(key: try self.key(for: object))
     }
 
+    /// Removes the object of that key; that there is none is no error.
     public func delete(key: String) {
         _ = self.remove(key)
     }
@@ -82,6 +86,7 @@ public final class Indexer<Object: Sendable>: Store {
         try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
     }
 
+    /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
     public func replace(transformed objects: [Object], resourceVersion: String) async throws {
         try self.replace(objects.map { (try self.key(for: $0), $0) }, resourceVersion)
     }
@@ -139,12 +144,16 @@ public final class Indexer<Object: Sendable>: Store {
 
     // MARK: Reading
 
+    /// All objects, in any order.
     public func list() -> [Object] { self.state.withLock { $0.core.items }.values.map(\.object) }
 
+    /// All keys, in any order.
     public func listKeys() -> [String] { Array(self.state.withLock { $0.core.items }.keys) }
 
+    /// The stored object with the key of `object`, or `nil`. Throws ``KeyError``.
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
 
+    /// The object of that key, or `nil`.
     public func get(key: String) -> Object? { self.state.withLock { $0.core.items[key]?.object } }
 
     // MARK: Within the library

@@ -29,37 +29,46 @@ public final class UndeltaStore<Object: Sendable>: Store {
     /// The name of an object. Throws ``KeyError``.
     public func key(for object: Object) throws -> String { try self.store.key(for: object) }
 
+    /// Stores the object. Throws ``KeyError`` and then changes nothing.
     public func add(_ object: Object) throws {
         try self.store.add(object)
         self.changed()
     }
 
+    /// The same as `add(_:)`.
     public func update(_ object: Object) throws {
         try self.store.update(object)
         self.changed()
     }
 
+    /// Removes the object that has the key of `object`; that there is none is no error. Throws ``KeyError``.
     public func delete(_ object: Object) throws {
         try self.store.delete(object)
         self.changed()
     }
 
+    /// Removes the object of that key; that there is none is no error.
     public func delete(key: String) {
         self.store.delete(key: key)
         self.changed()
     }
 
+    /// Keeps these objects and no others. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
         try self.store.replace(objects, resourceVersion: resourceVersion)
         self.changed()
     }
 
+    /// All objects, in any order.
     public func list() -> [Object] { self.store.list() }
 
+    /// All keys, in any order.
     public func listKeys() -> [String] { self.store.listKeys() }
 
+    /// The stored object with the key of `object`, or `nil`. Throws ``KeyError``.
     public func get(_ object: Object) throws -> Object? { try self.store.get(object) }
 
+    /// The object of that key, or `nil`.
     public func get(key: String) -> Object? { self.store.get(key: key) }
 
     private func changed() {
