@@ -7,14 +7,14 @@ import Synchronization
 /// A reflector over a fake source, in a simulation.
 struct ReflectorHarness {
     let simulation: Simulation
-    let source: FakeSource<Thing>
+    let source: FakeSource<Item>
     let store: RecordingStore
-    let reflector: Reflector<FakeSource<Thing>, RecordingStore>
+    let reflector: Reflector<FakeSource<Item>, RecordingStore>
     let errors = ErrorLog()
 
     init(
         simulation: Simulation = Simulation(),
-        source: FakeSource<Thing> = .things(),
+        source: FakeSource<Item> = .things(),
         store: RecordingStore = RecordingStore(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ configure: (inout ReflectorConfiguration) -> Void = { _ in }

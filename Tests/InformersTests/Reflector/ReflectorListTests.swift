@@ -7,23 +7,23 @@ import Testing
 struct ReflectorListTests {
     private func harness(things: Int = 0, _ configure: (inout ReflectorConfiguration) -> Void = { _ in }) -> ReflectorHarness {
         let harness = ReflectorHarness(configure)
-        for number in 0..<things { harness.source.add(Thing("n\(1000 + number)", number)) }
+        for number in 0..<things { harness.source.add(Item("n\(1000 + number)", number)) }
         return harness
     }
 
     /// A source that answers lists by a script and whose watches end the round.
     private final class Scripted: ListerWatcher {
-        let answer: @Sendable (ListOptions) throws -> ListResult<Thing>
+        let answer: @Sendable (ListOptions) throws -> ListResult<Item>
         let fake = FakeSource.things()
 
-        init(_ answer: @escaping @Sendable (ListOptions) throws -> ListResult<Thing>) { self.answer = answer }
+        init(_ answer: @escaping @Sendable (ListOptions) throws -> ListResult<Item>) { self.answer = answer }
 
-        func list(_ options: ListOptions) async throws -> ListResult<Thing> {
+        func list(_ options: ListOptions) async throws -> ListResult<Item> {
             _ = try? await self.fake.list(options)
             return try self.answer(options)
         }
 
-        func watch(_ options: WatchOptions) async throws -> WatchStream<Thing> { throw Status(.unknown) }
+        func watch(_ options: WatchOptions) async throws -> WatchStream<Item> { throw Status(.unknown) }
 
         /// Runs rounds, which all end with an error.
         func rounds(_ count: Int) -> (lists: [ListOptions], store: RecordingStore) {
@@ -49,9 +49,9 @@ struct ReflectorListTests {
     func expiredExactResourceVersion(_ reason: Status.Reason) {
         let (lists, store) = Scripted { options in
             switch options.resourceVersion {
-            case "0": ListResult([Thing("a")], resourceVersion: "10")
+            case "0": ListResult([Item("a")], resourceVersion: "10")
             case "10": throw Status(reason)
-            default: ListResult([Thing("b")], resourceVersion: "11")
+            default: ListResult([Item("b")], resourceVersion: "11")
             }
         }.rounds(2)
         #expect(lists.map(\.resourceVersion) == ["0", "10", ""])
@@ -63,10 +63,10 @@ struct ReflectorListTests {
         let (lists, store) = Scripted { options in
             if options.continueToken == "C1" { throw Status.expired() }
             if options.resourceVersion == "10" && options.limit > 0 {
-                return ListResult([Thing("a")], resourceVersion: "10", continueToken: "C1")
+                return ListResult([Item("a")], resourceVersion: "10", continueToken: "C1")
             }
-            if options.resourceVersion == "10" { return ListResult([Thing("a"), Thing("b")], resourceVersion: "11") }
-            return ListResult([Thing("x")], resourceVersion: "10", continueToken: options.continueToken.isEmpty ? "C0" : "")
+            if options.resourceVersion == "10" { return ListResult([Item("a"), Item("b")], resourceVersion: "11") }
+            return ListResult([Item("x")], resourceVersion: "10", continueToken: options.continueToken.isEmpty ? "C0" : "")
         }.rounds(2)
         #expect(lists.map(\.resourceVersion) == ["0", "", "10", "", "10"])
         #expect(lists.map(\.continueToken) == ["", "C0", "", "C1", ""])
@@ -76,10 +76,10 @@ struct ReflectorListTests {
 
     @Test("R-3: a first page that expired is no matter for the pager")
     func firstPageExpired() {
-        var pager = ListPager<Thing>(ListOptions(resourceVersion: "5", limit: 2))
+        var pager = ListPager<Item>(ListOptions(resourceVersion: "5", limit: 2))
         let goesOn = pager.fail(Status.expired())
         #expect(!goesOn)
-        #expect(pager.receive(ListResult([Thing("a")], resourceVersion: "7", continueToken: "t")) == nil)
+        #expect(pager.receive(ListResult([Item("a")], resourceVersion: "7", continueToken: "t")) == nil)
         let goesOnForOther = pager.fail(Status(.internalError))
         #expect(!goesOnForOther)
         let goesOnForExpired = pager.fail(Status.expired())
@@ -97,7 +97,7 @@ struct ReflectorListTests {
                 switch options.resourceVersion {
                 case "0": ListResult([], resourceVersion: "20")
                 case "20": throw status
-                default: ListResult([Thing("a")], resourceVersion: "10")
+                default: ListResult([Item("a")], resourceVersion: "10")
                 }
             }.rounds(2)
             #expect(lists.map(\.resourceVersion) == ["0", "20", ""])
@@ -122,7 +122,7 @@ struct ReflectorListTests {
     func neverBackInTime() {
         let harness = self.harness(things: 5)
         harness.run()
-        harness.source.modify(Thing("n1000", 99))
+        harness.source.modify(Item("n1000", 99))
         harness.settle()
         harness.source.lag(by: 3)
         harness.source.inject(.error(Status(.unknown)))
@@ -145,10 +145,10 @@ struct ReflectorListTests {
     func changesBetweenPages() {
         let simulation = Simulation()
         let harness = ReflectorHarness(simulation: simulation) { $0.pageSize = 2 }
-        for number in 0..<6 { harness.source.add(Thing("n\(number)", number)) }
+        for number in 0..<6 { harness.source.add(Item("n\(number)", number)) }
         let task = simulation.spawn { [reflector = harness.reflector] in await reflector.run() }
         while harness.source.lists.count < 2, !task.isDone { simulation.settle(atMost: 1) }
-        harness.source.modify(Thing("n0", 100))
+        harness.source.modify(Item("n0", 100))
         harness.source.delete("n5")
         simulation.settle()
         #expect(harness.store.changes.first == .replace(["n0", "n1", "n2", "n3", "n4", "n5"], "1.6"))
@@ -193,7 +193,7 @@ struct ReflectorListTests {
     func refusedReplace() {
         let refusing = RecordingStore { _ in throw RecordingStore.Refused() }
         let harness = ReflectorHarness(store: refusing)
-        harness.source.add(Thing("a"))
+        harness.source.add(Item("a"))
         harness.run()
         #expect(harness.errors.codes == ["Refused"])
         #expect(harness.reflector.lastSyncResourceVersion == "")

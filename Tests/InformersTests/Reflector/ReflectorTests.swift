@@ -9,13 +9,13 @@ struct ReflectorTests {
     @Test("ListAndWatch: lists at \"0\", watches from the list's version, and events reach the store in order")
     func listAndWatch() {
         let harness = ReflectorHarness()
-        harness.source.add(Thing("a", 1))
-        harness.source.add(Thing("b", 1))
+        harness.source.add(Item("a", 1))
+        harness.source.add(Item("b", 1))
         harness.run()
         #expect(harness.listVersions == ["0"])
         #expect(harness.watchVersions == ["1.2"])
-        harness.source.add(Thing("c", 1))
-        harness.source.modify(Thing("a", 2))
+        harness.source.add(Item("c", 1))
+        harness.source.modify(Item("a", 2))
         harness.source.delete("b")
         harness.settle()
         #expect(harness.store.changes == [.replace(["a", "b"], "1.2"), .add("c", 1), .update("a", 2), .delete("b", 1)])
@@ -27,11 +27,11 @@ struct ReflectorTests {
     func versionAfterReplace() {
         struct Nosy: ReflectorStore {
             let seen: @Sendable () -> Void
-            func key(for object: Thing) -> String { object.name }
-            func add(_ object: Thing) {}
-            func update(_ object: Thing) {}
-            func delete(_ object: Thing) {}
-            func replace(_ objects: [Thing], resourceVersion: String) { self.seen() }
+            func key(for object: Item) -> String { object.name }
+            func add(_ object: Item) {}
+            func update(_ object: Item) {}
+            func delete(_ object: Item) {}
+            func replace(_ objects: [Item], resourceVersion: String) { self.seen() }
             func resync() {}
         }
         let simulation = Simulation()
@@ -49,7 +49,7 @@ struct ReflectorTests {
     func listAndWatchWithErrors() {
         let harness = ReflectorHarness()
         harness.source.failLists(Status(.internalError))
-        harness.source.add(Thing("a", 1))
+        harness.source.add(Item("a", 1))
         harness.run()
         #expect(harness.errors.codes == ["500"])
         #expect(harness.store.calls.isEmpty)
@@ -60,13 +60,13 @@ struct ReflectorTests {
         harness.settle()
         #expect(harness.errors.codes == ["500", "500"])
         harness.source.delete("a")
-        harness.source.add(Thing("b", 2))
+        harness.source.add(Item("b", 2))
         harness.advance(.milliseconds(1600))
         #expect(harness.listVersions == ["0", "0", "1.1"])
         #expect(harness.store.changes == [.replace(["a"], "1.1"), .replace(["b"], "1.3")])
         harness.source.failWatches(Status(.forbidden))
         harness.source.dropWatches()
-        harness.source.add(Thing("c", 3))
+        harness.source.add(Item("c", 3))
         // Longer than a second, or the drop would be a very short watch.
         harness.advance(.seconds(4))
         #expect(harness.store.values == harness.truth)
@@ -159,7 +159,7 @@ struct ReflectorTests {
         }
         if seed % 5 == 0 { harness.source.failLists(Status(.internalError)) }
         if seed % 7 == 0 { harness.source.failWatches(Status(.tooManyRequests)) }
-        for number in 0..<5 { harness.source.add(Thing("n\(number)")) }
+        for number in 0..<5 { harness.source.add(Item("n\(number)")) }
         let task = simulation.spawn { [reflector = harness.reflector] in await reflector.run() }
         simulation.settle(atMost: Int(seed))
         task.cancel()
@@ -174,7 +174,7 @@ struct ReflectorTests {
     func runsOnce() {
         let log = CapturedLog()
         let harness = ReflectorHarness(logger: log.logger)
-        harness.source.add(Thing("a"))
+        harness.source.add(Item("a"))
         let first = harness.run()
         let second = harness.run()
         #expect(second.isDone && !first.isDone)

@@ -8,7 +8,7 @@ struct ReflectorWatchTests {
     private let harness = ReflectorHarness()
 
     private func ready() -> ReflectorHarness {
-        self.harness.source.add(Thing("a", 1))
+        self.harness.source.add(Item("a", 1))
         self.harness.run()
         return self.harness
     }
@@ -29,7 +29,7 @@ struct ReflectorWatchTests {
     )
     func closedAfter() {
         let harness = self.ready()
-        harness.source.add(Thing("b", 1))
+        harness.source.add(Item("b", 1))
         harness.settle()
         harness.source.dropWatches()
         harness.settle()
@@ -74,11 +74,11 @@ struct ReflectorWatchTests {
     func watchHandler() {
         let harness = self.ready()
         harness.source.inject(Event(.foreign(kind: "Pod"), resourceVersion: "1.99"))
-        harness.source.inject(.added(Thing("no metadata"), resourceVersion: nil))
+        harness.source.inject(.added(Item("no metadata"), resourceVersion: nil))
         harness.settle()
         #expect(harness.reflector.lastSyncResourceVersion == "1.1")
-        harness.source.add(Thing("b", 1))
-        harness.source.modify(Thing("b", 2))
+        harness.source.add(Item("b", 1))
+        harness.source.modify(Item("b", 2))
         harness.source.delete("a")
         harness.settle()
         #expect(harness.store.values == ["b": 2])
@@ -98,7 +98,7 @@ struct ReflectorWatchTests {
     func storeRefuses() {
         let harness = self.ready()
         harness.store.refuse(1)
-        harness.source.add(Thing("b", 1))
+        harness.source.add(Item("b", 1))
         harness.settle()
         #expect(harness.errors.codes == ["Refused"])
         #expect(harness.reflector.lastSyncResourceVersion == "1.1", "the refused event does not count as seen")
@@ -110,8 +110,8 @@ struct ReflectorWatchTests {
     @Test("ResourceVersionUpdate: the store is told each version, a bookmark's too, after the change it belongs to")
     func resourceVersionUpdate() {
         let harness = self.ready()
-        harness.source.add(Thing("b"))
-        harness.source.modify(Thing("b"))
+        harness.source.add(Item("b"))
+        harness.source.modify(Item("b"))
         harness.source.delete("b")
         harness.settle()
         harness.source.inject(.bookmark(resourceVersion: "1.40"))
@@ -130,7 +130,7 @@ struct ReflectorWatchTests {
         let harness = self.ready()
         #expect(harness.source.watches.allSatisfy { $0.allowBookmarks })
         let other = harness.source
-        for number in 0..<10 { other.add(Thing("other", number), silently: true) }
+        for number in 0..<10 { other.add(Item("other", number), silently: true) }
         harness.source.bookmark()
         harness.settle()
         harness.source.compact()
@@ -201,14 +201,14 @@ struct ReflectorWatchTests {
 
     @Test(
         "W-6, W-12: 410 as a refusal and as an event are one: a list at the last version, then a watch",
-        arguments: [FakeSource<Thing>.ExpiredForm.refusal, .event]
+        arguments: [FakeSource<Item>.ExpiredForm.refusal, .event]
     )
-    func expired(_ form: FakeSource<Thing>.ExpiredForm) {
+    func expired(_ form: FakeSource<Item>.ExpiredForm) {
         let harness = ReflectorHarness(source: .things(expiredForm: form))
-        harness.source.add(Thing("a", 1))
+        harness.source.add(Item("a", 1))
         harness.run()
         harness.advance(.seconds(2))
-        harness.source.add(Thing("b", 1), silently: true)
+        harness.source.add(Item("b", 1), silently: true)
         harness.source.delete("a", silently: true)
         harness.source.resetWatch()
         harness.settle()
@@ -221,11 +221,11 @@ struct ReflectorWatchTests {
 
     @Test(
         "A-12: a source that began a new life answers 410 to the last version, and is listed at once without one",
-        arguments: [FakeSource<Thing>.ExpiredForm.refusal, .event]
+        arguments: [FakeSource<Item>.ExpiredForm.refusal, .event]
     )
-    func newEpoch(_ form: FakeSource<Thing>.ExpiredForm) {
+    func newEpoch(_ form: FakeSource<Item>.ExpiredForm) {
         let harness = ReflectorHarness(source: .things(expiredForm: form))
-        for number in 0..<5 { harness.source.add(Thing("n\(number)", number)) }
+        for number in 0..<5 { harness.source.add(Item("n\(number)", number)) }
         harness.run()
         harness.advance(.seconds(2))
         harness.source.changeEpoch()

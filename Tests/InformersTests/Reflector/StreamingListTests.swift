@@ -15,7 +15,7 @@ struct StreamingListTests {
             configuration.usesStreamingList = true
             configure(&configuration)
         }
-        for name in ["a", "b", "c"] { harness.source.add(Thing(name, 1)) }
+        for name in ["a", "b", "c"] { harness.source.add(Item(name, 1)) }
         return harness
     }
 
@@ -29,7 +29,7 @@ struct StreamingListTests {
         #expect(options.resourceVersion == "" && options.sendInitialEvents && options.allowBookmarks)
         #expect(options.resourceVersionMatch == .notOlderThan)
         #expect(harness.store.changes == [.replaceTransformed(["a", "b", "c"], "1.3")])
-        harness.source.modify(Thing("b", 2))
+        harness.source.modify(Item("b", 2))
         harness.settle()
         #expect(harness.store.values == ["a": 1, "b": 2, "c": 1])
         #expect(harness.reflector.lastSyncResourceVersion == "1.4")
@@ -38,13 +38,13 @@ struct StreamingListTests {
 
     @Test("WatchList: changes and deletions among the initial events are folded")
     func folded() throws {
-        var initial = InitialEvents<Thing>()
+        var initial = InitialEvents<Item>()
         let store = RecordingStore()
         for event: Event in [
-            .added(Thing("a", 1), resourceVersion: "1"), .added(Thing("b", 1), resourceVersion: "2"),
-            .modified(Thing("a", 2), resourceVersion: "3"), .deleted(Thing("b", 1), resourceVersion: "4"),
-            .deleted(Thing("x", 1), resourceVersion: "5"), .added(Thing("c", 1), resourceVersion: "6"),
-            .added(Thing("b", 3), resourceVersion: "7"), Event(.unknown(type: "X"), resourceVersion: "8"),
+            .added(Item("a", 1), resourceVersion: "1"), .added(Item("b", 1), resourceVersion: "2"),
+            .modified(Item("a", 2), resourceVersion: "3"), .deleted(Item("b", 1), resourceVersion: "4"),
+            .deleted(Item("x", 1), resourceVersion: "5"), .added(Item("c", 1), resourceVersion: "6"),
+            .added(Item("b", 3), resourceVersion: "7"), Event(.unknown(type: "X"), resourceVersion: "8"),
         ] {
             let version = try initial.receive(event, store: store)
             #expect(version == nil)
@@ -133,23 +133,23 @@ struct StreamingListTests {
     func watchFromAnywhere() {
         // A source whose lists have no version.
         struct Versionless: ListerWatcher {
-            let fake: FakeSource<Thing>
-            func list(_ options: ListOptions) async throws -> ListResult<Thing> { ListResult([], resourceVersion: "") }
-            func watch(_ options: WatchOptions) async throws -> WatchStream<Thing> { try await self.fake.watch(options) }
+            let fake: FakeSource<Item>
+            func list(_ options: ListOptions) async throws -> ListResult<Item> { ListResult([], resourceVersion: "") }
+            func watch(_ options: WatchOptions) async throws -> WatchStream<Item> { try await self.fake.watch(options) }
         }
         let simulation = Simulation()
         let source = FakeSource.things()
-        source.add(Thing("a"))
-        source.add(Thing("b"))
+        source.add(Item("a"))
+        source.add(Item("b"))
         let store = RecordingStore()
         let reflector = Reflector(Versionless(fake: source), store: store, clock: InformerClock(simulation.clock))
         simulation.spawn { await reflector.run() }
         simulation.settle()
         #expect(store.things.count == 2)
-        source.add(Thing("c"))
+        source.add(Item("c"))
         simulation.settle()
         #expect(reflector.lastSyncResourceVersion == "")
-        source.modify(Thing("a"))
+        source.modify(Item("a"))
         simulation.settle()
         #expect(reflector.lastSyncResourceVersion == "1.4")
     }

@@ -17,15 +17,15 @@ final class RecordingStore: ReflectorStore {
 
     private struct State {
         var calls: [Call] = []
-        var things: [String: Thing] = [:]
+        var things: [String: Item] = [:]
         var refusals = 0
         var refusesResync = false
     }
 
     private let state = Mutex(State())
-    private let transformer: @Sendable (Thing) throws -> Thing
+    private let transformer: @Sendable (Item) throws -> Item
 
-    init(transformer: @escaping @Sendable (Thing) throws -> Thing = { $0 }) { self.transformer = transformer }
+    init(transformer: @escaping @Sendable (Item) throws -> Item = { $0 }) { self.transformer = transformer }
 
     var calls: [Call] { self.state.withLock { $0.calls } }
     /// The calls that change something.
@@ -33,7 +33,7 @@ final class RecordingStore: ReflectorStore {
         self.calls.filter { if case .version = $0 { false } else { true } }
     }
     var versions: [String] { self.calls.compactMap { if case .version(let version) = $0 { version } else { nil } } }
-    var things: [String: Thing] { self.state.withLock { $0.things } }
+    var things: [String: Item] { self.state.withLock { $0.things } }
     var values: [String: Int] { self.things.mapValues(\.value) }
 
     /// The next additions, updates and deletions are refused.
@@ -41,13 +41,13 @@ final class RecordingStore: ReflectorStore {
     /// Resyncs are refused from now on.
     func refuseResync() { self.state.withLock { $0.refusesResync = true } }
 
-    func key(for object: Thing) throws -> String { object.name }
-    func transform(_ object: Thing) throws -> Thing { try self.transformer(object) }
+    func key(for object: Item) throws -> String { object.name }
+    func transform(_ object: Item) throws -> Item { try self.transformer(object) }
 
-    func add(_ object: Thing) throws { try self.put(object) { .add($0.name, $0.value) } }
-    func update(_ object: Thing) throws { try self.put(object) { .update($0.name, $0.value) } }
+    func add(_ object: Item) throws { try self.put(object) { .add($0.name, $0.value) } }
+    func update(_ object: Item) throws { try self.put(object) { .update($0.name, $0.value) } }
 
-    func delete(_ object: Thing) throws {
+    func delete(_ object: Item) throws {
         try self.state.withLock { state in
             try Self.check(&state)
             state.calls.append(.delete(object.name, object.value))
@@ -55,12 +55,12 @@ final class RecordingStore: ReflectorStore {
         }
     }
 
-    func replace(_ objects: [Thing], resourceVersion: String) throws {
+    func replace(_ objects: [Item], resourceVersion: String) throws {
         let objects = try objects.map { try self.transformer($0) }
         self.replace(objects) { .replace($0, resourceVersion) }
     }
 
-    func replace(transformed objects: [Thing], resourceVersion: String) {
+    func replace(transformed objects: [Item], resourceVersion: String) {
         self.replace(objects) { .replaceTransformed($0, resourceVersion) }
     }
 
@@ -73,7 +73,7 @@ final class RecordingStore: ReflectorStore {
 
     func updateResourceVersion(_ resourceVersion: String) { self.state.withLock { $0.calls.append(.version(resourceVersion)) } }
 
-    private func put(_ object: Thing, _ call: (Thing) -> Call) throws {
+    private func put(_ object: Item, _ call: (Item) -> Call) throws {
         let object = try self.transformer(object)
         try self.state.withLock { state in
             try Self.check(&state)
@@ -82,7 +82,7 @@ final class RecordingStore: ReflectorStore {
         }
     }
 
-    private func replace(_ objects: [Thing], _ call: ([String]) -> Call) {
+    private func replace(_ objects: [Item], _ call: ([String]) -> Call) {
         self.state.withLock { state in
             state.calls.append(call(objects.map(\.name)))
             state.things = Dictionary(objects.map { ($0.name, $0) }) { $1 }

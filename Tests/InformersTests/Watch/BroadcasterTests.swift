@@ -8,23 +8,23 @@ import Testing
 struct BroadcasterTests {
     private let simulation = Simulation()
 
-    private func event(_ number: Int) -> Event { .added(Thing("n\(number)", number), resourceVersion: "\(number)") }
+    private func event(_ number: Int) -> Event { .added(Item("n\(number)", number), resourceVersion: "\(number)") }
 
     private func events(_ numbers: ClosedRange<Int>) -> [Event] { numbers.map(self.event) }
 
-    private func send(_ numbers: ClosedRange<Int>, to broadcaster: Broadcaster<Thing>) -> SimulatedTask<Void> {
+    private func send(_ numbers: ClosedRange<Int>, to broadcaster: Broadcaster<Item>) -> SimulatedTask<Void> {
         let events = self.events(numbers)
         return self.simulation.spawn { for event in events { try await broadcaster.send(event) } }
     }
 
-    private func readAll(_ stream: WatchStream<Thing>) -> SimulatedTask<[Event]> {
+    private func readAll(_ stream: WatchStream<Item>) -> SimulatedTask<[Event]> {
         self.simulation.spawn { await WatchStreamTests.all(stream) }
     }
 
     @Test("Broadcaster: every watcher gets every event in order", arguments: [UInt64](1...20))
     func everyWatcherGetsEveryEvent(_ seed: UInt64) throws {
         let simulation = Simulation(seed: seed)
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 2, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 2, whenFull: .wait)
         let readers = try (0..<3).map { _ in
             let stream = try broadcaster.watch()
             return simulation.spawn { await WatchStreamTests.all(stream) }
@@ -42,7 +42,7 @@ struct BroadcasterTests {
 
     @Test("BroadcasterWatcherClose: stopping one watcher leaves the others")
     func watcherClose() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 10, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 10, whenFull: .wait)
         let (first, second) = (try broadcaster.watch(), try broadcaster.watch())
         _ = self.send(1...1, to: broadcaster)
         self.simulation.settle()
@@ -58,7 +58,7 @@ struct BroadcasterTests {
 
     @Test("WatcherStopDeadlock: a watcher that stops while everybody waits for it lets them go on")
     func watcherStopDeadlock() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 1, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 1, whenFull: .wait)
         let (slow, quick) = (try broadcaster.watch(), try broadcaster.watch())
         let reader = self.readAll(quick)
         let sender = self.send(1...5, to: broadcaster)
@@ -74,7 +74,7 @@ struct BroadcasterTests {
 
     @Test("S-4 Wait: a watcher that stands still holds back the sender when queue and line are full, not before")
     func waits() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 2, incoming: 3, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 2, incoming: 3, whenFull: .wait)
         let stream = try broadcaster.watch()
         let fits = self.send(1...5, to: broadcaster)
         self.simulation.settle()
@@ -90,7 +90,7 @@ struct BroadcasterTests {
 
     @Test("DropIfChannelFull: a watcher without room loses the event, the others get it, and nobody waits")
     func dropIfChannelFull() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, whenFull: .drop)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, whenFull: .drop)
         let (full, free) = (try broadcaster.watch(), try broadcaster.watch())
         let first = self.send(1...1, to: broadcaster)
         self.simulation.settle()
@@ -110,7 +110,7 @@ struct BroadcasterTests {
 
     @Test("S-4: a watcher sees what is sent after the call, and before that its own prefix")
     func watchIsQueued() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 5, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 5, whenFull: .wait)
         let early = try broadcaster.watch()
         // Two of these wait in the line for the early watcher's room when the late one comes.
         _ = self.send(1...3, to: broadcaster)
@@ -128,7 +128,7 @@ struct BroadcasterTests {
 
     @Test("S-4 Shutdown: what was sent is still delivered, also what waited for room, then the streams end")
     func shutdownDelivers() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 1, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 1, whenFull: .wait)
         let stream = try broadcaster.watch()
         let sender = self.send(1...1, to: broadcaster)
         let others = (2...4).map { self.send($0...$0, to: broadcaster) }
@@ -143,7 +143,7 @@ struct BroadcasterTests {
 
     @Test("WatchAfterShutdown, SendEventAfterShutdown: errors")
     func afterShutdown() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, whenFull: .wait)
         broadcaster.shutDown()
         #expect(throws: WatchError(.stopped, "broadcaster already stopped")) { try broadcaster.watch() }
         let sender = self.send(1...1, to: broadcaster)
@@ -154,7 +154,7 @@ struct BroadcasterTests {
     @Test("ShutdownRace: shutting down, sending and stopping at the same time end well", arguments: [UInt64](1...50))
     func shutdownRace(_ seed: UInt64) throws {
         let simulation = Simulation(seed: seed)
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 1, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 1, whenFull: .wait)
         let streams = try (0..<4).map { _ in try broadcaster.watch() }
         let events = self.events(1...5)
         let senders = (0..<2).map { _ in simulation.spawn { for event in events { try await broadcaster.send(event) } } }
@@ -168,7 +168,7 @@ struct BroadcasterTests {
 
     @Test("A sender that is cancelled while it waits has sent nothing")
     func cancelledSender() throws {
-        let broadcaster = Broadcaster<Thing>(queueLength: 1, incoming: 1, whenFull: .wait)
+        let broadcaster = Broadcaster<Item>(queueLength: 1, incoming: 1, whenFull: .wait)
         let stream = try broadcaster.watch()
         _ = self.send(1...2, to: broadcaster)
         let waiting = self.send(3...3, to: broadcaster)

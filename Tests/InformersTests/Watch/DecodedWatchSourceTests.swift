@@ -73,7 +73,7 @@ struct DecodedWatchSourceTests {
         #expect(try Self.values([String(repeating: " ", count: 100), "{}"], maximumLength: 7) == ["{}"])
 
         let long = Streams.lines[0]
-        for framing in [DecodedWatchSource<Chunks, Thing>.Framing.jsonValues, .messages] {
+        for framing in [DecodedWatchSource<Chunks, Item>.Framing.jsonValues, .messages] {
             let stream = Streams.stream(Chunks([long]), framing: framing, maximumLength: long.utf8.count - 1)
             let events = await Streams.all(stream)
             #expect(events == [.error(Status(.unknown, message: "tooLong: an event of over \(long.utf8.count - 1) bytes"))])

@@ -11,7 +11,7 @@ struct FakeWatchTests {
     @Test("Fake: a sender waits until its event has been read; Stop lets it go; Reset revives")
     func fake() throws {
         let simulation = Simulation()
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         let (first, second) = (self.events[0], self.events[1])
         let sender = simulation.spawn {
             await fake.send(first)
@@ -41,10 +41,10 @@ struct FakeWatchTests {
 
     @Test("RaceFreeFake: a full buffer is an error, and what is sent after the stop is ignored")
     func raceFreeFake() throws {
-        let fake = FakeWatch<Thing>(capacity: 2)
+        let fake = FakeWatch<Item>(capacity: 2)
         try fake.offer(self.events[0])
         try fake.offer(self.events[1])
-        #expect(throws: FakeWatch<Thing>.Full.self) { try fake.offer(self.events[2]) }
+        #expect(throws: FakeWatch<Item>.Full.self) { try fake.offer(self.events[2]) }
         fake.close()
         try fake.offer(self.events[0])
         #expect(fake.pending == 0)
@@ -52,22 +52,22 @@ struct FakeWatchTests {
 
     @Test("Filter: events are left out or changed by a predicate, order is kept")
     func filter() async throws {
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         for event in self.events { try fake.offer(event) }
         fake.end()
         let filtered = fake.stream.filtered { event in
             if case .modified = event.change { return nil }
             guard case .deleted(let thing) = event.change else { return event }
-            return .deleted(Thing(thing.name, 99), resourceVersion: event.resourceVersion)
+            return .deleted(Item(thing.name, 99), resourceVersion: event.resourceVersion)
         }
         let seen = await WatchStreamTests.all(filtered)
-        #expect(seen == [self.events[0], .deleted(Thing("a", 99), resourceVersion: "3"), self.events[3]])
+        #expect(seen == [self.events[0], .deleted(Item("a", 99), resourceVersion: "3"), self.events[3]])
     }
 
     @Test("FilterStop: stopping the filtered stream stops the source, also while a read waits")
     func filterStop() throws {
         let simulation = Simulation()
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         let filtered = fake.stream.filtered { $0 }
         let reader = simulation.spawn { await filtered.next() }
         simulation.settle()
@@ -79,10 +79,10 @@ struct FakeWatchTests {
 
     @Test("Recorder: every event is remembered as it passes, the last ones of too many")
     func recorder() async throws {
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         for event in self.events { try fake.offer(event) }
         fake.end()
-        let (recorder, short) = (WatchRecorder<Thing>(), WatchRecorder<Thing>(limit: 2))
+        let (recorder, short) = (WatchRecorder<Item>(), WatchRecorder<Item>(limit: 2))
         let seen = await WatchStreamTests.all(fake.stream.recorded(by: recorder).recorded(by: short))
         #expect(seen == self.events)
         #expect(recorder.events == self.events)

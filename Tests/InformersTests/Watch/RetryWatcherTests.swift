@@ -9,7 +9,7 @@ struct RetryWatcherTests {
     private let simulation = Simulation()
     private let source = FakeSource.things()
 
-    private func start(from version: String? = nil) throws -> (WatchStream<Thing>, SimulatedTask<[Event]>) {
+    private func start(from version: String? = nil) throws -> (WatchStream<Item>, SimulatedTask<[Event]>) {
         let clock = InformerClock(self.simulation.clock)
         let stream = try RetryWatcher.watch(self.source, from: version ?? "\(self.source.version)", clock: clock)
         let reader = self.simulation.spawn { await WatchStreamTests.all(stream) }
@@ -26,12 +26,12 @@ struct RetryWatcherTests {
 
     @Test("S-5: goes on where it was after every end, an event each, a second apart at least")
     func resumes() throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         let (stream, reader) = try self.start()
-        self.source.add(Thing("b"))
+        self.source.add(Item("b"))
         self.simulation.settle()
         self.source.dropWatches()
-        self.source.add(Thing("c"))
+        self.source.add(Item("c"))
         self.simulation.settle()
         #expect(self.source.watches.count == 1, "not at once")
         self.simulation.advance(by: .seconds(1))
@@ -44,7 +44,7 @@ struct RetryWatcherTests {
 
     @Test("S-5: a 410 event is passed on and ends it")
     func expiredEvent() throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         let (_, reader) = try self.start()
         self.source.inject(.error(.expired()))
         self.simulation.settle()
@@ -53,9 +53,9 @@ struct RetryWatcherTests {
 
     @Test("S-5: a plain 410 on opening ends it, too, instead of being tried again for ever at the same version")
     func expiredOnOpening() throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         let (_, reader) = try self.start()
-        self.source.add(Thing("b"), silently: true)
+        self.source.add(Item("b"), silently: true)
         self.source.resetWatch()
         self.simulation.advance(by: .seconds(1))
         #expect(reader.value == [.error(.expired())])
@@ -64,7 +64,7 @@ struct RetryWatcherTests {
 
     @Test("S-5: 401 and 403 on opening end it", arguments: [Status.Reason.unauthorized, .forbidden])
     func refused(_ reason: Status.Reason) throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         self.source.failWatches(Status(reason))
         let (_, reader) = try self.start()
         #expect(reader.value == [.error(Status(reason))])
@@ -72,7 +72,7 @@ struct RetryWatcherTests {
 
     @Test("S-5: any other error is tried again, and not before the source allows it")
     func otherErrors() throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         self.source.failWatches(WatchError(.connectionRefused), Status(.internalError))
         let (stream, reader) = try self.start()
         #expect(self.source.watches.count == 1)
@@ -85,7 +85,7 @@ struct RetryWatcherTests {
         #expect(self.source.opened == 1)
         self.simulation.advance(by: .milliseconds(100))
         #expect(self.source.opened == 2)
-        self.source.add(Thing("b"))
+        self.source.add(Item("b"))
         self.simulation.settle()
         stream.stop()
         self.simulation.settle()
@@ -95,10 +95,10 @@ struct RetryWatcherTests {
     @Test("S-5: an object without a version, or an event of an unknown type, ends it: going on could skip data")
     func unusableEvents() throws {
         for event in [
-            Event.added(Thing("x"), resourceVersion: nil), .modified(Thing("x"), resourceVersion: ""),
+            Event.added(Item("x"), resourceVersion: nil), .modified(Item("x"), resourceVersion: ""),
             Event(.unknown(type: "X"), resourceVersion: "9"),
         ] {
-            self.source.add(Thing("a"))
+            self.source.add(Item("a"))
             let (_, reader) = try self.start()
             self.source.inject(event)
             self.simulation.settle()
@@ -112,7 +112,7 @@ struct RetryWatcherTests {
 
     @Test("S-5: bookmarks move the version and are not passed on")
     func bookmarks() throws {
-        self.source.add(Thing("a"))
+        self.source.add(Item("a"))
         let (stream, reader) = try self.start()
         self.source.inject(.bookmark(resourceVersion: "1.1000"))
         self.simulation.settle()
@@ -128,7 +128,7 @@ struct RetryWatcherTests {
     func stops(_ seed: UInt64) throws {
         let simulation = Simulation(seed: seed)
         let source = FakeSource.things()
-        source.add(Thing("a"))
+        source.add(Item("a"))
         if seed % 3 == 0 { source.failWatches(Status(.internalError)) }
         let stream = try RetryWatcher.watch(source, from: "1.1", clock: InformerClock(simulation.clock))
         let reader = simulation.spawn { await WatchStreamTests.all(stream) }

@@ -14,17 +14,17 @@ struct WatchStreamTests {
         #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"4"}}}"#,
     ]
     static let events: [Event] = [
-        .added(Thing("a", 1, version: "1"), resourceVersion: "1"),
-        .modified(Thing("a", 2, version: "2"), resourceVersion: "2"),
-        .deleted(Thing("a", 2, version: "3"), resourceVersion: "3"),
+        .added(Item("a", 1, version: "1"), resourceVersion: "1"),
+        .modified(Item("a", 2, version: "2"), resourceVersion: "2"),
+        .deleted(Item("a", 2, version: "3"), resourceVersion: "3"),
         .bookmark(resourceVersion: "4"),
     ]
 
     static func stream(
         _ chunks: Chunks,
-        framing: DecodedWatchSource<Chunks, Thing>.Framing = .jsonValues,
+        framing: DecodedWatchSource<Chunks, Item>.Framing = .jsonValues,
         maximumLength: Int = 1000
-    ) -> WatchStream<Thing> {
+    ) -> WatchStream<Item> {
         WatchStream(
             DecodedWatchSource(chunks, framing: framing, maximumLength: maximumLength) { bytes in
                 try JSONDecoder().decode(Event.self, from: Data(bytes))
@@ -32,7 +32,7 @@ struct WatchStreamTests {
         )
     }
 
-    static func all(_ stream: WatchStream<Thing>) async -> [Event] {
+    static func all(_ stream: WatchStream<Item>) async -> [Event] {
         var events: [Event] = []
         for await event in stream { events.append(event) }
         return events
@@ -58,7 +58,7 @@ struct WatchStreamTests {
         }
         #expect(status.code == 500)
 
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         fake.end(RecordingStore.Refused())
         let failing = fake.stream
         #expect(await Self.all(failing).count == 1)
@@ -67,10 +67,10 @@ struct WatchStreamTests {
 
     @Test("StreamWatcherError: whoever makes the stream decides what its reader is told of an error")
     func reporter() async throws {
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         fake.end(RecordingStore.Refused())
         #expect(await Self.all(WatchStream(fake) { _ in Status(.forbidden) }) == [.error(Status(.forbidden))])
-        let silent = FakeWatch<Thing>()
+        let silent = FakeWatch<Item>()
         silent.end(RecordingStore.Refused())
         #expect(await Self.all(WatchStream(silent) { _ in nil }) == [])
     }
@@ -79,7 +79,7 @@ struct WatchStreamTests {
     func unexpectedEnd() async {
         #expect(await Self.all(Self.stream(Chunks([Self.lines[0], #"{"type":"ADD"#]))) == [Self.events[0]])
         for code in [WatchError.Code.unexpectedEnd, .timedOut, .connectionRefused] {
-            let fake = FakeWatch<Thing>()
+            let fake = FakeWatch<Item>()
             fake.end(WatchError(code))
             #expect(await Self.all(fake.stream) == [])
         }
@@ -91,7 +91,7 @@ struct WatchStreamTests {
         do {
             let chunks = TrackedChunks(token: token)
             let stream = WatchStream(
-                DecodedWatchSource(chunks) { _ in throw WatchError(.malformed) } as DecodedWatchSource<TrackedChunks, Thing>
+                DecodedWatchSource(chunks) { _ in throw WatchError(.malformed) } as DecodedWatchSource<TrackedChunks, Item>
             )
             // A reader that never comes back for the next event.
             let reader = Task { await stream.next() }
@@ -107,7 +107,7 @@ struct WatchStreamTests {
     @Test("S-1, Stop: nothing comes after it, a pending read ends, and the source is closed exactly once however often it is called")
     func stopEndsPendingRead() throws {
         let simulation = Simulation()
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         let stream = fake.stream
         let reader = simulation.spawn { await stream.next() }
         simulation.settle()
@@ -121,10 +121,10 @@ struct WatchStreamTests {
 
     @Test("S-1: stopping without ever having read closes the source; so does dropping the stream")
     func stopUnread() throws {
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         fake.stream.stop()
         #expect(fake.closes == 1)
-        let dropped = FakeWatch<Thing>()
+        let dropped = FakeWatch<Item>()
         do { _ = dropped.stream }
         #expect(dropped.closes == 1)
     }
@@ -132,7 +132,7 @@ struct WatchStreamTests {
     @Test("A cancelled reader gets nothing more, and the stream can still be stopped")
     func cancelledReader() throws {
         let simulation = Simulation()
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         let stream = fake.stream
         let reader = simulation.spawn { await stream.next() }
         simulation.settle()
@@ -145,7 +145,7 @@ struct WatchStreamTests {
 
     @Test("EmptyWatch: over from the start, Stop does nothing")
     func emptyWatch() async {
-        let stream = WatchStream<Thing>.empty
+        let stream = WatchStream<Item>.empty
         #expect(await stream.next() == nil)
         stream.stop()
         #expect(await stream.next() == nil)
@@ -153,7 +153,7 @@ struct WatchStreamTests {
 
     @Test("ProxyWatcher: passes on what its source tells, and the stop to the source")
     func proxyWatcher() async throws {
-        let fake = FakeWatch<Thing>()
+        let fake = FakeWatch<Item>()
         for event in Self.events { try fake.offer(event) }
         let stream = WatchStream(fake)
         for event in Self.events { #expect(await stream.next() == event) }
