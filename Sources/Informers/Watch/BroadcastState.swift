@@ -116,12 +116,12 @@ struct BroadcastState<Object: Sendable> {
                 effects.resume.append(sender.continuation)
                 hasMoved = true
             }
-            while let first = self.incoming.first {
+            line: while let first = self.incoming.first {
                 switch first {
                 case .register(let id):
                     if self.watchers[id] != nil { self.registered.insert(id) }
                 case .event(let event):
-                    guard self.deliver(event, &effects) else { return effects }
+                    guard self.deliver(event, &effects) else { break line }
                     self.incomingEvents -= 1
                 }
                 self.incoming.removeFirst()

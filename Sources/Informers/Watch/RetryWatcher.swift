@@ -88,6 +88,8 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
                 (state.stream, (state.notBefore ?? self.clock.now) - self.clock.now, state.resourceVersion)
             }
             if let stream { return stream }
+            // The signal of a close that came while the last try ended is used up: look before waiting.
+            if self.state.withLock({ $0.isClosed }) { return nil }
             if pause > .zero { _ = await self.unlessClosed { try await self.clock.sleep(for: pause) } }
             if self.state.withLock({ $0.isClosed }) || Task.isCancelled { return nil }
             self.state.withLock { $0.notBefore = self.clock.now + Self.minimumInterval }

@@ -1,0 +1,55 @@
+/// What a handler was told.
+enum ModelNote: Sendable, Equatable {
+    case add(Item)
+    case update(Item, Item)
+    case delete(String)
+}
+
+/// What a handler was told, in order, and what it makes of it.
+struct ModelNotes: Sendable {
+    private(set) var notes: [ModelNote] = []
+    /// What the notes add up to.
+    private(set) var view: [String: Item] = [:]
+    private(set) var violations: [String] = []
+    /// Whether a note of an object already known is no surprise: after a resync.
+    private var known: Set<String> = []
+
+    mutating func append(_ note: ModelNote) {
+        self.notes.append(note)
+        // Q-3: no addition of what is there, no change or deletion of what is not.
+        switch note {
+        case .add(let item):
+            if self.view[item.name] != nil { self.violations.append("Q-3: add of \(item.name), which is present") }
+            self.view[item.name] = item
+        case .update(let old, let new):
+            if self.view[new.name] == nil { self.violations.append("Q-3: update of \(new.name), which is absent") }
+            if self.view[new.name] != old { self.violations.append("Q-2: update of \(new.name) from a state it was not in") }
+            self.view[new.name] = new
+        case .delete(let name):
+            if self.view.removeValue(forKey: name) == nil { self.violations.append("Q-3: delete of \(name), which is absent") }
+        }
+    }
+
+    /// Q-2: per key the states told are a subsequence of the source's, in order.
+    func checkOrder(_ history: (String) -> [Item?]) -> [String] {
+        var violations: [String] = []
+        var places: [String: Int] = [:]
+        for note in self.notes {
+            let (name, state): (String, Item?) =
+                switch note {
+                case .add(let item): (item.name, item)
+                case .update(_, let item): (item.name, item)
+                case .delete(let name): (name, nil)
+                }
+            let states = history(name)
+            let place = places[name] ?? 0
+            // The same state may be told again, by a resync or a new list.
+            guard let found = states[min(place, states.count)...].firstIndex(where: { $0 == state }) else {
+                violations.append("Q-2: \(name) was told as \(state.map { "\($0.value) of \($0.version)" } ?? "gone") out of order")
+                continue
+            }
+            places[name] = found
+        }
+        return violations
+    }
+}
