@@ -11,8 +11,8 @@ struct ModelNotes: Sendable {
     /// What the notes add up to.
     private(set) var view: [String: Item] = [:]
     private(set) var violations: [String] = []
-    /// Whether a note of an object already known is no surprise: after a resync.
-    private var known: Set<String> = []
+    /// Every name that was ever told of.
+    private(set) var told: Set<String> = []
 
     mutating func append(_ note: ModelNote) {
         self.notes.append(note)
@@ -21,6 +21,7 @@ struct ModelNotes: Sendable {
         case .add(let item):
             if self.view[item.name] != nil { self.violations.append("Q-3: add of \(item.name), which is present") }
             self.view[item.name] = item
+            self.told.insert(item.name)
         case .update(let old, let new):
             if self.view[new.name] == nil { self.violations.append("Q-3: update of \(new.name), which is absent") }
             if self.view[new.name] != old { self.violations.append("Q-2: update of \(new.name) from a state it was not in") }

@@ -9,6 +9,8 @@ protocol ModelPipeline: Sendable {
     var items: [String: Item] { get }
     /// Whether the first list is in the store.
     var hasSynced: Bool { get }
+    /// What the first list was; `nil`: there was none yet.
+    var firstList: Set<String>? { get }
     /// How far the reflector has come.
     var version: String { get }
     /// What each handler was told.
@@ -56,17 +58,19 @@ final class ModelConsumer: Sendable {
 /// A ``DeltaFIFO`` whose consumer works under its lock.
 final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     private let consumer: ModelConsumer
+    private let first = FirstList()
     private let queue: DeltaFIFO<Item>
-    private let reflector: Reflector<Source, DeltaFIFO<Item>>
+    private let reflector: Reflector<Source, TappedStore<DeltaFIFO<Item>>>
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.consumer = ModelConsumer()
         self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock)
-        self.reflector = Reflector(source, store: self.queue, configuration: configuration, clock: clock)
+        self.reflector = Reflector(source, store: TappedStore(self.queue, self.first), configuration: configuration, clock: clock)
     }
 
     var items: [String: Item] { self.consumer.items }
     var hasSynced: Bool { self.queue.hasSynced }
+    var firstList: Set<String>? { self.first.names }
     var version: String { self.reflector.lastSyncResourceVersion }
     var notes: [ModelNotes] { [self.consumer.notes] }
 
@@ -85,16 +89,18 @@ final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 /// An ``OrderedQueue`` with little room, whose consumer takes batches.
 final class OrderedQueuePipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     private let consumer = ModelConsumer()
+    private let first = FirstList()
     private let queue: OrderedQueue<Item>
-    private let reflector: Reflector<Source, OrderedQueue<Item>>
+    private let reflector: Reflector<Source, TappedStore<OrderedQueue<Item>>>
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.queue = OrderedQueue(key: { $0.name }, limit: 3)
-        self.reflector = Reflector(source, store: self.queue, configuration: configuration, clock: clock)
+        self.reflector = Reflector(source, store: TappedStore(self.queue, self.first), configuration: configuration, clock: clock)
     }
 
     var items: [String: Item] { self.consumer.items }
     var hasSynced: Bool { self.queue.hasSynced }
+    var firstList: Set<String>? { self.first.names }
     var version: String { self.reflector.lastSyncResourceVersion }
     var notes: [ModelNotes] { [self.consumer.notes] }
 

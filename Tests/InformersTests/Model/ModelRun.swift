@@ -80,10 +80,17 @@ struct ModelRun {
             if version < self.lastVersion { self.violations.append("Q-4: the reflector went from \(self.lastVersion) back to \(version)") }
             self.lastVersion = version
         }
-        // once synced, always synced, and never before the list's objects were in the store.
+        // once synced, always synced, and not before everything in the first list was in the store and told.
         let isSynced = self.pipeline.hasSynced
         if self.wasSynced, !isSynced { self.violations.append("Q-8: hasSynced became false again") }
-        if isSynced, !self.wasSynced, self.lastVersion.epoch == 0 { self.violations.append("Q-8: synced before anything was listed") }
+        if isSynced, !self.wasSynced {
+            let first = self.pipeline.firstList
+            if first == nil { self.violations.append("Q-8: synced before anything was listed") }
+            for notes in self.pipeline.notes {
+                let missing = (first ?? []).subtracting(notes.told)
+                if !missing.isEmpty { self.violations.append("Q-8: synced before \(missing) were in the store") }
+            }
+        }
         self.wasSynced = isSynced
     }
 
@@ -106,7 +113,11 @@ struct ModelRun {
         case .failWatch(let failure): self.source.failWatches(failure.error)
         case .errorEvent(let failure): self.source.inject(.error(failure.status))
         case .lag(let changes): self.source.lag(by: changes)
-        case .turns(let count): self.simulation.settle(atMost: count)
+        case .turns(let count):
+            for _ in 0..<count {
+                self.simulation.settle(atMost: 1)
+                self.look()
+            }
         case .pass(let milliseconds):
             if !self.simulation.advance(by: .milliseconds(milliseconds)) { self.violations.append("it runs in circles") }
         case .addHandler, .removeHandler, .slow: break
