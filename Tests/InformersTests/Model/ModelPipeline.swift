@@ -1,3 +1,4 @@
+import Logging
 import Synchronization
 
 @testable import Informers
@@ -15,6 +16,11 @@ protocol ModelPipeline: Sendable {
     var version: String { get }
     /// What each handler was told.
     var notes: [ModelNotes] { get }
+}
+
+extension Logger {
+    /// Tells nobody.
+    static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
 }
 
 /// A consumer that keeps a store in step with a queue, as a controller does, and notes what it tells.
@@ -64,8 +70,14 @@ final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.consumer = ModelConsumer()
-        self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock)
-        self.reflector = Reflector(source, store: TappedStore(self.queue, self.first), configuration: configuration, clock: clock)
+        self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock, logger: .silent)
+        self.reflector = Reflector(
+            source,
+            store: TappedStore(self.queue, self.first),
+            configuration: configuration,
+            clock: clock,
+            logger: .silent
+        )
     }
 
     var items: [String: Item] { self.consumer.items }
@@ -95,7 +107,13 @@ final class OrderedQueuePipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.queue = OrderedQueue(key: { $0.name }, limit: 3)
-        self.reflector = Reflector(source, store: TappedStore(self.queue, self.first), configuration: configuration, clock: clock)
+        self.reflector = Reflector(
+            source,
+            store: TappedStore(self.queue, self.first),
+            configuration: configuration,
+            clock: clock,
+            logger: .silent
+        )
     }
 
     var items: [String: Item] { self.consumer.items }

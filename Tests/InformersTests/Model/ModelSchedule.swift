@@ -54,7 +54,7 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         seed \(self.seed), \(self.kind), expiredByEvent \(self.expiredByEvent), streams \(self.streams), pageSize \(self.pageSize), \
         forcedPages \(self.forcedPages), resyncs \(self.resyncs), idleLimit \(self.idleLimit), \
         retriesInternalErrors \(self.retriesInternalErrors), stopsInTheMiddle \(self.stopsInTheMiddle)
-        steps \(self.steps)
+        steps \(self.steps.map { ".\($0)" }.joined(separator: ", "))
         """
     }
 }
