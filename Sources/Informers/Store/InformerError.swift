@@ -6,7 +6,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
             case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped, alreadyStarted
-            case unexpectedKeyFormat, malformedResourceVersion, tooManyWatchers, logClosed, invalidArgument
+            case unexpectedKeyFormat
         }
 
         private let base: Base
@@ -29,15 +29,6 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let alreadyStarted = Self(base: .alreadyStarted)
         /// A key is not of the form `namespace/name`.
         public static let unexpectedKeyFormat = Self(base: .unexpectedKeyFormat)
-        /// A resource version is not one of an ``EventLog``.
-        public static let malformedResourceVersion = Self(base: .malformedResourceVersion)
-        /// The log has as many watchers as it may have.
-        public static let tooManyWatchers = Self(base: .tooManyWatchers)
-        /// The log has been closed.
-        public static let logClosed = Self(base: .logClosed)
-        /// An argument is out of its range.
-        public static let invalidArgument = Self(base: .invalidArgument)
-
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
 

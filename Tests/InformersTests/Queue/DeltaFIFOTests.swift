@@ -1,3 +1,4 @@
+import GroupCacheTesting
 import Logging
 import Synchronization
 import Testing
@@ -555,10 +556,10 @@ struct DeltaFIFOTests {
 
     @Test("slow processing of a long queue is logged; of a short queue, or fast, it is not")
     func slowProcessing() async throws {
-        let clock = StepClock()
+        let clock = VirtualClock()
         let lines = Recorder<String>()
         let logger = Logger(label: "test") { _ in RecordingLogHandler(lines: lines) }
-        let queue = DeltaFIFO<Thing>(key: nameOf, clock: clock.informerClock, logger: logger)
+        let queue = DeltaFIFO<Thing>(key: nameOf, clock: InformerClock(clock), logger: logger)
         for number in 0..<13 { try queue.add(Thing("t\(number)")) }
         try await queue.pop { _, _ in clock.advance(by: .milliseconds(100)) }
         #expect(lines.count == 0)

@@ -1,3 +1,4 @@
+import GroupCacheTesting
 import Testing
 
 @testable import Informers
@@ -124,7 +125,7 @@ struct KeyedHeapTests {
 
     @Test("the value within agrees with a sorted list after random changes", arguments: 1...20)
     func model(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var core = HeapCore<Int, Int>(by: <)
         var model: [Int: Int] = [:]
         for _ in 0..<500 {

@@ -1,13 +1,14 @@
+import GroupCacheTesting
 import Informers
 import Testing
 
 @Suite("ExpirationCache: entries that get too old")
 struct ExpirationCacheTests {
-    private let clock = StepClock()
+    private let clock = VirtualClock()
     private let cache: ExpirationCache<Thing>
 
     init() {
-        self.cache = ExpirationCache(key: nameOf, policy: .ttl(.seconds(10)), clock: self.clock.informerClock)
+        self.cache = ExpirationCache(key: nameOf, policy: .ttl(.seconds(10)), clock: InformerClock(self.clock))
     }
 
     @Test("TTLExpirationBasic: an expired entry is absent, and reading it deletes it")
@@ -51,7 +52,7 @@ struct ExpirationCacheTests {
         self.clock.advance(by: .nanoseconds(1))
         #expect(self.cache.get(key: "a") == nil)
         for limit in [Duration.zero, .seconds(-1)] {
-            let forever = ExpirationCache(key: nameOf, policy: .ttl(limit), clock: self.clock.informerClock)
+            let forever = ExpirationCache(key: nameOf, policy: .ttl(limit), clock: InformerClock(self.clock))
             try forever.add(Thing("a"))
             self.clock.advance(by: .seconds(1_000_000))
             #expect(forever.get(key: "a") != nil)
@@ -63,7 +64,7 @@ struct ExpirationCacheTests {
         let cache = ExpirationCache(
             key: nameOf,
             policy: ExpirationPolicy { thing, age in age > .seconds(thing.value) },
-            clock: self.clock.informerClock
+            clock: InformerClock(self.clock)
         )
         try cache.add(Thing("short", 1))
         try cache.add(Thing("long", 100))

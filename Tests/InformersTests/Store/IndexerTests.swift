@@ -1,3 +1,4 @@
+import GroupCacheTesting
 import Informers
 import Synchronization
 import Testing
@@ -194,7 +195,7 @@ struct IndexerTests {
         await withTaskGroup { group in
             for task in 0..<4 {
                 group.addTask {
-                    var random = SeededRandom(seed: UInt64(task) + 1)
+                    var random = SeededGenerator(seed: UInt64(task) + 1)
                     for _ in 0..<400 {
                         let thing = Thing("t\(random.below(20))", random.below(5), groups: ["g\(random.below(4))", "h\(random.below(3))"])
                         switch random.below(6) {
