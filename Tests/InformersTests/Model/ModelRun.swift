@@ -7,11 +7,11 @@ import Synchronization
 struct ModelRun {
     private let schedule: ModelSchedule
     private let simulation: Simulation
-    private let source: FakeSource<Item>
-    private let tapped: TappedSource
+    private let source: any ModelSource
+    private let checkOrder: () -> [String]
     private let pipeline: any ModelPipeline
     private var violations: [String] = []
-    private var lastVersion = FakeVersion(epoch: 0, sequence: 0)
+    private var lastVersion = ResourceVersion(epoch: 0, sequence: 0)
     private var wasSynced = false
     private var nextValue = 1
 
@@ -23,15 +23,21 @@ struct ModelRun {
     }
 
     private init(_ schedule: ModelSchedule) {
+        let simulation = Simulation(seed: schedule.seed)
+        let clock = InformerClock(simulation.clock)
         self.schedule = schedule
-        self.simulation = Simulation(seed: schedule.seed)
-        self.source = .things(expiredForm: schedule.expiredByEvent ? .event : .refusal)
-        self.source.forcePages(of: schedule.forcedPages)
-        self.tapped = TappedSource(self.source)
-        let clock = InformerClock(self.simulation.clock)
-        switch schedule.kind {
-        case .deltaFIFO: self.pipeline = DeltaFIFOPipeline(self.tapped, schedule.configuration, clock)
-        case .orderedQueue: self.pipeline = OrderedQueuePipeline(self.tapped, schedule.configuration, clock)
+        self.simulation = simulation
+        func build(_ source: some ModelSource) -> (any ModelSource, () -> [String], any ModelPipeline) {
+            let tapped = TappedSource(source)
+            return (source, tapped.checkOrder, schedule.pipeline(tapped, clock))
+        }
+        switch schedule.source {
+        case .fake:
+            let fake = FakeSource.things(expiredForm: schedule.expiredByEvent ? .event : .refusal)
+            fake.forcePages(of: schedule.forcedPages)
+            (self.source, self.checkOrder, self.pipeline) = build(fake)
+        case .log:
+            (self.source, self.checkOrder, self.pipeline) = build(LogSource(clock: clock, capacity: 6))
         }
     }
 
@@ -50,7 +56,7 @@ struct ModelRun {
             self.violations.append("Q-9: \(self.source.opened) watches were opened, \(self.source.closed) stopped")
         }
         if self.simulation.clock.sleepers > 0 { self.violations.append("Q-9: somebody still sleeps") }
-        self.violations += self.tapped.checkOrder()
+        self.violations += self.checkOrder()
         for notes in self.pipeline.notes {
             self.violations += notes.violations
             self.violations += notes.checkOrder(self.source.history)
@@ -76,8 +82,10 @@ struct ModelRun {
     /// What must hold at any time.
     private mutating func look() {
         // nobody goes back in time.
-        if let version = FakeVersion(self.pipeline.version) {
-            if version < self.lastVersion { self.violations.append("Q-4: the reflector went from \(self.lastVersion) back to \(version)") }
+        if let version = ResourceVersion(self.pipeline.version) {
+            if (version.epoch, version.sequence) < (self.lastVersion.epoch, self.lastVersion.sequence) {
+                self.violations.append("Q-4: the reflector went from \(self.lastVersion) back to \(version)")
+            }
             self.lastVersion = version
         }
         // once synced, always synced, and not before everything in the first list was in the store and told.
@@ -96,22 +104,20 @@ struct ModelRun {
 
     private mutating func perform(_ step: ModelStep) {
         switch step {
-        case .put(let key): self.put(key)
-        case .delete(let key): self.source.delete("k\(key)")
+        case .put(let key): self.source.put(self.item(key))
+        case .delete(let key): self.source.remove("k\(key)")
         case .drop: self.source.dropWatches()
         case .dropAndPut(let key):
-            self.put(key, silently: true)
-            self.source.dropWatches()
+            self.source.putAndDrop(self.item(key))
         case .dropAndDelete(let key):
-            self.source.delete("k\(key)", silently: true)
-            self.source.dropWatches()
+            self.source.removeAndDrop("k\(key)")
         case .reset: self.source.resetWatch()
         case .compact(let kept): self.source.compact(keeping: kept)
         case .epoch: self.source.changeEpoch()
         case .bookmark: self.source.bookmark()
-        case .failList(let failure): self.source.failLists(failure.error)
-        case .failWatch(let failure): self.source.failWatches(failure.error)
-        case .errorEvent(let failure): self.source.inject(.error(failure.status))
+        case .failList(let failure): self.source.fail(list: failure.error)
+        case .failWatch(let failure): self.source.fail(watch: failure.error)
+        case .errorEvent(let failure): self.source.sendError(failure.status)
         case .lag(let changes): self.source.lag(by: changes)
         case .turns(let count):
             for _ in 0..<count {
@@ -124,8 +130,8 @@ struct ModelRun {
         }
     }
 
-    private mutating func put(_ key: Int, silently: Bool = false) {
-        self.source.add(Item("k\(key)", self.nextValue), silently: silently)
-        self.nextValue += 1
+    private mutating func item(_ key: Int) -> Item {
+        defer { self.nextValue += 1 }
+        return Item("k\(key)", self.nextValue)
     }
 }

@@ -1,5 +1,6 @@
 import GroupCacheTesting
-import Informers
+
+@testable import Informers
 
 /// What happens in a run of the model, all of it made of a seed.
 struct ModelSchedule: Sendable, CustomStringConvertible {
@@ -8,8 +9,14 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         case deltaFIFO, orderedQueue
     }
 
+    /// What is followed.
+    enum Source: String, Sendable, CaseIterable {
+        case fake, log
+    }
+
     let seed: UInt64
     var kind: Kind
+    var source: Source
     var expiredByEvent: Bool
     var streams: Bool
     var pageSize: Int
@@ -25,6 +32,7 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
         self.kind = Kind.allCases.randomElement(using: &generator) ?? .deltaFIFO
+        self.source = Int.random(in: 0..<3, using: &generator) == 0 ? .log : .fake
         self.expiredByEvent = Bool.random(using: &generator)
         self.streams = Int.random(in: 0..<3, using: &generator) == 0
         self.pageSize = [0, 0, 2].randomElement(using: &generator) ?? 0
@@ -49,9 +57,16 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         return configuration
     }
 
+    func pipeline(_ source: some ListerWatcher<Item>, _ clock: InformerClock) -> any ModelPipeline {
+        switch self.kind {
+        case .deltaFIFO: DeltaFIFOPipeline(source, self.configuration, clock)
+        case .orderedQueue: OrderedQueuePipeline(source, self.configuration, clock)
+        }
+    }
+
     var description: String {
         """
-        seed \(self.seed), \(self.kind), expiredByEvent \(self.expiredByEvent), streams \(self.streams), pageSize \(self.pageSize), \
+        seed \(self.seed), \(self.kind), \(self.source), expiredByEvent \(self.expiredByEvent), streams \(self.streams), pageSize \(self.pageSize), \
         forcedPages \(self.forcedPages), resyncs \(self.resyncs), idleLimit \(self.idleLimit), \
         retriesInternalErrors \(self.retriesInternalErrors), stopsInTheMiddle \(self.stopsInTheMiddle)
         steps \(self.steps.map { ".\($0)" }.joined(separator: ", "))

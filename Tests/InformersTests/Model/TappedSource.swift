@@ -4,8 +4,8 @@ import Synchronization
 @testable import Informers
 
 /// Notes what goes over the wire.
-final class TappedSource: ListerWatcher {
-    struct Watch: Sendable {
+final class TappedSource<Source: ModelSource>: ListerWatcher {
+    private struct Watch: Sendable {
         var options: WatchOptions
         var events: [Event] = []
     }
@@ -14,13 +14,10 @@ final class TappedSource: ListerWatcher {
         var watches: [Watch] = []
     }
 
-    private let source: FakeSource<Item>
+    private let source: Source
     private let state = Mutex(State())
 
-    init(_ source: FakeSource<Item>) { self.source = source }
-
-    /// What was told in each watch.
-    var watches: [Watch] { self.state.withLock { $0.watches } }
+    init(_ source: Source) { self.source = source }
 
     func list(_ options: ListOptions) async throws -> ListResult<Item> { try await self.source.list(options) }
 
@@ -39,15 +36,19 @@ final class TappedSource: ListerWatcher {
     /// a watch from a version tells exactly the changes after it, none twice, none left out, and no version goes back within a life.
     func checkOrder() -> [String] {
         var violations: [String] = []
-        for watch in self.watches where !watch.options.sendInitialEvents {
-            guard var last = FakeVersion(watch.options.resourceVersion) else { continue }
+        let changes = self.source.changes
+        for watch in self.state.withLock({ $0.watches }) where !watch.options.sendInitialEvents {
+            guard let start = ResourceVersion(watch.options.resourceVersion) else { continue }
+            var expected = changes.filter { $0.epoch == start.epoch && $0.sequence > start.sequence }[...]
+            var last = start
             for event in watch.events {
-                guard let text = event.resourceVersion, let version = FakeVersion(text) else { continue }
-                let isChange = event.object != nil
-                let expected = isChange ? FakeVersion(epoch: last.epoch, sequence: last.sequence + 1) : max(last, version)
-                if version != expected {
-                    violations.append("Q-4: \(version) after \(last) in a watch from \(watch.options.resourceVersion)")
+                guard let version = event.resourceVersion.flatMap(ResourceVersion.init) else { continue }
+                if event.object != nil {
+                    if version != expected.popFirst() { violations.append("Q-4: \(version) is not what comes after \(last)") }
+                } else if let next = expected.first, version.epoch != start.epoch || version.sequence >= next.sequence {
+                    violations.append("Q-4: a bookmark at \(version) before \(next) was told")
                 }
+                if version.sequence < last.sequence { violations.append("Q-4: \(version) after \(last)") }
                 last = version
             }
         }
