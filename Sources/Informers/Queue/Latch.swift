@@ -51,6 +51,20 @@ final class Latch: Sendable {
         if !opened { throw CancellationError() }
     }
 
+    /// As ``wait()``, but goes on waiting when the task is cancelled.
+    func waitWhateverHappens() async {
+        _ = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
+            let isOpen = self.state.withLock { state in
+                if !state.isOpen {
+                    state.nextID += 1
+                    state.waiting[state.nextID] = continuation
+                }
+                return state.isOpen
+            }
+            if isOpen { continuation.resume(returning: true) }
+        }
+    }
+
     private func leave(_ id: Int) {
         self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: false)
     }

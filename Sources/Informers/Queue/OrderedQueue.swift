@@ -143,6 +143,9 @@ public final class OrderedQueue<Object: Sendable>: Queue {
     /// How many changes wait to be taken.
     public var count: Int { self.waiting.read(\.changes.count) }
 
+    /// Lets ``popBatch(_:)`` return, with nothing if there is nothing.
+    func nudge() { self.waiting.change { $0.isNudged = true } }
+
     /// How many tasks wait for a change, and for room.
     var waiters: (consumers: Int, producers: Int) { (self.waiting.takers, self.waiting.putters) }
 }

@@ -15,10 +15,12 @@ struct OrderedQueueCore<Object: Sendable>: QueueCore {
     private var populated = false
     private var initialCount = 0
     private(set) var isClosed = false
+    /// The consumer is to look up, though there may be nothing for it here.
+    var isNudged = false
 
     init(limit: Int) { self.limit = limit }
 
-    var available: Int { self.changes.count }
+    var available: Int { self.changes.count + (self.isNudged ? 1 : 0) }
     /// May be negative: a list is let in whole.
     var room: Int { self.limit - self.weight }
     var hasSynced: Bool { self.populated && self.initialCount == 0 }
@@ -79,7 +81,9 @@ struct OrderedQueueCore<Object: Sendable>: QueueCore {
 
     /// Takes the first changes: at most `limit`, none twice about one object, not from both sides of the first list's end.
     mutating func take(limit: Int) -> Batch? {
-        if self.changes.isEmpty { return nil }
+        let wasNudged = self.isNudged
+        self.isNudged = false
+        if self.changes.isEmpty { return wasNudged ? Batch(changes: [], isInInitialList: false, awaited: 0) : nil }
         let isInInitialList = !self.hasSynced
         let most = isInInitialList && self.initialCount > 0 ? min(limit, self.initialCount) : limit
         var batch: [OrderedChange<Object>] = []

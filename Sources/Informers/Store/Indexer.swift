@@ -91,10 +91,12 @@ public final class Indexer<Object: Sendable>: Store {
         try self.replace(objects.map { (try self.key(for: $0), $0) }, resourceVersion)
     }
 
-    private func replace(_ keyed: [(key: String, object: Object)], _ resourceVersion: String) {
+    /// Keeps these objects and no others; returns those that were there.
+    @discardableResult
+    func replace(_ keyed: some Sequence<(key: String, object: Object)>, _ resourceVersion: String) -> [String: IndexedItems<Object>.Item] {
         // Built beside the old one, so that readers wait for an exchange only. The old one is let go of outside the lock.
-        _ = self.withIndexers { indexers in
-            var fresh = IndexedItems<Object>(indices: indexers.count, minimumCapacity: keyed.count)
+        self.withIndexers { indexers in
+            var fresh = IndexedItems<Object>(indices: indexers.count, minimumCapacity: keyed.underestimatedCount)
             for (key, object) in keyed { _ = fresh.set(key, object, values: indexers.map { $0.function(object) }) }
             return fresh
         } change: { (state, fresh) -> IndexedItems<Object> in
@@ -102,12 +104,12 @@ public final class Indexer<Object: Sendable>: Store {
             swap(&state.core, &other)
             state.resourceVersion = resourceVersion
             return other
-        }
+        }.items
     }
 
     /// Remembers that the store is complete up to this version.
     public func updateResourceVersion(_ resourceVersion: String) async {
-        self.state.withLock { $0.resourceVersion = resourceVersion }
+        self.noteResourceVersion(resourceVersion)
     }
 
     /// Applies several changes in one step: no reader sees a part of them.
@@ -145,10 +147,10 @@ public final class Indexer<Object: Sendable>: Store {
     // MARK: Reading
 
     /// All objects, in any order.
-    public func list() -> [Object] { self.state.withLock { $0.core.items }.values.map(\.object) }
+    public func list() -> [Object] { self.items.values.map(\.object) }
 
     /// All keys, in any order.
-    public func listKeys() -> [String] { Array(self.state.withLock { $0.core.items }.keys) }
+    public func listKeys() -> [String] { Array(self.items.keys) }
 
     /// The stored object with the key of `object`, or `nil`. Throws ``KeyError``.
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
@@ -157,6 +159,13 @@ public final class Indexer<Object: Sendable>: Store {
     public func get(key: String) -> Object? { self.state.withLock { $0.core.items[key]?.object } }
 
     // MARK: Within the library
+
+    /// The objects as they are now: a copy that costs nothing until the store changes.
+    var items: [String: IndexedItems<Object>.Item] { self.state.withLock { $0.core.items } }
+
+    func noteResourceVersion(_ resourceVersion: String) {
+        self.state.withLock { $0.resourceVersion = resourceVersion }
+    }
 
     /// Stores what needs no transforming any more; returns the object that was there.
     @discardableResult

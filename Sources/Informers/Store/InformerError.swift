@@ -5,7 +5,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
     /// What kind of failure it was.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
-            case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped, alreadyStarted
+            case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped
             case unexpectedKeyFormat
         }
 
@@ -25,8 +25,6 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let indexerConflict = Self(base: .indexerConflict)
         /// The informer has stopped for good.
         public static let informerStopped = Self(base: .informerStopped)
-        /// The informer runs already, and this can be done before that only.
-        public static let alreadyStarted = Self(base: .alreadyStarted)
         /// A key is not of the form `namespace/name`.
         public static let unexpectedKeyFormat = Self(base: .unexpectedKeyFormat)
         /// The name of the code, fit for a metric label.
@@ -53,6 +51,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
 extension InformerError {
     static let queueClosed = Self(.queueClosed, "the queue is closed")
     static let heapClosed = Self(.heapClosed, "the heap is closed")
+    static let informerStopped = Self(.informerStopped, "the informer has stopped, or the handler was removed")
     static let noDeltas = Self(.noDeltas, "a list of no deltas has no key")
 
     /// The names of indices are the program's own words, not data.

@@ -1,6 +1,4 @@
 import GroupCacheTesting
-import Logging
-import Synchronization
 import Testing
 
 @testable import Informers
@@ -557,15 +555,14 @@ struct DeltaFIFOTests {
     @Test("slow processing of a long queue is logged; of a short queue, or fast, it is not")
     func slowProcessing() async throws {
         let clock = VirtualClock()
-        let lines = Recorder<String>()
-        let logger = Logger(label: "test") { _ in RecordingLogHandler(lines: lines) }
-        let queue = DeltaFIFO<Thing>(key: nameOf, clock: InformerClock(clock), logger: logger)
+        let log = CapturedLog()
+        let queue = DeltaFIFO<Thing>(key: nameOf, clock: InformerClock(clock), logger: log.logger)
         for number in 0..<13 { try queue.add(Thing("t\(number)")) }
         try await queue.pop { _, _ in clock.advance(by: .milliseconds(100)) }
-        #expect(lines.count == 0)
+        #expect(log.messages(.info).isEmpty)
         try await queue.pop { _, _ in clock.advance(by: .milliseconds(101)) }
-        #expect(lines.all == ["slow processing blocks the queue"])
+        #expect(log.messages(.info) == ["slow processing blocks the queue"])
         try await queue.pop { _, _ in clock.advance(by: .seconds(101)) }
-        #expect(lines.count == 1)
+        #expect(log.messages(.info).count == 1)
     }
 }
