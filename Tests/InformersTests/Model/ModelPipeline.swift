@@ -10,12 +10,28 @@ protocol ModelPipeline: Sendable {
     var items: [String: Item] { get }
     /// Whether the first list is in the store.
     var hasSynced: Bool { get }
-    /// What the first list was; `nil`: there was none yet.
-    var firstList: Set<String>? { get }
     /// How far the reflector has come.
     var version: String { get }
-    /// What each handler was told.
+    /// What each handler was told that is still there.
     var notes: [ModelNotes] { get }
+    /// What else was found wrong, once everything has stopped.
+    var violations: [String] { get }
+    /// Looks whether all is well so far.
+    func look()
+    func addHandler()
+    func removeHandler(_ number: Int)
+    func slow(_ number: Int)
+    /// No handler hangs any more.
+    func releaseHandlers()
+}
+
+extension ModelPipeline {
+    var violations: [String] { [] }
+    func look() {}
+    func addHandler() {}
+    func removeHandler(_ number: Int) {}
+    func slow(_ number: Int) {}
+    func releaseHandlers() {}
 }
 
 extension Logger {
@@ -64,16 +80,15 @@ final class ModelConsumer: Sendable {
 /// A ``DeltaFIFO`` whose consumer works under its lock.
 final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     private let consumer: ModelConsumer
-    private let first = FirstList()
     private let queue: DeltaFIFO<Item>
-    private let reflector: Reflector<Source, TappedStore<DeltaFIFO<Item>>>
+    private let reflector: Reflector<Source, DeltaFIFO<Item>>
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.consumer = ModelConsumer()
         self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock, logger: .silent)
         self.reflector = Reflector(
             source,
-            store: TappedStore(self.queue, self.first),
+            store: self.queue,
             configuration: configuration,
             clock: clock,
             logger: .silent
@@ -82,7 +97,6 @@ final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     var items: [String: Item] { self.consumer.items }
     var hasSynced: Bool { self.queue.hasSynced }
-    var firstList: Set<String>? { self.first.names }
     var version: String { self.reflector.lastSyncResourceVersion }
     var notes: [ModelNotes] { [self.consumer.notes] }
 
@@ -101,15 +115,14 @@ final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 /// An ``OrderedQueue`` with little room, whose consumer takes batches.
 final class OrderedQueuePipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     private let consumer = ModelConsumer()
-    private let first = FirstList()
     private let queue: OrderedQueue<Item>
-    private let reflector: Reflector<Source, TappedStore<OrderedQueue<Item>>>
+    private let reflector: Reflector<Source, OrderedQueue<Item>>
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.queue = OrderedQueue(key: { $0.name }, limit: 3)
         self.reflector = Reflector(
             source,
-            store: TappedStore(self.queue, self.first),
+            store: self.queue,
             configuration: configuration,
             clock: clock,
             logger: .silent
@@ -118,7 +131,6 @@ final class OrderedQueuePipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     var items: [String: Item] { self.consumer.items }
     var hasSynced: Bool { self.queue.hasSynced }
-    var firstList: Set<String>? { self.first.names }
     var version: String { self.reflector.lastSyncResourceVersion }
     var notes: [ModelNotes] { [self.consumer.notes] }
 

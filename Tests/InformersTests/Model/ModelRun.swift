@@ -9,6 +9,7 @@ struct ModelRun {
     private let simulation: Simulation
     private let source: any ModelSource
     private let checkOrder: () -> [String]
+    private let firstList: () -> Set<String>?
     private let pipeline: any ModelPipeline
     private var violations: [String] = []
     private var lastVersion = ResourceVersion(epoch: 0, sequence: 0)
@@ -27,17 +28,17 @@ struct ModelRun {
         let clock = InformerClock(simulation.clock)
         self.schedule = schedule
         self.simulation = simulation
-        func build(_ source: some ModelSource) -> (any ModelSource, () -> [String], any ModelPipeline) {
+        func build(_ source: some ModelSource) -> (any ModelSource, () -> [String], () -> Set<String>?, any ModelPipeline) {
             let tapped = TappedSource(source)
-            return (source, tapped.checkOrder, schedule.pipeline(tapped, clock))
+            return (source, tapped.checkOrder, { tapped.firstList }, schedule.pipeline(tapped, simulation))
         }
         switch schedule.source {
         case .fake:
             let fake = FakeSource.things(expiredForm: schedule.expiredByEvent ? .event : .refusal)
             fake.forcePages(of: schedule.forcedPages)
-            (self.source, self.checkOrder, self.pipeline) = build(fake)
+            (self.source, self.checkOrder, self.firstList, self.pipeline) = build(fake)
         case .log:
-            (self.source, self.checkOrder, self.pipeline) = build(LogSource(clock: clock, capacity: 6))
+            (self.source, self.checkOrder, self.firstList, self.pipeline) = build(LogSource(clock: clock, capacity: 6))
         }
     }
 
@@ -57,6 +58,7 @@ struct ModelRun {
         }
         if self.simulation.clock.sleepers > 0 { self.violations.append("Q-9: somebody still sleeps") }
         self.violations += self.checkOrder()
+        self.violations += self.pipeline.violations
         for notes in self.pipeline.notes {
             self.violations += notes.violations
             self.violations += notes.checkOrder(self.source.history)
@@ -66,6 +68,7 @@ struct ModelRun {
     /// when nothing happens any more, the store is the source, and so is what each handler made of what it was told.
     private mutating func comeToRest() {
         self.source.lag(by: 0)
+        self.pipeline.releaseHandlers()
         let (source, pipeline) = (self.source, self.pipeline)
         let arrives = self.simulation.run(atMost: .seconds(3600)) {
             pipeline.items == source.objects && pipeline.hasSynced && pipeline.notes.allSatisfy { $0.view == source.objects }
@@ -92,13 +95,14 @@ struct ModelRun {
         let isSynced = self.pipeline.hasSynced
         if self.wasSynced, !isSynced { self.violations.append("Q-8: hasSynced became false again") }
         if isSynced, !self.wasSynced {
-            let first = self.pipeline.firstList
+            let first = self.firstList()
             if first == nil { self.violations.append("Q-8: synced before anything was listed") }
-            for notes in self.pipeline.notes {
-                let missing = (first ?? []).subtracting(notes.told)
-                if !missing.isEmpty { self.violations.append("Q-8: synced before \(missing) were in the store") }
-            }
+            // What is not there has been, and was deleted since.
+            let present = Set(self.pipeline.items.keys)
+            let missing = (first ?? []).subtracting(present).filter { !self.source.history(of: $0).contains(nil) }
+            if !missing.isEmpty { self.violations.append("Q-8: synced before \(missing.sorted()) were in the store") }
         }
+        self.pipeline.look()
         self.wasSynced = isSynced
     }
 
@@ -126,7 +130,9 @@ struct ModelRun {
             }
         case .pass(let milliseconds):
             if !self.simulation.advance(by: .milliseconds(milliseconds)) { self.violations.append("it runs in circles") }
-        case .addHandler, .removeHandler, .slow: break
+        case .addHandler: self.pipeline.addHandler()
+        case .removeHandler(let number): self.pipeline.removeHandler(number)
+        case .slow(let number): self.pipeline.slow(number)
         }
     }
 

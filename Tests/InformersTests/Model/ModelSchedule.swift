@@ -5,12 +5,12 @@ import GroupCacheTesting
 /// What happens in a run of the model, all of it made of a seed.
 struct ModelSchedule: Sendable, CustomStringConvertible {
     /// What is tested.
-    enum Kind: String, Sendable, CaseIterable {
-        case deltaFIFO, orderedQueue
+    enum Kind: String, Sendable {
+        case deltaFIFO, orderedQueue, informer
     }
 
     /// What is followed.
-    enum Source: String, Sendable, CaseIterable {
+    enum Source: String, Sendable {
         case fake, log
     }
 
@@ -31,7 +31,7 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
     init(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
-        self.kind = Kind.allCases.randomElement(using: &generator) ?? .deltaFIFO
+        self.kind = [.deltaFIFO, .orderedQueue, .informer, .informer].randomElement(using: &generator) ?? .informer
         self.source = Int.random(in: 0..<3, using: &generator) == 0 ? .log : .fake
         self.expiredByEvent = Bool.random(using: &generator)
         self.streams = Int.random(in: 0..<3, using: &generator) == 0
@@ -57,10 +57,12 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         return configuration
     }
 
-    func pipeline(_ source: some ListerWatcher<Item>, _ clock: InformerClock) -> any ModelPipeline {
-        switch self.kind {
+    func pipeline(_ source: some ListerWatcher<Item>, _ simulation: Simulation) -> any ModelPipeline {
+        let clock = InformerClock(simulation.clock)
+        return switch self.kind {
         case .deltaFIFO: DeltaFIFOPipeline(source, self.configuration, clock)
         case .orderedQueue: OrderedQueuePipeline(source, self.configuration, clock)
+        case .informer: InformerPipeline(source, self.configuration, simulation)
         }
     }
 

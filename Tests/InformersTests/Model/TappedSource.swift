@@ -12,6 +12,9 @@ final class TappedSource<Source: ModelSource>: ListerWatcher {
 
     private struct State {
         var watches: [Watch] = []
+        /// What has come of the first list.
+        var names: Set<String> = []
+        var isListed = false
     }
 
     private let source: Source
@@ -19,16 +22,38 @@ final class TappedSource<Source: ModelSource>: ListerWatcher {
 
     init(_ source: Source) { self.source = source }
 
-    func list(_ options: ListOptions) async throws -> ListResult<Item> { try await self.source.list(options) }
+    /// The names in the first list that was complete; `nil`: there is none yet.
+    var firstList: Set<String>? { self.state.withLock { $0.isListed ? $0.names : nil } }
+
+    func list(_ options: ListOptions) async throws -> ListResult<Item> {
+        let result = try await self.source.list(options)
+        self.state.withLock { state in
+            guard !state.isListed else { return }
+            if options.continueToken.isEmpty { state.names = [] }
+            state.names.formUnion(result.items.map(\.name))
+            state.isListed = result.continueToken.isEmpty
+        }
+        return result
+    }
 
     func watch(_ options: WatchOptions) async throws -> WatchStream<Item> {
         let stream = try await self.source.watch(options)
         let number = self.state.withLock { state in
             state.watches.append(Watch(options: options))
+            if !state.isListed { state.names = [] }
             return state.watches.count - 1
         }
         return stream.filtered { [self] event in
-            self.state.withLock { $0.watches[number].events.append(event) }
+            self.state.withLock { state in
+                state.watches[number].events.append(event)
+                guard options.sendInitialEvents, !state.isListed else { return }
+                if case .bookmark(let bookmark) = event.change { state.isListed = bookmark.isInitialEventsEnd }
+                if case .deleted(let item) = event.change {
+                    state.names.remove(item.name)
+                } else if let item = event.object {
+                    state.names.insert(item.name)
+                }
+            }
             return event
         }
     }

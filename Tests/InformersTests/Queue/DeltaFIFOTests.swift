@@ -1,4 +1,5 @@
 import GroupCacheTesting
+import Logging
 import Testing
 
 @testable import Informers
