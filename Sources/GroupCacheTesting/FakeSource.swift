@@ -98,6 +98,8 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
     public var version: FakeVersion { self.state.withLock { $0.version } }
     /// Every state that an object of that name was in, oldest first, with `nil` for its absence, in all lives of the source.
     public func history(of key: String) -> [Object?] { self.state.withLock { $0.histories[key] ?? [] } }
+    /// The versions of all changes in all lives of the source, oldest first.
+    public var changeVersions: [FakeVersion] { self.state.withLock { $0.changeVersions } }
     /// What was asked of ``list(_:)``, in order.
     public var lists: [ListOptions] { self.state.withLock { $0.lists } }
     /// What was asked of ``watch(_:)``, in order, refused ones included.

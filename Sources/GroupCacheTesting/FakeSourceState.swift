@@ -43,6 +43,7 @@ struct FakeSourceState<Object: Sendable> {
     private(set) var version = FakeVersion(epoch: 1, sequence: 0)
     private(set) var objects: [String: Stored] = [:]
     private(set) var histories: [String: [Object?]] = [:]
+    private(set) var changeVersions: [FakeVersion] = []
     private(set) var watchers: [Int: Watcher] = [:]
     private(set) var lists: [ListOptions] = []
     private(set) var watches: [WatchOptions] = []
@@ -80,6 +81,7 @@ struct FakeSourceState<Object: Sendable> {
         let version = "\(self.version)"
         let event: WatchEvent<Object> =
             before == nil ? .added(object, resourceVersion: version) : .modified(object, resourceVersion: version)
+        self.changeVersions.append(self.version)
         self.entries.append(Entry(key: key, event: event, before: before, isSilent: silently))
         self.histories[key, default: []].append(object)
     }
@@ -89,6 +91,7 @@ struct FakeSourceState<Object: Sendable> {
         self.version.sequence += 1
         let last = self.stamp(before.object, self.version)
         let event = WatchEvent.deleted(last, resourceVersion: "\(self.version)")
+        self.changeVersions.append(self.version)
         self.entries.append(Entry(key: key, event: event, before: before, isSilent: silently))
         self.histories[key, default: []].append(nil)
     }

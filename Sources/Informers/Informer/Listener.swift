@@ -6,6 +6,8 @@ final class Listener<Object: Sendable>: Sendable {
     private struct State: Sendable {
         var mailbox: Mailbox<Object>
         var isRemoved = false
+        /// Whether the first objects had been handled when it was removed: what was true stays true.
+        var hadSynced = false
         var isHandling = false
         var handled = 0
         var failed = 0
@@ -17,6 +19,11 @@ final class Listener<Object: Sendable>: Sendable {
         var isSyncing: Bool
         /// Changes were lost, and the handler is ready to be given all objects.
         var awaitsReset = false
+
+        mutating func remove() {
+            if !self.isRemoved { self.hadSynced = self.mailbox.hasSynced }
+            self.isRemoved = true
+        }
     }
 
     let id: Int
@@ -116,7 +123,7 @@ final class Listener<Object: Sendable>: Sendable {
     func end() {
         self.state.withLock { state in
             state.isHandling = false
-            state.isRemoved = true
+            state.remove()
         }
         self.settled.open()
         self.ended.open()
@@ -126,7 +133,7 @@ final class Listener<Object: Sendable>: Sendable {
     func remove() async {
         let (isHandling, dropped) = self.state.withLock { state in
             let dropped = state.mailbox
-            state.isRemoved = true
+            state.remove()
             state.mailbox = Mailbox(.coalescing)
             return (state.isHandling, dropped)
         }
@@ -141,7 +148,7 @@ final class Listener<Object: Sendable>: Sendable {
 
     var isRemoved: Bool { self.state.withLock { $0.isRemoved } }
     var awaitsReset: Bool { self.state.withLock { $0.awaitsReset } }
-    var hasSynced: Bool { self.state.withLock { !$0.isRemoved && $0.mailbox.hasSynced } }
+    var hasSynced: Bool { self.state.withLock { $0.isRemoved ? $0.hadSynced : $0.mailbox.hasSynced } }
     var isSyncing: Bool { self.state.withLock { $0.isSyncing } }
     var resyncPeriod: Duration { self.state.withLock { $0.resyncPeriod } }
 

@@ -2,8 +2,10 @@ import GroupCacheTesting
 import Informers
 
 /// What a source may answer instead of what was asked for.
-enum ModelFailure: String, Sendable, CaseIterable {
+enum ModelFailure: String, Sendable, CaseIterable, CustomDebugStringConvertible {
     case internalError, tooManyRequests, expired, tooLarge, forbidden, refused, other
+
+    var debugDescription: String { ".\(self.rawValue)" }
 
     var error: any Error {
         switch self {

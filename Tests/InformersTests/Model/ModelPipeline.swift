@@ -1,3 +1,4 @@
+import Logging
 import Synchronization
 
 @testable import Informers
@@ -11,8 +12,31 @@ protocol ModelPipeline: Sendable {
     var hasSynced: Bool { get }
     /// How far the reflector has come.
     var version: String { get }
-    /// What each handler was told.
+    /// What each handler was told that is still there.
     var notes: [ModelNotes] { get }
+    /// What else was found wrong, once everything has stopped.
+    var violations: [String] { get }
+    /// Looks whether all is well so far.
+    func look()
+    func addHandler()
+    func removeHandler(_ number: Int)
+    func slow(_ number: Int)
+    /// No handler hangs any more.
+    func releaseHandlers()
+}
+
+extension ModelPipeline {
+    var violations: [String] { [] }
+    func look() {}
+    func addHandler() {}
+    func removeHandler(_ number: Int) {}
+    func slow(_ number: Int) {}
+    func releaseHandlers() {}
+}
+
+extension Logger {
+    /// Tells nobody.
+    static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
 }
 
 /// A consumer that keeps a store in step with a queue, as a controller does, and notes what it tells.
@@ -61,8 +85,14 @@ final class DeltaFIFOPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.consumer = ModelConsumer()
-        self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock)
-        self.reflector = Reflector(source, store: self.queue, configuration: configuration, clock: clock)
+        self.queue = DeltaFIFO(key: { $0.name }, knownObjects: self.consumer.indexer, clock: clock, logger: .silent)
+        self.reflector = Reflector(
+            source,
+            store: self.queue,
+            configuration: configuration,
+            clock: clock,
+            logger: .silent
+        )
     }
 
     var items: [String: Item] { self.consumer.items }
@@ -90,7 +120,13 @@ final class OrderedQueuePipeline<Source: ListerWatcher<Item>>: ModelPipeline {
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ clock: InformerClock) {
         self.queue = OrderedQueue(key: { $0.name }, limit: 3)
-        self.reflector = Reflector(source, store: self.queue, configuration: configuration, clock: clock)
+        self.reflector = Reflector(
+            source,
+            store: self.queue,
+            configuration: configuration,
+            clock: clock,
+            logger: .silent
+        )
     }
 
     var items: [String: Item] { self.consumer.items }

@@ -1,15 +1,22 @@
 import GroupCacheTesting
-import Informers
+
+@testable import Informers
 
 /// What happens in a run of the model, all of it made of a seed.
 struct ModelSchedule: Sendable, CustomStringConvertible {
     /// What is tested.
-    enum Kind: String, Sendable, CaseIterable {
-        case deltaFIFO, orderedQueue
+    enum Kind: String, Sendable {
+        case deltaFIFO, orderedQueue, informer
+    }
+
+    /// What is followed.
+    enum Source: String, Sendable {
+        case fake, log
     }
 
     let seed: UInt64
     var kind: Kind
+    var source: Source
     var expiredByEvent: Bool
     var streams: Bool
     var pageSize: Int
@@ -24,7 +31,8 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
     init(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
-        self.kind = Kind.allCases.randomElement(using: &generator) ?? .deltaFIFO
+        self.kind = [.deltaFIFO, .orderedQueue, .informer, .informer].randomElement(using: &generator) ?? .informer
+        self.source = Int.random(in: 0..<3, using: &generator) == 0 ? .log : .fake
         self.expiredByEvent = Bool.random(using: &generator)
         self.streams = Int.random(in: 0..<3, using: &generator) == 0
         self.pageSize = [0, 0, 2].randomElement(using: &generator) ?? 0
@@ -49,12 +57,21 @@ struct ModelSchedule: Sendable, CustomStringConvertible {
         return configuration
     }
 
+    func pipeline(_ source: some ListerWatcher<Item>, _ simulation: Simulation) -> any ModelPipeline {
+        let clock = InformerClock(simulation.clock)
+        return switch self.kind {
+        case .deltaFIFO: DeltaFIFOPipeline(source, self.configuration, clock)
+        case .orderedQueue: OrderedQueuePipeline(source, self.configuration, clock)
+        case .informer: InformerPipeline(source, self.configuration, simulation)
+        }
+    }
+
     var description: String {
         """
-        seed \(self.seed), \(self.kind), expiredByEvent \(self.expiredByEvent), streams \(self.streams), pageSize \(self.pageSize), \
+        seed \(self.seed), \(self.kind), \(self.source), expiredByEvent \(self.expiredByEvent), streams \(self.streams), pageSize \(self.pageSize), \
         forcedPages \(self.forcedPages), resyncs \(self.resyncs), idleLimit \(self.idleLimit), \
         retriesInternalErrors \(self.retriesInternalErrors), stopsInTheMiddle \(self.stopsInTheMiddle)
-        steps \(self.steps)
+        steps \(self.steps.map { ".\($0)" }.joined(separator: ", "))
         """
     }
 }

@@ -16,7 +16,7 @@ struct ReflectorHarness {
         simulation: Simulation = Simulation(),
         source: FakeSource<Item> = .things(),
         store: RecordingStore = RecordingStore(),
-        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        logger: Logger = .silent,
         _ configure: (inout ReflectorConfiguration) -> Void = { _ in }
     ) {
         self.simulation = simulation

@@ -2,7 +2,7 @@ import GroupCacheTesting
 import Informers
 
 /// What the tests of watches and reflectors list: a name, a value, and the version in which it was seen.
-struct Item: Sendable, Hashable, Codable {
+struct Item: Sendable, Hashable, Codable, CustomStringConvertible {
     struct Metadata: Sendable, Hashable, Codable {
         var name: String
         var resourceVersion: String
@@ -18,6 +18,7 @@ struct Item: Sendable, Hashable, Codable {
 
     var name: String { self.metadata.name }
     var version: String { self.metadata.resourceVersion }
+    var description: String { "\(self.name)=\(self.value)@\(self.version)" }
 }
 
 typealias Event = WatchEvent<Item>
