@@ -90,6 +90,14 @@ let package = Package(
             path: "Examples/EmbeddedServer",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "InformerExample",
+            dependencies: [
+                "Informers", nio("NIOCore"), nio("NIOPosix"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            path: "Examples/Informer",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GroupCacheTests",
             dependencies: ["GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging],
@@ -98,6 +106,14 @@ let package = Package(
         .testTarget(
             name: "InformersTests",
             dependencies: ["Informers", "GroupCacheTesting", logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InformerExampleTests",
+            dependencies: [
+                "InformerExample", "Informers", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
