@@ -98,6 +98,12 @@ let package = Package(
             path: "Examples/Informer",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "InformersBenchmark",
+            dependencies: ["Informers", logging],
+            path: "Tests/Benchmarks/Informers",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GroupCacheTests",
             dependencies: ["GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging],
@@ -142,7 +148,7 @@ let package = Package(
 // The store, ring and flight tests run once more under ThreadSanitizer, which rebuilds everything: CI then leaves
 // out what they do not need.
 if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
-    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests"]
+    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests", "InformersBenchmark"]
     let packages: Set<String> = ["swift-nio", "swift-collections", "swift-log", "swift-metrics", "swift-distributed-tracing"]
     package.targets.removeAll { !core.contains($0.name) }
     package.products.removeAll { !core.contains($0.name) }

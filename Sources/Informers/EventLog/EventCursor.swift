@@ -13,6 +13,8 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
     private let isWanted: (@Sendable (Event) -> Bool)?
     private var state: CursorState
     private var isDone = false
+    /// What the call that runs is going to return.
+    private var prepared: EventLogStep<Event>?
 
     init(log: EventLog<Event>, id: Int, state: CursorState, topic: String?, isWanted: (@Sendable (Event) -> Bool)?) {
         self.log = log
@@ -34,18 +36,38 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
     ///
     /// - Throws: ``Status`` 410 if the log went past the cursor; `CancellationError`. After that there is nothing more.
     public func next() async throws -> EventLogStep<Event>? {
-        do {
-            while !self.isDone {
-                try Task.checkCancellation()
-                if let step = try self.look() { return step }
-                if self.isDone { break }
-                await self.log.park(self.id, self.state, topic: self.topic)
+        // Ten thousand tasks may stand here. A task's frames are cut from blocks of a kilobyte, and a watcher that waits is to do with one:
+        // so whatever needs room of its own is done in functions that do not wait.
+        while try !self.prepare() {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { self.park($0) }
+            } onCancel: { [log, id] in
+                log.unpark(id)
             }
+        }
+        return self.takePrepared()
+    }
+
+    /// Puts by what is to be told next; `false`: nothing can be told yet.
+    private func prepare() throws -> Bool {
+        if self.isDone { return true }
+        do {
+            try Task.checkCancellation()
+            self.prepared = try self.look()
         } catch {
             self.isDone = true
             throw error
         }
-        return nil
+        return self.prepared != nil || self.isDone
+    }
+
+    private func takePrepared() -> EventLogStep<Event>? {
+        defer { self.prepared = nil }
+        return self.prepared
+    }
+
+    private func park(_ continuation: CheckedContinuation<Void, Never>) {
+        self.log.park(self.id, self.state, topic: self.topic, continuation)
     }
 
     /// What can be told at once.

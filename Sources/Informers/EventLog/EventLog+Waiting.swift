@@ -7,33 +7,28 @@ extension EventLog {
         return topic == other
     }
 
-    /// Waits until there may be something to tell to a cursor.
-    func park(_ id: Int, _ cursor: CursorState, topic: String?) async {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let now = self.clock.now
-                let (isIdle, isFirst) = self.state.withLock { state in
-                    // Between the look and this, something may have come.
-                    guard cursor.isIdle(state.ring, isClosed: state.isClosed, now: now) else { return (false, false) }
-                    state.parked.park(id, topic: topic, until: cursor.deadline, continuation)
-                    guard let deadline = cursor.deadline, state.timer.map({ deadline < $0 }) ?? true else { return (true, false) }
-                    state.timer = deadline
-                    return (true, true)
-                }
-                if isFirst { self.timerChanged.signal() }
-                if !isIdle {
-                    continuation.resume()
-                } else if Task.isCancelled {
-                    // The handler may have run before we were in the list, and found nobody.
-                    self.unpark(id)
-                }
-            }
-        } onCancel: {
+    /// Resumes `continuation` when there may be something to tell to a cursor: at once, or later.
+    func park(_ id: Int, _ cursor: CursorState, topic: String?, _ continuation: CheckedContinuation<Void, Never>) {
+        let now = self.clock.now
+        let (isIdle, isFirst) = self.state.withLock { state in
+            // Between the look and this, something may have come.
+            guard cursor.isIdle(state.ring, isClosed: state.isClosed, now: now) else { return (false, false) }
+            state.parked.park(id, topic: topic, until: cursor.deadline, continuation)
+            guard let deadline = cursor.deadline, state.timer.map({ deadline < $0 }) ?? true else { return (true, false) }
+            state.timer = deadline
+            return (true, true)
+        }
+        if isFirst { self.timerChanged.signal() }
+        if !isIdle {
+            continuation.resume()
+        } else if Task.isCancelled {
+            // The handler may have run before we were in the list, and found nobody.
             self.unpark(id)
         }
     }
 
-    private func unpark(_ id: Int) {
+    /// Wakes a cursor whose task is cancelled.
+    func unpark(_ id: Int) {
         self.state.withLock { $0.parked.remove(id) }?.resume()
     }
 

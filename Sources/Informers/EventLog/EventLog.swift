@@ -121,6 +121,7 @@ public final class EventLog<Event: Sendable>: Sendable {
                 oldest: state.ring.oldest,
                 last: state.ring.last,
                 watchers: state.watchers,
+                parked: state.parked.count,
                 overtaken: state.overtaken
             )
         }
@@ -184,7 +185,4 @@ public final class EventLog<Event: Sendable>: Sendable {
             ])
         )
     }
-
-    /// How many watchers wait for something to happen.
-    var parked: Int { self.state.withLock { $0.parked.count } }
 }

@@ -12,6 +12,8 @@ public struct EventLogStatistics: Sendable, Hashable {
     public var last: UInt64
     /// How many watchers there are.
     public var watchers: Int
+    /// How many of them wait for something to happen.
+    public var parked: Int
     /// How many watchers were too slow so far: the log went past them.
     public var overtaken: Int
 }

@@ -254,7 +254,7 @@ struct EventLogTests {
         bench.simulation.settle()
         #expect(slow.task.error is CancellationError)
         #expect(bench.log.statistics.watchers == 0)
-        #expect(bench.log.parked == 0)
+        #expect(bench.log.statistics.parked == 0)
         bench.timer.cancel()
         bench.simulation.settle()
         #expect(bench.timer.isDone)
