@@ -62,7 +62,8 @@ struct HTTPSource<Object: Codable & Sendable>: ListerWatcher {
         components?.queryItems = query
         let response: HTTPClientResponse
         do {
-            response = try await self.client.execute(HTTPClientRequest(url: components?.string ?? self.url), deadline: .distantFuture)
+            // So long until the head of the answer; a watch may go on as it likes.
+            response = try await self.client.execute(HTTPClientRequest(url: components?.string ?? self.url), timeout: .seconds(10))
         } catch is NIOConnectionError {
             throw WatchError(.connectionRefused)
         } catch let error as HTTPClientError where error == .connectTimeout {

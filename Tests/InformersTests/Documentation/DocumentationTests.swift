@@ -10,7 +10,10 @@ struct DocumentationTests {
     private static func files(in folder: URL, _ ending: String) throws -> [(name: String, lines: [String])] {
         let enumerator = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
         return try enumerator.compactMap { $0 as? URL }.filter { $0.pathExtension == ending }.map { url in
-            (url.lastPathComponent, try String(contentsOf: url, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+            (
+                url.lastPathComponent,
+                try String(contentsOf: url, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            )
         }
     }
 
@@ -21,9 +24,9 @@ struct DocumentationTests {
             var suite = ""
             var isTest = false
             for line in lines {
-                if let match = line.prefixMatch(of: /(?:final )?struct (\w+)/) { suite = String(match.1) }
+                if let match = line.prefixMatch(of: #/(?:final )?struct (\w+)/#) { suite = String(match.1) }
                 if line.hasPrefix("    @Test") { isTest = true }
-                if let match = line.prefixMatch(of: /    (?:private )?func (\w+)/) {
+                if let match = line.prefixMatch(of: #/    (?:private )?func (\w+)/#) {
                     if isTest { found.insert("\(suite).\(match.1)") }
                     isTest = false
                 }
@@ -39,7 +42,7 @@ struct DocumentationTests {
         let table = try #require(try Self.files(in: Self.catalogue, "md").first { $0.name == "Conformance.md" })
         let rows = table.lines.filter { $0.hasPrefix("| ") && !$0.hasPrefix("| fact |") }
         for row in rows {
-            let named = row.matches(of: /`(\w+\.\w+)`/).map { String($0.1) }
+            let named = row.matches(of: #/`(\w+\.\w+)`/#).map { String($0.1) }
             #expect(!named.isEmpty, "\(row)")
             for name in named { #expect(tests.contains(name), "\(name) of \(row)") }
         }
