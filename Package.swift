@@ -91,6 +91,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "InformerExample",
+            dependencies: [
+                "Informers", nio("NIOCore"), nio("NIOPosix"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            path: "Examples/Informer",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "InformersBenchmark",
             dependencies: ["Informers", logging],
             path: "Tests/Benchmarks/Informers",
@@ -104,6 +112,14 @@ let package = Package(
         .testTarget(
             name: "InformersTests",
             dependencies: ["Informers", "GroupCacheTesting", logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InformerExampleTests",
+            dependencies: [
+                "InformerExample", "Informers", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
