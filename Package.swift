@@ -98,6 +98,20 @@ let package = Package(
             path: "Examples/EmbeddedServer",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "InformerExample",
+            dependencies: [
+                "Informers", nio("NIOCore"), nio("NIOPosix"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            path: "Examples/Informer",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "InformersBenchmark",
+            dependencies: ["Informers", logging],
+            path: "Tests/Benchmarks/Informers",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "GroupCacheTests",
             dependencies: ["GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging],
@@ -106,6 +120,14 @@ let package = Package(
         .testTarget(
             name: "InformersTests",
             dependencies: ["Informers", "GroupCacheTesting", logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InformerExampleTests",
+            dependencies: [
+                "InformerExample", "Informers", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -137,7 +159,7 @@ let package = Package(
 // The store, ring and flight tests run once more under ThreadSanitizer, which rebuilds everything: CI then leaves
 // out what they do not need.
 if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
-    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests"]
+    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests", "InformersBenchmark"]
     let packages: Set<String> = ["swift-nio", "swift-collections", "swift-log", "swift-metrics", "swift-distributed-tracing"]
     package.targets.removeAll { !core.contains($0.name) }
     package.products.removeAll { !core.contains($0.name) }

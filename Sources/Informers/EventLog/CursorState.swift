@@ -1,0 +1,67 @@
+/// Where a watcher of a log is, and when it is to be told what: a value without locks.
+struct CursorState: Sendable {
+    enum Look<Event: Sendable>: Sendable {
+        /// There are these entries; the cursor has passed them.
+        case entries([EventLogEntry<Event>])
+        /// Everything up to the position has been told.
+        case bookmark(elapsed: Duration)
+        /// The log has gone past the cursor.
+        case overtaken
+        /// The log is closed, and all has been told.
+        case end
+        /// Nothing to tell before this moment, if the log stays as it is; `nil`: ever.
+        case idle(until: Duration?)
+    }
+
+    /// The last entry that was passed.
+    private(set) var position: UInt64
+    private let heartbeat: Duration?
+    private let started: Duration
+    private var lastBookmark: Duration
+    /// A bookmark that is due: what it will say, and how far the cursor must be for it.
+    private var stamp: (elapsed: Duration, sequence: UInt64)?
+    private var hasEnded = false
+
+    init(position: UInt64, heartbeat: Duration?, now: Duration) {
+        self.position = position
+        self.heartbeat = heartbeat
+        self.started = now
+        self.lastBookmark = now
+    }
+
+    /// When the next bookmark is due.
+    var deadline: Duration? { self.heartbeat.map { self.lastBookmark + $0 } }
+
+    /// Whether there is nothing to do for the cursor.
+    func isIdle<Event>(_ ring: EventRing<Event>, isClosed: Bool, now: Duration) -> Bool {
+        !isClosed && self.position == ring.last && self.stamp == nil && self.deadline.map { now < $0 } ?? true
+    }
+
+    /// What comes next.
+    ///
+    /// - Parameter now: Read before the ring was: then whatever is in the ring at that moment is told before the bookmark that says so.
+    mutating func look<Event>(
+        _ ring: EventRing<Event>,
+        isClosed: Bool,
+        now: Duration,
+        entries: Int,
+        bytes: Int
+    ) -> Look<Event> {
+        if self.stamp == nil, let deadline, now >= deadline { self.stamp = (now - self.started, ring.last) }
+        if let stamp, self.position >= stamp.sequence {
+            self.stamp = nil
+            self.lastBookmark = now
+            return .bookmark(elapsed: stamp.elapsed)
+        }
+        guard ring.continues(after: self.position) else { return .overtaken }
+        let batch = ring.batch(after: self.position, entries: entries, bytes: bytes)
+        if let last = batch.last {
+            self.position = last.sequence
+            return .entries(batch)
+        }
+        guard isClosed else { return .idle(until: self.deadline) }
+        if self.hasEnded { return .end }
+        self.hasEnded = true
+        return .bookmark(elapsed: now - self.started)
+    }
+}

@@ -1,0 +1,72 @@
+public import Logging
+
+/// Runs a reflector that fills a queue, and has what comes out of it processed: the plain way, for one consumer who does everything himself.
+///
+/// ```swift
+/// let store = Indexer(key: key)
+/// let controller = Controller(source, queue: DeltaFIFO(key: key, knownObjects: store)) { deltas, isInInitialList in
+///     try store.apply(deltas, isInInitialList: isInInitialList) { event in … }
+/// }
+/// await controller.run()
+/// ```
+///
+/// ``SharedInformer`` does more: several handlers, none of which holds up the others.
+public final class Controller<Source: ListerWatcher, Events: Queue>: Sendable where Source.Object == Events.Object {
+    private let queue: Events
+    private let reflector: Reflector<Source, Events>
+    private let process: @Sendable (_ item: Events.Item, _ isInInitialList: Bool) throws -> Void
+    private let logger: Logger
+
+    /// A controller.
+    ///
+    /// - Parameters:
+    ///   - source: What to follow.
+    ///   - queue: What is between the reflector and `process`.
+    ///   - configuration: How to follow it.
+    ///   - clock: The reflector's clock.
+    ///   - logger: Is told of errors.
+    ///   - process: Processes an item; see ``Queue/pop(_:)``. What it throws is logged, and the item is gone, unless that is a ``Requeue``.
+    public init(
+        _ source: Source,
+        queue: Events,
+        configuration: ReflectorConfiguration = ReflectorConfiguration(),
+        clock: InformerClock = .continuous,
+        logger: Logger = Logger(label: "Informers.Controller"),
+        process: @escaping @Sendable (_ item: Events.Item, _ isInInitialList: Bool) throws -> Void
+    ) {
+        self.queue = queue
+        self.reflector = Reflector(source, store: queue, configuration: configuration, clock: clock, logger: logger)
+        self.logger = logger
+        self.process = process
+    }
+
+    /// Follows the source until the task is cancelled. Then the queue is closed, an item in work is finished, and both tasks end.
+    public func run() async {
+        await withTaskGroup { group in
+            group.addTask { await self.reflector.run() }
+            await self.processLoop()
+            self.queue.close()
+            group.cancelAll()
+        }
+    }
+
+    /// Whether everything of the first list has been processed.
+    public var hasSynced: Bool { self.queue.hasSynced }
+
+    /// The version of the source's state that the queue has been told.
+    public var lastSyncResourceVersion: String { self.reflector.lastSyncResourceVersion }
+
+    private func processLoop() async {
+        while !Task.isCancelled {
+            do {
+                _ = try await self.queue.pop(self.process)
+            } catch let error as InformerError where error.code == .queueClosed {
+                return
+            } catch is CancellationError {
+                if Task.isCancelled { return }
+            } catch {
+                self.logger.error("an item could not be processed", metadata: ["error": "\(type(of: error))"])
+            }
+        }
+    }
+}

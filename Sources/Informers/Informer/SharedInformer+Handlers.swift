@@ -1,0 +1,85 @@
+internal import Logging
+internal import Synchronization
+
+extension SharedInformer {
+    /// Adds a handler. It is told first what is there, as additions, then what happens.
+    ///
+    /// - Parameters:
+    ///   - handler: What to call. One call at a time, within ``run()``.
+    ///   - delivery: What to do with a handler that is slower than the changes.
+    ///   - resyncPeriod: How often it is told everything once more, as updates that change nothing; zero: never; `nil`: the informer's default.
+    ///     At least a second, and once the informer runs not more often than it resyncs then.
+    /// - Throws: ``InformerError/Code/informerStopped``.
+    @discardableResult
+    public func addHandler(
+        _ handler: some ResourceEventHandler<Object>,
+        delivery: HandlerDelivery = .coalescing,
+        resyncPeriod: Duration? = nil
+    ) throws(InformerError) -> HandlerRegistration {
+        try self.addHandler(delivery: delivery, resyncPeriod: resyncPeriod) { try await handler.handle($0) }
+    }
+
+    /// Adds a handler; see ``addHandler(_:delivery:resyncPeriod:)``.
+    @discardableResult
+    public func addHandler(
+        delivery: HandlerDelivery = .coalescing,
+        resyncPeriod: Duration? = nil,
+        _ handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
+    ) throws(InformerError) -> HandlerRegistration {
+        let now = self.clock.now
+        let added = self.state.withLock { state -> (listener: Listener<Object>, warning: String?)? in
+            if state.phase == .stopped { return nil }
+            let before = state.plan.checkPeriod
+            let wished = state.plan.admit(resyncPeriod ?? self.configuration.defaultResyncPeriod)
+            if state.plan.checkPeriod != before {
+                for listener in state.listeners.values { listener.replan(state.plan, now: now) }
+            }
+            state.nextID += 1
+            let listener = Listener(
+                id: state.nextID,
+                delivery: delivery,
+                wishedPeriod: wished.effective,
+                resyncPeriod: state.plan.period(for: wished.effective),
+                now: now,
+                logger: self.logger,
+                handler: handler
+            )
+            state.listeners[listener.id] = listener
+            state.joining.append(listener)
+            return (listener, wished.warning)
+        }
+        guard let (listener, warning) = added else {
+            throw InformerError(.informerStopped, "handler was not added to shared informer because it has stopped already")
+        }
+        if let warning { self.logger.warning("\(warning)") }
+        // The informer's task takes it on between two changes: what is there and what comes do not overlap.
+        self.queue.nudge()
+        return self.registration(of: listener)
+    }
+
+    /// Ends a handler; see ``HandlerRegistration/remove()``. One that belongs to another informer stays as it is.
+    public func removeHandler(_ registration: HandlerRegistration) async {
+        if registration.owner == ObjectIdentifier(self) { await registration.remove() }
+    }
+
+    private func registration(of listener: Listener<Object>) -> HandlerRegistration {
+        HandlerRegistration(
+            owner: ObjectIdentifier(self),
+            id: listener.id,
+            synced: { self.hasSynced && listener.hasSynced },
+            waitSynced: {
+                try await self.settled.wait()
+                try await listener.settled.wait()
+                guard self.hasSynced, listener.hasSynced else { throw InformerError.informerStopped }
+            },
+            statistics: { listener.statistics },
+            remove: {
+                self.state.withLock { state in
+                    state.listeners[listener.id] = nil
+                    state.joining.removeAll { $0 === listener }
+                }
+                await listener.remove()
+            }
+        )
+    }
+}

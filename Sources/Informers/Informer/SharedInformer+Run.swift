@@ -1,0 +1,148 @@
+internal import Logging
+internal import Synchronization
+
+extension SharedInformer {
+    /// What only the informer's task knows. It alone changes the store, so that what it tells fits what it did.
+    private struct Owner {
+        /// Those who are told.
+        var listeners: [Listener<Object>] = []
+        /// Whether there has been a list: before it nobody can be told what there is.
+        var hasList = false
+    }
+
+    /// Follows the source and calls the handlers until the task is cancelled. Then it returns as soon as the callbacks that run have.
+    ///
+    /// What still waits for a handler then is dropped. A second call does nothing: an informer has one life.
+    public func run() async {
+        let checkPeriod = self.state.withLock { state -> Duration? in
+            guard state.phase == .idle else { return nil }
+            state.phase = .running
+            state.plan.start()
+            return state.plan.checkPeriod
+        }
+        guard let checkPeriod else { return self.logger.warning("the informer has been started already") }
+        var configuration = self.configuration.reflector
+        configuration.resyncPeriod = checkPeriod
+        configuration.shouldResync = { self.isResyncDue() }
+        let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
+        await withDiscardingTaskGroup { handlers in
+            await withTaskGroup { group in
+                group.addTask { await reflector.run() }
+                await self.work(&handlers)
+                self.queue.close()
+                group.cancelAll()
+            }
+            handlers.cancelAll()
+        }
+        self.stop()
+    }
+
+    private func stop() {
+        let listeners = self.state.withLock { state in
+            state.phase = .stopped
+            let listeners = state.listeners.values
+            state.listeners = [:]
+            state.joining = []
+            return Array(listeners)
+        }
+        // Some were never taken on.
+        for listener in listeners { listener.end() }
+        self.settled.open()
+    }
+
+    private func isResyncDue() -> Bool {
+        let now = self.clock.now
+        // Each of them notes it for itself, so all must be asked.
+        return self.state.withLock { $0.listeners }.values.filter { $0.checkResync(now: now) }.isEmpty == false
+    }
+
+    // MARK: The informer's task
+
+    private func work(_ handlers: inout DiscardingTaskGroup) async {
+        var owner = Owner()
+        while !Task.isCancelled {
+            self.takeOn(&owner, &handlers)
+            do {
+                try await self.queue.popBatch { changes, _ in self.apply(changes, &owner) }
+            } catch {
+                return
+            }
+            if owner.hasList { self.settled.open() }
+        }
+    }
+
+    /// Starts handlers that have come, and helps those who have lost changes.
+    private func takeOn(_ owner: inout Owner, _ handlers: inout DiscardingTaskGroup) {
+        let joining = self.state.withLock { state in
+            defer { state.joining = [] }
+            return state.joining
+        }
+        owner.listeners.removeAll { $0.isRemoved }
+        for listener in owner.listeners where listener.awaitsReset { listener.reset(self.indexer.items) }
+        for listener in joining {
+            if owner.hasList { listener.begin(self.indexer.items) }
+            owner.listeners.append(listener)
+            handlers.addTask { await listener.run { self.queue.nudge() } }
+        }
+    }
+
+    private func apply(_ changes: [OrderedChange<Object>], _ owner: inout Owner) {
+        var notices: [StoreNotice<Object>] = []
+        for change in changes {
+            switch change.kind {
+            case .delta(let delta, let key): self.apply(delta, key, &notices)
+            case .replacedAll(let objects): notices = self.replace(objects, change.resourceVersion ?? "", &owner)
+            case .syncAll: notices = self.indexer.items.map { StoreNotice(key: $0.key, change: .sync($0.value.object)) }
+            case .bookmark: break
+            }
+            if let version = change.resourceVersion { self.indexer.noteResourceVersion(version) }
+        }
+        self.tell(notices, owner)
+    }
+
+    private func apply(_ delta: Delta<Object>, _ key: String, _ notices: inout [StoreNotice<Object>]) {
+        switch delta {
+        case .added(let object), .updated(let object), .replaced(let object), .sync(let object):
+            notices.append(self.notice(key, self.indexer.set(key, object), object))
+        case .deleted(let deletion):
+            // Nobody was told of what was not there.
+            if self.indexer.remove(key) != nil { notices.append(StoreNotice(key: key, change: .deleted(deletion))) }
+        }
+    }
+
+    /// What handlers are told goes by what the store had.
+    private func notice(_ key: String, _ old: Object?, _ new: Object) -> StoreNotice<Object> {
+        guard let old else { return StoreNotice(key: key, change: .added(new)) }
+        if self.configuration.isSame?(old, new) ?? false { return StoreNotice(key: key, change: .sync(new)) }
+        return StoreNotice(key: key, change: .updated(old: old, new: new))
+    }
+
+    /// A list: the store first, then deletions, then the rest.
+    private func replace(_ objects: [String: Object], _ resourceVersion: String, _ owner: inout Owner) -> [StoreNotice<Object>] {
+        let old = self.indexer.replace(objects.lazy.map { (key: $0.key, object: $0.value) }, resourceVersion)
+        if !owner.hasList {
+            // They all begin with the same copy of the store, whatever its size.
+            owner.hasList = true
+            let items = self.indexer.items
+            for listener in owner.listeners { listener.begin(items) }
+            return []
+        }
+        var notices: [StoreNotice<Object>] = []
+        for (key, item) in old where objects[key] == nil {
+            notices.append(StoreNotice(key: key, change: .deleted(.tombstone(DeletedFinalStateUnknown(key: key, object: item.object)))))
+        }
+        for (key, object) in objects { notices.append(self.notice(key, old[key]?.object, object)) }
+        return notices
+    }
+
+    private func tell(_ notices: [StoreNotice<Object>], _ owner: Owner) {
+        if notices.isEmpty { return }
+        let changes = notices.filter { notice in
+            if case .sync = notice.change { false } else { true }
+        }
+        for listener in owner.listeners {
+            let concerning = listener.isSyncing ? notices : changes
+            if !concerning.isEmpty { listener.put(concerning) }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+internal import Synchronization
+
+/// Something that happens once, and those who wait for it.
+final class Latch: Sendable {
+    private struct State: Sendable {
+        var isOpen = false
+        var nextID = 0
+        var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether it has happened.
+    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+
+    /// It has happened. Calling it again does nothing.
+    func open() {
+        let waiting = self.state.withLock { state in
+            state.isOpen = true
+            let waiting = state.waiting
+            state.waiting = [:]
+            return waiting
+        }
+        for continuation in waiting.values { continuation.resume(returning: true) }
+    }
+
+    /// Returns when it has happened; throws `CancellationError` when the task is cancelled before that.
+    func wait() async throws {
+        let id = self.state.withLock { state -> Int? in
+            if state.isOpen { return nil }
+            state.nextID += 1
+            return state.nextID
+        }
+        guard let id else { return }
+        let opened = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOpen = self.state.withLock { state in
+                    if !state.isOpen { state.waiting[id] = continuation }
+                    return state.isOpen
+                }
+                if isOpen {
+                    continuation.resume(returning: true)
+                } else if Task.isCancelled {
+                    // The handler may have run before we were in the list, and found nobody.
+                    self.leave(id)
+                }
+            }
+        } onCancel: {
+            self.leave(id)
+        }
+        if !opened { throw CancellationError() }
+    }
+
+    /// As ``wait()``, but goes on waiting when the task is cancelled.
+    func waitWhateverHappens() async {
+        _ = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
+            let isOpen = self.state.withLock { state in
+                if !state.isOpen {
+                    state.nextID += 1
+                    state.waiting[state.nextID] = continuation
+                }
+                return state.isOpen
+            }
+            if isOpen { continuation.resume(returning: true) }
+        }
+    }
+
+    private func leave(_ id: Int) {
+        self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: false)
+    }
+}

@@ -1,0 +1,174 @@
+internal import Synchronization
+
+/// The state of a queue, as far as those who wait for it must know it.
+protocol QueueCore: Sendable {
+    /// How many items can be taken.
+    var available: Int { get }
+    /// How many more items may be put; a queue without a limit leaves it as it is.
+    var room: Int { get }
+    /// Whether no more items will come.
+    var isClosed: Bool { get }
+    /// Whether the initial list has been handed out. Once true, always true.
+    var hasSynced: Bool { get }
+}
+
+extension QueueCore {
+    var room: Int { .max }
+    var hasSynced: Bool { false }
+}
+
+/// A queue's state behind a lock, and the tasks that wait for items or for room, each in the order they came.
+final class WaitingRoom<Core: QueueCore>: Sendable {
+    private enum Line: Sendable {
+        case takers, putters
+    }
+
+    private struct State: Sendable {
+        var core: Core
+        var takers = WaitLine()
+        var putters = WaitLine()
+
+        subscript(line: Line) -> WaitLine {
+            get { line == .takers ? self.takers : self.putters }
+            _modify {
+                if line == .takers { yield &self.takers } else { yield &self.putters }
+            }
+        }
+
+        func pieces(_ line: Line) -> Int { line == .takers ? self.core.available : self.core.room }
+
+        mutating func wake() -> [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)] {
+            let closed = self.core.isClosed
+            return self.takers.wake(available: self.core.available, closed: closed)
+                + self.putters.wake(available: self.core.room, closed: closed)
+        }
+    }
+
+    private enum Step<Result: Sendable>: Sendable {
+        case done(Swift.Result<Result, any Error>)
+        case closed
+        case wait
+    }
+
+    private let state: Mutex<State>
+    /// Opens when the initial list has been handed out.
+    let synced = Latch()
+
+    init(_ core: Core) {
+        self.state = Mutex(State(core: core))
+    }
+
+    /// Looks at the state.
+    func read<Result: Sendable>(_ body: (Core) throws -> Result) rethrows -> Result {
+        try self.state.withLock { try body($0.core) }
+    }
+
+    /// How many tasks wait for an item.
+    var takers: Int { self.state.withLock { $0.takers.count } }
+
+    /// How many tasks wait for room.
+    var putters: Int { self.state.withLock { $0.putters.count } }
+
+    /// Changes the state without waiting, and wakes whom that concerns.
+    @discardableResult
+    func change<Result: Sendable>(_ body: (inout Core) throws -> Result) rethrows -> Result {
+        let (result, woken, synced) = try self.state.withLock { state in
+            let result = try body(&state.core)
+            return (result, state.wake(), state.core.hasSynced)
+        }
+        self.resume(woken, synced)
+        return result
+    }
+
+    /// Waits for an item and takes it.
+    ///
+    /// - Parameter body: Runs under the lock, once there is an item. `nil`: there was none after all, and the wait goes on.
+    /// - Throws: What `body` throws; `CancellationError`; `closed` if there is nothing and nothing will come.
+    func take<Result: Sendable>(orThrow closed: InformerError, _ body: (inout Core) throws -> Result?) async throws -> Result {
+        try await self.wait(in: .takers, orThrow: closed, afterClose: true, body)
+    }
+
+    /// Waits for room and then changes the state.
+    func put<Result: Sendable>(orThrow closed: InformerError, _ body: (inout Core) throws -> Result) async throws -> Result {
+        try await self.wait(in: .putters, orThrow: closed, afterClose: false) { try body(&$0) }
+    }
+
+    /// - Parameter afterClose: Whether a closed queue still serves this line as long as there are pieces.
+    private func wait<Result: Sendable>(
+        in line: Line,
+        orThrow closed: InformerError,
+        afterClose: Bool,
+        _ body: (inout Core) throws -> Result?
+    ) async throws -> Result {
+        try Task.checkCancellation()
+        var granted = false
+        var returning = false
+        while true {
+            let (step, woken, synced) = self.state.withLock { state in
+                let admitted = granted || state.core.isClosed || state[line].admits(available: state.pieces(line))
+                if granted { state[line].redeem() }
+                var step = Step<Result>.wait
+                if state.core.isClosed, !afterClose || state.pieces(line) <= 0 {
+                    step = .closed
+                } else if admitted, state.pieces(line) > 0 {
+                    do {
+                        if let result = try body(&state.core) { step = .done(.success(result)) }
+                    } catch {
+                        step = .done(.failure(error))
+                    }
+                    if case .wait = step, state.core.isClosed, state.pieces(line) <= 0 { step = .closed }
+                }
+                return (step, state.wake(), state.core.hasSynced)
+            }
+            // Who had a grant was first, and stays so.
+            returning = granted
+            granted = false
+            self.resume(woken, synced)
+            switch step {
+            case .done(let result): return try result.get()
+            case .closed: throw closed
+            case .wait: break
+            }
+            switch await self.park(in: line, inFront: returning) {
+            case .granted: granted = true
+            case .closed: break
+            case .cancelled: throw CancellationError()
+            }
+        }
+    }
+
+    private func park(in line: Line, inFront: Bool) async -> WaitLine.Wake {
+        let id = self.state.withLock { $0[line].makeID() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                // Between the look and this, something may have come.
+                let wake = self.state.withLock { state -> WaitLine.Wake? in
+                    if state.core.isClosed { return .closed }
+                    if state[line].admits(available: state.pieces(line)) {
+                        state[line].grant()
+                        return .granted
+                    }
+                    state[line].append(id, continuation, inFront: inFront)
+                    return nil
+                }
+                if let wake {
+                    continuation.resume(returning: wake)
+                } else if Task.isCancelled {
+                    // The handler may have run before we were in the line, and found nobody.
+                    self.cancel(id, in: line)
+                }
+            }
+        } onCancel: {
+            self.cancel(id, in: line)
+        }
+    }
+
+    private func cancel(_ id: Int, in line: Line) {
+        self.state.withLock { $0[line].remove(id) }?.resume(returning: .cancelled)
+    }
+
+    private func resume(_ woken: [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)], _ synced: Bool) {
+        for (continuation, wake) in woken { continuation.resume(returning: wake) }
+        if synced { self.synced.open() }
+    }
+}

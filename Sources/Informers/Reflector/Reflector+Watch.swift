@@ -1,0 +1,156 @@
+internal import Logging
+internal import Synchronization
+
+extension Reflector {
+    /// Watches, and beside it resyncs, until one of them fails. The phase of resyncs begins anew with each round.
+    func watchAndResync(_ opened: Opened?) async throws {
+        guard self.configuration.resyncPeriod > .zero else { return try await self.watch(opened) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.watch(opened) }
+            group.addTask { try await self.resync() }
+            // The first to end, by an error or not, ends the other; what the other says then is of no interest.
+            let first = await group.nextResult()
+            group.cancelAll()
+            while await group.nextResult() != nil {}
+            try first?.get()
+        }
+    }
+
+    /// Resyncs each period, until the store refuses or the task is cancelled.
+    private func resync() async throws {
+        while true {
+            try await self.clock.sleep(for: self.configuration.resyncPeriod)
+            guard self.configuration.shouldResync?() ?? true else { continue }
+            do { try await self.store.resync() } catch { throw StoreFailure(cause: error) }
+        }
+    }
+
+    /// Watches from the last version on, again and again, until a new list is needed or the task is cancelled.
+    private func watch(_ first: Opened?) async throws {
+        var next = first
+        var retries = RetryWindow(maximum: self.configuration.internalErrorRetry)
+        while true {
+            if next == nil { next = try await self.openAgain() }
+            guard let opened = next else { return }
+            next = nil
+            do {
+                try await self.follow(opened)
+                try? await self.clock.sleep(for: self.chance(of: self.configuration.rewatchJitter))
+            } catch let status as Status where status.isTooManyRequests {
+                await self.backOff(atLeast: status.retryAfter)
+            } catch let status as Status where status.isInternalError {
+                retries.failed(now: self.clock.now)
+                guard retries.shouldRetry(now: self.clock.now) else { throw status }
+                try? await self.clock.sleep(for: self.chance(of: self.configuration.rewatchJitter))
+            }
+        }
+    }
+
+    /// Opens a watch, waiting for a source that is starting or busy; `nil`: cancelled.
+    private func openAgain() async throws -> Opened? {
+        while !Task.isCancelled {
+            do { return try await self.open(from: self.lastSyncResourceVersion) } catch {
+                guard let pause = Self.retry(error) else { throw error }
+                self.logger.debug("watch not opened, tried again", metadata: ["error": "\(type(of: error))"])
+                await self.backOff(atLeast: pause)
+            }
+        }
+        return nil
+    }
+
+    /// Opens a watch.
+    func open(from version: String, sendInitialEvents: Bool = false) async throws -> Opened {
+        let timeout = self.configuration.watchTimeout + self.chance(of: self.configuration.watchTimeout)
+        let options = WatchOptions(
+            resourceVersion: version,
+            resourceVersionMatch: sendInitialEvents ? .notOlderThan : nil,
+            timeout: timeout,
+            allowBookmarks: true,
+            sendInitialEvents: sendInitialEvents
+        )
+        let since = self.clock.now
+        return Opened(stream: try await self.source.watch(options), from: version, since: since, timeout: timeout)
+    }
+
+    /// How long to wait at least before a watch that could not be opened is tried again; `nil`: a new list is needed.
+    static func retry(_ error: any Error) -> Duration? {
+        if let status = error as? Status, status.isTooManyRequests { return status.retryAfter ?? .zero }
+        // Whoever refuses connections may be starting; a list would be refused as well.
+        if let error = error as? WatchError, error.code == .connectionRefused { return .zero }
+        return nil
+    }
+
+    /// Puts what a stream tells into the store, until it ends.
+    private func follow(_ opened: Opened) async throws {
+        defer { opened.stream.stop() }
+        try await self.watched(opened) { heard in
+            let from = opened.from
+            // Versions of the objects a watch "from anywhere" begins with come in no order: going on from one of them would lose others.
+            var takesVersions = from != "" && from != "0"
+            var count = 0
+            while let event = await opened.stream.next() {
+                heard()
+                if case .added = event.change {} else { takesVersions = true }
+                if try await self.apply(event, takesVersion: takesVersions) { count += 1 }
+            }
+            try self.checkLength(of: opened, events: count)
+        }
+    }
+
+    /// Throws if a watch ended in less than a second and told nothing: opening it again would run in circles.
+    func checkLength(of opened: Opened, events: Int) throws {
+        if events == 0, !Task.isCancelled, self.clock.now - opened.since < .seconds(1) {
+            throw WatchError(.veryShortWatch, "unexpected watch close - watch lasted less than a second and no items received")
+        }
+    }
+
+    /// Puts one event into the store; `false`: it was none that can be used.
+    private func apply(_ event: WatchEvent<Source.Object>, takesVersion: Bool) async throws -> Bool {
+        if case .error(let status) = event.change { throw status }
+        if case .foreign(let kind) = event.change {
+            self.logger.warning("an object of another kind was left out", metadata: ["kind": "\(kind)"])
+            return false
+        }
+        guard let version = event.resourceVersion else {
+            self.logger.warning("an event without resource version was left out")
+            return false
+        }
+        do {
+            switch event.change {
+            case .added(let object): try await self.store.add(object)
+            case .modified(let object): try await self.store.update(object)
+            case .deleted(let object): try await self.store.delete(object)
+            case .unknown(let type): self.logger.warning("an event of unknown type was left out", metadata: ["type": "\(type)"])
+            case .bookmark, .error, .foreign: break
+            }
+            guard takesVersion else { return true }
+            // Only now: cancelled or refused before, the change must come again.
+            self.state.withLock { $0.version.advance(to: version) }
+            try await self.store.updateResourceVersion(version)
+        } catch { throw StoreFailure(cause: error) }
+        return true
+    }
+
+    /// Runs `body`, and beside it somebody who stops the stream when it has told nothing for too long, or outlives its timeout.
+    func watched(_ opened: Opened, _ body: (_ heard: () -> Void) async throws -> Void) async throws {
+        let lastHeard = LastHeard(opened.since)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.stopWhenSilent(opened, lastHeard) }
+            defer { group.cancelAll() }
+            try await body { if self.configuration.idleLimit != nil { lastHeard.set(self.clock.now) } }
+        }
+    }
+
+    private func stopWhenSilent(_ opened: Opened, _ lastHeard: LastHeard) async {
+        let end = opened.since + opened.timeout + self.configuration.watchGrace
+        while !Task.isCancelled {
+            let due = min(end, self.configuration.idleLimit.map { lastHeard.moment + $0 } ?? end)
+            let now = self.clock.now
+            if due <= now {
+                self.logger.info("watch is silent, is opened again")
+                return opened.stream.stop()
+            }
+            try? await self.clock.sleep(for: due - now)
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// The settings of a ``Reflector``.
+public struct ReflectorConfiguration: Sendable {
+    /// How often every known object is handed to the consumer once more; zero: never.
+    public var resyncPeriod: Duration = .zero
+    /// Asked whenever a resync is due; `nil`: always do it.
+    public var shouldResync: (@Sendable () -> Bool)?
+    /// How many objects a page of a list has. 0: 500 for a list of whatever the source has at hand, no pages for one of a given version, because that
+    /// comes from the source's memory; pages for all if the source insisted on them for the first.
+    public var pageSize = 0
+    /// The waits between failures.
+    public var backoff = Backoff()
+    /// After how long the source is asked to end a watch, at the earliest; each watch draws a time between this and its double, so that those who
+    /// began together do not all come back together.
+    public var watchTimeout: Duration = .seconds(300)
+    /// How long after its timeout a watch that the source has not ended is given up: a half-open connection tells nothing.
+    public var watchGrace: Duration = .seconds(30)
+    /// After how long without an event, bookmarks included, a watch is given up; `nil`: it is not. Set it to 2.5 times the source's heartbeat.
+    public var idleLimit: Duration?
+    /// How long to wait at most, by chance, before opening a watch again that has ended as it should.
+    public var rewatchJitter: Duration = .milliseconds(100)
+    /// For how long internal errors of the source lead to a new watch instead of a new list.
+    public var internalErrorRetry: Duration = .zero
+    /// Whether to ask for a list and a watch in one stream. A source that refuses is asked for a list.
+    public var usesStreamingList = false
+    /// Told of every error, on the reflector's task, before it waits and tries again; `nil`: they are logged.
+    public var onError: (@Sendable (any Error) -> Void)?
+    /// Where chance comes from.
+    public var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+
+    /// The usual settings.
+    public init() {}
+}

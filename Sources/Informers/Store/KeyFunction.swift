@@ -1,0 +1,29 @@
+/// Makes the name of an object, by which it is stored and queued. The same object must give the same name each time.
+///
+/// It is called without a lock held, perhaps by several tasks at once.
+public typealias KeyFunction<Object> = @Sendable (Object) throws -> String
+
+/// Gives the values under which an index finds an object: any number, none too.
+///
+/// It is called once for each object that is stored, without a lock held, perhaps by several tasks at once.
+public typealias IndexFunction<Object> = @Sendable (Object) -> [String]
+
+/// Makes of an incoming object what is to be kept, for instance by leaving out fields that nobody reads.
+///
+/// It is called once for each object that comes from the source, never for one that comes from the store.
+public typealias TransformFunction<Object> = @Sendable (Object) throws -> Object
+
+/// ``KeyFunction`` with every error made a ``KeyError``.
+struct Keyer<Object: Sendable>: Sendable {
+    let function: KeyFunction<Object>
+
+    func key(for object: Object) throws(KeyError) -> String {
+        do {
+            return try self.function(object)
+        } catch let error as KeyError {
+            throw error
+        } catch {
+            throw KeyError(object: object, cause: error)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+internal import Logging
+
+/// Reads a store by selectors and namespaces.
+public struct Lister<Object: Sendable>: Sendable {
+    private let indexer: Indexer<Object>
+    private let namespaceIndex: String
+    private let namespace: @Sendable (Object) -> String
+    private let logger: Logger
+
+    /// Reads `indexer`.
+    ///
+    /// - Parameters:
+    ///   - indexer: What to read.
+    ///   - namespaceIndex: The index that finds objects by namespace. Without it every object is looked at.
+    ///   - namespace: The namespace of an object.
+    ///   - label: The label of the logger that warns if the index is missing.
+    public init(
+        _ indexer: Indexer<Object>,
+        namespaceIndex: String = "namespace",
+        label: String = "Informers.Lister",
+        namespace: @escaping @Sendable (Object) -> String
+    ) {
+        self.indexer = indexer
+        self.namespaceIndex = namespaceIndex
+        self.namespace = namespace
+        self.logger = Logger(label: label)
+    }
+
+    /// All objects that `selector` takes; all there are without one.
+    public func list(where selector: ((Object) -> Bool)? = nil) -> [Object] {
+        let all = self.indexer.list()
+        return selector.map { all.filter($0) } ?? all
+    }
+
+    /// The objects of a namespace that `selector` takes. The empty namespace stands for all of them.
+    public func list(namespace: String, where selector: ((Object) -> Bool)? = nil) -> [Object] {
+        if namespace.isEmpty { return self.list(where: selector) }
+        do {
+            let found = try self.indexer.objects(index: self.namespaceIndex, value: namespace)
+            return selector.map { found.filter($0) } ?? found
+        } catch {
+            self.logger.warning("there is no index by namespace: every object is looked at", metadata: ["index": "\(self.namespaceIndex)"])
+            return self.list { self.namespace($0) == namespace && selector?($0) ?? true }
+        }
+    }
+}

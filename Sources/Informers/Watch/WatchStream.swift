@@ -1,0 +1,89 @@
+internal import Synchronization
+
+/// The events of one watch, for one consumer: client-go's `StreamWatcher`.
+///
+/// The stream is pulled: nothing is read ahead and nothing is buffered here, so a slow consumer holds back the source and nobody else. It ends
+/// silently when the source ends or a connection breaks, with one ``WatchEvent/Change/error(_:)`` when the source sends nonsense.
+///
+/// Whoever opened a stream stops it. ``stop()`` may come from any task, more than once, and without a single event having been read; the source
+/// is closed exactly once, by ``stop()``, by the end, or by dropping the stream.
+public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
+    /// What the stream is made of.
+    public typealias Element = WatchEvent<Object>
+    /// Errors are events.
+    public typealias Failure = Never
+
+    /// Reads the stream. All iterators of a stream take from the same events.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        private let stream: WatchStream
+
+        fileprivate init(_ stream: WatchStream) { self.stream = stream }
+
+        /// The next event; `nil` at the end.
+        public mutating func next() async -> WatchEvent<Object>? { await self.stream.next() }
+
+        /// The next event; `nil` at the end.
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> WatchEvent<Object>? { await self.stream.next() }
+    }
+
+    private let source: any WatchSource<Object>
+    private let report: @Sendable (any Error) -> Status?
+    private let isOver = Mutex(false)
+
+    /// A stream of what `source` tells.
+    ///
+    /// - Parameters:
+    ///   - source: Where the events come from. The stream closes it.
+    ///   - report: What to tell the consumer about an error of the source; `nil`: nothing, the stream just ends. By default the consumer is told
+    ///     of everything but broken connections and cancellation.
+    public init(
+        _ source: some WatchSource<Object>,
+        report: @escaping @Sendable (any Error) -> Status? = { WatchStream.report($0) }
+    ) {
+        self.source = source
+        self.report = report
+    }
+
+    deinit { self.stop() }
+
+    /// Whether the stream has been stopped or has come to its end.
+    public var isStopped: Bool { self.isOver.withLock { $0 } }
+
+    /// Ends the stream: nothing comes any more, and the source is closed. Idempotent.
+    public func stop() {
+        let isFirst = self.isOver.withLock { isOver in
+            defer { isOver = true }
+            return !isOver
+        }
+        if isFirst { self.source.close() }
+    }
+
+    /// Reads the stream.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+
+    /// The next event; `nil` at the end, after ``stop()`` and when the task is cancelled. For one task at a time.
+    public func next() async -> WatchEvent<Object>? {
+        if self.isStopped { return nil }
+        do {
+            guard let event = try await self.source.next() else {
+                self.stop()
+                return nil
+            }
+            // Stopped while the source was on its way: whoever stopped expects nothing more.
+            return self.isStopped ? nil : event
+        } catch {
+            guard !self.isStopped else { return nil }
+            self.stop()
+            return self.report(error).map { .error($0) }
+        }
+    }
+
+    /// What a consumer is told about an error by default: nothing about a broken connection, which looks like an end and is treated like one.
+    public static func report(_ error: any Error) -> Status? {
+        if error is CancellationError { return nil }
+        if let error = error as? WatchError, error.code == .unexpectedEnd || error.code == .timedOut || error.code == .connectionRefused {
+            return nil
+        }
+        return Status(error)
+    }
+}

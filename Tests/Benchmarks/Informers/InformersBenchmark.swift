@@ -1,0 +1,181 @@
+import Informers
+
+/// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]`.
+///
+/// Without a name, all of them. Each figure is printed by name; with `--json` as one object.
+@main
+struct InformersBenchmark {
+    static func main() async throws {
+        var names = Set(CommandLine.arguments.dropFirst())
+        let scale = names.remove("--quick") == nil ? 1 : 10
+        var report = Report(isJSON: names.remove("--json") != nil)
+        guard names.isSubset(of: ["idle", "list", "log", "events"]) else {
+            print("usage: InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]")
+            return
+        }
+        let isWanted = { (name: String) in names.isEmpty || names.contains(name) }
+        // What measures memory comes first: freed memory would be used again, and not be seen.
+        if isWanted("idle") { try await Self.idleWatchers(10_000, &report) }
+        if isWanted("list") { try await Self.largeList(100_000 / scale, &report) }
+        if isWanted("log") { try await Self.appends(1_000_000 / scale, &report) }
+        if isWanted("events") {
+            try await Self.events(500_000 / scale, handlers: 1, delivery: .coalescing, "1 handler, coalescing", &report)
+            try await Self.events(500_000 / scale, handlers: 100, delivery: .coalescing, "100 handlers, coalescing", &report)
+            try await Self.events(500_000 / scale, handlers: 1, delivery: .everyChange(limit: .max), "1 handler, every change", &report)
+            try await Self.events(50_000 / scale, handlers: 100, delivery: .everyChange(limit: .max), "100 handlers, every change", &report)
+            try await Self.controllerEvents(500_000 / scale, &report)
+        }
+        report.finish()
+    }
+
+    // MARK: Events
+
+    /// Reflector → queue → indexer → handlers: until each handler has been told of the last event.
+    private static func events(
+        _ count: Int,
+        handlers: Int,
+        delivery: HandlerDelivery,
+        _ name: String,
+        _ report: inout Report
+    ) async throws {
+        let source = ScriptedSource(objects: 10_000, events: count)
+        let informer = SharedInformer(source, key: { $0.name }, indexers: ["zone": { [$0.zone] }])
+        let ready = Countdown(handlers)
+        let last = Record(ScriptedSource.last, value: 1).name
+        var registrations: [HandlerRegistration] = []
+        for _ in 0..<handlers {
+            let registration = try informer.addHandler(delivery: delivery) { event in
+                if case .added(let record, _) = event, record.name == last { ready.count() }
+            }
+            registrations.append(registration)
+        }
+        let running = Task { await informer.run() }
+        for registration in registrations { try await registration.waitUntilSynced() }
+        let start = ContinuousClock.now
+        source.start.open()
+        await ready.done.wait()
+        let time = ContinuousClock.now - start
+        let handled = registrations.reduce(0) { $0 + $1.statistics.handled } - handlers * 10_000
+        report.add("events/s, \(name)", Double(count) / (time / .seconds(1)), "events/s")
+        report.add("callbacks/s, \(name)", Double(handled) / (time / .seconds(1)), "callbacks/s")
+        running.cancel()
+        await running.value
+    }
+
+    /// Reflector → DeltaFIFO → indexer → one consumer.
+    private static func controllerEvents(_ count: Int, _ report: inout Report) async throws {
+        let source = ScriptedSource(objects: 10_000, events: count)
+        let store = Indexer<Record>(key: { $0.name }, indexers: ["zone": { [$0.zone] }])
+        let ready = Countdown(1)
+        let last = Record(ScriptedSource.last, value: 1).name
+        let queue = DeltaFIFO<Record>(key: { $0.name }, knownObjects: store)
+        let controller = Controller(source, queue: queue) { deltas, isInInitialList in
+            try store.apply(deltas, isInInitialList: isInInitialList) { event in
+                if case .added(let record, _) = event, record.name == last { ready.count() }
+            }
+        }
+        let running = Task { await controller.run() }
+        try await queue.waitUntilSynced()
+        let start = ContinuousClock.now
+        source.start.open()
+        await ready.done.wait()
+        report.add("events/s, controller on a DeltaFIFO", Double(count) / ((ContinuousClock.now - start) / .seconds(1)), "events/s")
+        running.cancel()
+        await running.value
+    }
+
+    // MARK: The log
+
+    /// Tasks that wait for a log, each with a heartbeat: what they weigh, and how long one event takes to reach them all.
+    private static func idleWatchers(_ count: Int, _ report: inout Report) async throws {
+        let log = EventLog<Int>(size: { _ in 8 })
+        let timer = Task { await log.run() }
+        let before = Memory.resident
+        let told = Countdown(count)
+        let watchers = (0..<count).map { _ in
+            Task {
+                for try await step in try log.cursor(after: "", heartbeat: .seconds(60)) {
+                    if case .entries = step { told.count() }
+                }
+            }
+        }
+        while log.statistics.parked < count { await Task.yield() }
+        if let before, let after = Memory.resident {
+            report.add("memory of an idle watcher, its task included", Double(after - before) / Double(count), "B")
+        }
+        let start = ContinuousClock.now
+        log.append(1)
+        let appended = ContinuousClock.now - start
+        await told.done.wait()
+        report.add("one append that wakes \(count) watchers", appended / .milliseconds(1), "ms")
+        report.add("until all of them have been told", (ContinuousClock.now - start) / .milliseconds(1), "ms")
+        log.close()
+        for watcher in watchers { try await watcher.value }
+        timer.cancel()
+    }
+
+    private static func appends(_ count: Int, _ report: inout Report) async throws {
+        let log = EventLog<Int>(size: { _ in 8 })
+        var start = ContinuousClock.now
+        for number in 0..<count { log.append(number) }
+        report.add("append without a watcher", (ContinuousClock.now - start) / .nanoseconds(1) / Double(count), "ns")
+        let read = Task {
+            var last = 0
+            for try await step in try log.cursor(after: "\(log.version)") {
+                if case .entries(let entries, _) = step { last = entries.last?.event ?? last }
+                if last == count - 1 { break }
+            }
+        }
+        while log.statistics.watchers < 1 { await Task.yield() }
+        start = ContinuousClock.now
+        for number in 0..<count {
+            log.append(number)
+            if number % 1000 == 0 { await Task.yield() }
+        }
+        // It may have been overtaken, which is no failure here: the writer does not wait.
+        _ = await read.result
+        report.add("append with a watcher that reads along", (ContinuousClock.now - start) / .nanoseconds(1) / Double(count), "ns")
+    }
+
+    // MARK: Size
+
+    private static func largeList(_ count: Int, _ report: inout Report) async throws {
+        let indexers: [String: IndexFunction<Record>] = ["zone": { [$0.zone] }, "value": { ["\($0.value % 1000)"] }]
+        let records = (0..<count).map { Record($0, value: $0) }
+        let store = Indexer<Record>(key: { $0.name }, indexers: indexers)
+        let before = Memory.resident
+        var start = ContinuousClock.now
+        try store.replace(records, resourceVersion: "1")
+        report.add("replace of \(count) objects with 2 indices", (ContinuousClock.now - start) / .milliseconds(1), "ms")
+        if let before, let after = Memory.resident {
+            report.add(
+                "memory of an object in a store with 2 indices, its own strings left out",
+                Double(after - before) / Double(count),
+                "B"
+            )
+        }
+        start = ContinuousClock.now
+        var found = 0
+        for zone in 0..<100 { found += try store.objects(index: "zone", value: "zone-\(zone)").count }
+        guard found == count else { return print("the index found \(found) of \(count) objects") }
+        report.add("finding all of them by index", (ContinuousClock.now - start) / .milliseconds(1), "ms")
+
+        let source = ScriptedSource(objects: count, events: 0)
+        var configuration = SharedInformerConfiguration<Record>()
+        configuration.defaultResyncPeriod = .seconds(1)
+        let informer = SharedInformer(source, key: { $0.name }, indexers: indexers, configuration: configuration)
+        let resynced = Countdown(count)
+        let registration = try informer.addHandler { event in
+            if case .updated = event { resynced.count() }
+        }
+        start = ContinuousClock.now
+        let running = Task { await informer.run() }
+        try await registration.waitUntilSynced()
+        report.add("list of \(count) objects, indexed twice, told to a handler", (ContinuousClock.now - start) / .milliseconds(1), "ms")
+        start = ContinuousClock.now
+        await resynced.done.wait()
+        report.add("resync of them, the second until it is due included", (ContinuousClock.now - start) / .milliseconds(1), "ms")
+        running.cancel()
+        await running.value
+    }
+}

@@ -1,0 +1,126 @@
+import GroupCacheTesting
+import Testing
+
+@testable import Informers
+
+extension CoalescingSlots.Pending: Equatable where Object: Equatable {
+    static func == (left: Self, right: Self) -> Bool {
+        switch (left, right) {
+        case (.added(let left), .added(let right)): left == right
+        case (.updated(let a, let b, let c), .updated(let d, let e, let f)): (a, b, c) == (d, e, f)
+        case (.deleted(let left), .deleted(let right)): left == right
+        default: false
+        }
+    }
+}
+
+@Suite("CoalescingSlots: what waits for a slow handler (informers.md 5.6)")
+struct CoalescingSlotsTests {
+    private let one = Thing("a", 1)
+    private let two = Thing("a", 2)
+    private let three = Thing("a", 3)
+
+    private func told(_ changes: StoreNotice<Thing>.Change...) -> [CoalescingSlots<Thing>.Pending] {
+        var slots = CoalescingSlots<Thing>()
+        for change in changes { slots.put(StoreNotice(key: "a", change: change)) }
+        var told: [CoalescingSlots<Thing>.Pending] = []
+        while let pending = slots.popFirst() { told.append(pending) }
+        return told
+    }
+
+    @Test("add + update: an addition of the new")
+    func addUpdate() {
+        #expect(self.told(.added(self.one), .updated(old: self.one, new: self.two)) == [.added(self.two)])
+        #expect(self.told(.added(self.one), .sync(self.one)) == [.added(self.one)])
+    }
+
+    @Test("update + update: from the first old to the last new")
+    func updateUpdate() {
+        #expect(
+            self.told(.updated(old: self.one, new: self.two), .updated(old: self.two, new: self.three))
+                == [.updated(old: self.one, new: self.three, recreated: false)]
+        )
+        #expect(
+            self.told(.sync(self.one), .updated(old: self.one, new: self.two)) == [.updated(old: self.one, new: self.two, recreated: false)]
+        )
+        #expect(
+            self.told(.updated(old: self.one, new: self.two), .sync(self.two)) == [.updated(old: self.one, new: self.two, recreated: false)]
+        )
+    }
+
+    @Test("add + delete: nothing")
+    func addDelete() {
+        #expect(self.told(.added(self.one), .deleted(.object(self.one))).isEmpty)
+        #expect(self.told(.added(self.one), .deleted(.object(self.one)), .added(self.two)) == [.added(self.two)])
+    }
+
+    @Test("update + delete: a deletion of the last")
+    func updateDelete() {
+        #expect(self.told(.updated(old: self.one, new: self.two), .deleted(.object(self.two))) == [.deleted(.object(self.two))])
+        #expect(self.told(.sync(self.one), .deleted(.object(self.one))) == [.deleted(.object(self.one))])
+    }
+
+    @Test("delete + add: an update that says so")
+    func deleteAdd() {
+        let recreated: CoalescingSlots<Thing>.Pending = .updated(old: self.one, new: self.two, recreated: true)
+        #expect(self.told(.deleted(.object(self.one)), .added(self.two)) == [recreated])
+        let tombstone = Deletion.tombstone(DeletedFinalStateUnknown(key: "a", object: self.one))
+        #expect(self.told(.deleted(tombstone), .added(self.two)) == [recreated])
+        #expect(
+            self.told(.deleted(.object(self.one)), .added(self.two), .updated(old: self.two, new: self.three))
+                == [.updated(old: self.one, new: self.three, recreated: true)]
+        )
+        #expect(self.told(.deleted(.object(self.one)), .added(self.two), .deleted(.object(self.two))) == [.deleted(.object(self.two))])
+    }
+
+    @Test("keys come in the order of their first change; one that vanished and came back is at the end")
+    func order() {
+        var slots = CoalescingSlots<Thing>()
+        for name in ["a", "b", "c"] { slots.put(StoreNotice(key: name, change: .added(Thing(name, 1)))) }
+        slots.put(StoreNotice(key: "a", change: .updated(old: Thing("a", 1), new: Thing("a", 2))))
+        slots.put(StoreNotice(key: "b", change: .deleted(.object(Thing("b", 1)))))
+        slots.put(StoreNotice(key: "b", change: .added(Thing("b", 2))))
+        var told: [CoalescingSlots<Thing>.Pending] = []
+        while let pending = slots.popFirst() { told.append(pending) }
+        #expect(told == [.added(Thing("a", 2)), .added(Thing("c", 1)), .added(Thing("b", 2))])
+    }
+
+    @Test("what is told, put together, is the state; never an addition of what is there or a change of what is not", arguments: 1...100)
+    func model(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var slots = CoalescingSlots<Thing>()
+        var truth: [String: Thing] = [:]
+        var view: [String: Thing] = [:]
+        func tell() {
+            switch slots.popFirst() {
+            case .added(let thing)?:
+                #expect(view[thing.name] == nil)
+                view[thing.name] = thing
+            case .updated(let old, let new, let recreated)?:
+                // Recreated, the old is the last state before the deletion, which may be newer than the one told.
+                #expect(recreated ? view[new.name] != nil : view[new.name] == old)
+                view[new.name] = new
+            case .deleted(let deletion)?:
+                #expect(view.removeValue(forKey: deletion.object?.name ?? "") != nil)
+            case nil: break
+            }
+        }
+        for number in 0..<400 {
+            let name = "t\(random.below(6))"
+            switch (random.below(5), truth[name]) {
+            case (0, _): tell()
+            case (1, let old?):
+                truth[name] = nil
+                slots.put(StoreNotice(key: name, change: .deleted(.object(old))))
+            case (2, let old?): slots.put(StoreNotice(key: name, change: .sync(old)))
+            case (_, let old):
+                let new = Thing(name, number)
+                truth[name] = new
+                slots.put(StoreNotice(key: name, change: old.map { .updated(old: $0, new: new) } ?? .added(new)))
+            }
+            #expect(slots.count <= 6)
+        }
+        while slots.count > 0 { tell() }
+        #expect(view == truth)
+    }
+}

@@ -1,0 +1,6 @@
+import GroupCacheTesting
+
+extension SeededGenerator {
+    /// A number from zero to below `limit`.
+    mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
+}

@@ -1,0 +1,21 @@
+import Synchronization
+
+/// Looks at a version when told to, and remembers what it saw.
+final class VersionLog: Sendable {
+    private struct State {
+        var read: (@Sendable () -> String)?
+        var seen: [String] = []
+    }
+
+    private let state = Mutex(State())
+
+    var seen: [String] { self.state.withLock { $0.seen } }
+
+    func watch(_ read: @escaping @Sendable () -> String) { self.state.withLock { $0.read = read } }
+
+    func look() {
+        let read = self.state.withLock { $0.read }
+        let version = read?() ?? "?"
+        self.state.withLock { $0.seen.append(version) }
+    }
+}
