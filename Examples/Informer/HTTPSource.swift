@@ -2,6 +2,7 @@ internal import AsyncHTTPClient
 internal import Foundation
 internal import Informers
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 
 /// A list of objects behind a URL: `GET url` lists, `GET url?watch=true` tells what changes, one JSON object after the other.
