@@ -51,9 +51,9 @@ struct HTTPSource<Object: Codable & Sendable>: ListerWatcher {
         let events = DecodedWatchSource(try await self.get(query).map(\.readableBytesView)) { bytes in
             try JSONDecoder().decode(WatchEvent<Object>.self, from: Data(bytes))
         }
-        // A connection that breaks is an end like any other: the informer goes on where it was.
+        // Nonsense is an error. A connection that breaks, in whatever way, is an end: the informer goes on where it was.
         return WatchStream(events) { error in
-            error is HTTPClientError || error is IOError ? nil : WatchStream<Object>.report(error)
+            error is DecodingError || error is WatchError ? WatchStream<Object>.report(error) : nil
         }
     }
 
