@@ -145,7 +145,10 @@ final class PeerConnections {
         return call.started + .nanoseconds(Int64(clamping: self.lane.settings.health.hedgeDelay))
     }
 
-    /// Tells the caller of a slow call so. Returns when to look at the call again.
+    /// Tells the caller of a call that has waited for long so. Returns when to look at the call again.
+    ///
+    /// Only of one that has not been sent. Of one that has, nobody can tell whether the peer is dead or its getter slow: a GET has no pings.
+    /// Asking another node would make it load what the owner is loading.
     private func look(_ call: PeerCall, _ now: NIODeadline) -> NIODeadline {
         let slow = self.slowAt(call)
         if slow > now { return min(slow, call.deadline) }
@@ -177,7 +180,7 @@ final class PeerConnections {
                 call.finish(.failure(.deadlineExceeded))
                 connection.close()
             } else {
-                next = min(next, self.look(call, now))
+                next = min(next, call.deadline)
             }
         }
         for connection in self.idle {

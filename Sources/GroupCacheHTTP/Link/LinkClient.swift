@@ -25,7 +25,7 @@ final class LinkClient: ChannelInboundHandler {
     private static let silence = TimeAmount.milliseconds(250)
     private static let patience = TimeAmount.milliseconds(600)
     /// How long a peer that is well may take for a pong; generous, for the machine may be busy.
-    private static let pongTime = TimeAmount.milliseconds(30)
+    private static let pongTime = TimeAmount.milliseconds(100)
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
     private static let idleTime = TimeAmount.seconds(5)
 

@@ -26,6 +26,9 @@ final class LinkDialer {
         case closed
     }
 
+    /// How long a link may take to open, or to have room again, before those who wait for it also ask another node. Long, because that says
+    /// little of the peer, and two nodes that are asked for one key both load it.
+    private static let openingTime = TimeAmount.milliseconds(250)
     /// How long a peer that refuses links is asked by GET before it is offered one again, in seconds.
     private static let refusalTime = 20.0...40.0
 
@@ -87,7 +90,7 @@ final class LinkDialer {
     private func sweep() {
         self.isWatching = false
         let now = NIODeadline.now()
-        let slow = now - .nanoseconds(Int64(clamping: self.health.hedgeDelay))
+        let slow = now - Self.openingTime
         let calls = self.waiting
         self.waiting = CircularBuffer()
         var late: [PeerCall] = []

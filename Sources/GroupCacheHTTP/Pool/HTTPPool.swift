@@ -155,6 +155,12 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         return statistics
     }
 
+    /// What this node knows of its peers' health, by id.
+    var peerHealth: [String: PeerHealth.Snapshot] {
+        let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
+        return Dictionary(uniqueKeysWithValues: getters.map { ($0.id, $0.standing.health.snapshot) })
+    }
+
     /// Whether the pool is stopping.
     public var isDraining: Bool { self.core.isDraining.load(ordering: .relaxed) }
 
