@@ -21,6 +21,8 @@ struct Nginx: Sendable {
             events { worker_connections 512; }
             http {
                 access_log \(folder.path)/access.log combined;
+                # A client may have opened more connections than it had requests for; told to quit, nginx waits that long for their first.
+                client_header_timeout 1s;
                 client_body_temp_path \(folder.path)/body;
                 proxy_temp_path \(folder.path)/proxy;
                 fastcgi_temp_path \(folder.path)/fastcgi;
