@@ -41,6 +41,26 @@ extension SharedInformerHandlerTests {
         #expect(listening.news().isEmpty)
     }
 
+    @Test("a removed handler is let go of, however quiet the source is")
+    func released() throws {
+        final class Trace: Sendable {}
+        let harness = InformerHarness()
+        harness.run()
+        weak var trace: Trace?
+        var registration: HandlerRegistration?
+        do {
+            let mine = Trace()
+            trace = mine
+            registration = try harness.informer.addHandler { _ in withExtendedLifetime(mine) {} }
+        }
+        harness.simulation.settle()
+        #expect(trace != nil)
+        harness.simulation.spawn { [registration] in await registration?.remove() }
+        harness.simulation.settle()
+        registration = nil
+        #expect(trace == nil)
+    }
+
     @Test("ShutDownEventHandler: removal waits for the callback that runs, even when cancelled, and none comes after it")
     func removalWaits() throws {
         let harness = InformerHarness()
