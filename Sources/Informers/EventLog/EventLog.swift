@@ -1,5 +1,5 @@
 public import Logging
-internal import Synchronization
+public import Synchronization
 
 /// The last changes of something, numbered, for any number of watchers to read: each is but a place in the log.
 ///
@@ -15,13 +15,14 @@ internal import Synchronization
 ///
 /// An append costs O(1), a batch O(its entries), an idle watcher about 200 bytes and its task.
 public final class EventLog<Event: Sendable>: Sendable {
+    @usableFromInline
     struct State: Sendable {
-        var ring: EventRing<Event>
+        @usableFromInline var ring: EventRing<Event>
         var watchers = 0
         var nextID = 0
         var overtaken = 0
         var isClosed = false
-        var parked = ParkedCursors()
+        @usableFromInline var parked = ParkedCursors()
         /// When the timer is to wake; `nil`: it has nobody to wake.
         var timer: Duration?
     }
@@ -29,11 +30,11 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// The name of this life of the log.
     public let epoch: UInt64
     let configuration: EventLogConfiguration
-    let clock: InformerClock
-    let state: Mutex<State>
+    @usableFromInline let clock: InformerClock
+    @usableFromInline let state: Mutex<State>
     let timerChanged = Wakeup()
-    let topic: @Sendable (Event) -> String?
-    private let size: @Sendable (Event) -> Int
+    @usableFromInline let topic: @Sendable (Event) -> String?
+    @usableFromInline let size: @Sendable (Event) -> Int
     private let logger: Logger
 
     /// An empty log.
@@ -70,6 +71,7 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// Adds an entry and wakes the watchers whom it concerns. A closed log still takes entries, for whoever has not read to the end yet.
     ///
     /// - Returns: Its place.
+    @inlinable
     @discardableResult
     public func append(_ event: Event) -> ResourceVersion {
         let version = self.record(event)
@@ -81,6 +83,7 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// change has a number that came before it. Call ``wakeWatchers()`` when that lock is let go.
     ///
     /// - Returns: Its place.
+    @inlinable
     public func record(_ event: Event) -> ResourceVersion {
         let topic = self.topic(event)
         let size = max(0, self.size(event))
@@ -94,6 +97,7 @@ public final class EventLog<Event: Sendable>: Sendable {
     }
 
     /// Wakes the watchers whom what was recorded concerns.
+    @inlinable
     public func wakeWatchers() {
         let woken = self.state.withLock { $0.parked.takeConcerned() }
         for continuation in woken { continuation.resume() }

@@ -1,22 +1,32 @@
-internal import DequeModule
+// Inlined into whoever appends: an append lies within the critical section of the change that it tells, and unspecialised it takes several times as long.
+public import DequeModule
 
 /// The last entries of a log, within limits: a value without locks.
+@usableFromInline
 struct EventRing<Event: Sendable>: Sendable {
-    private struct Slot: Sendable {
-        var event: Event
-        var bytes: Int
-        var time: Duration
+    @usableFromInline
+    struct Slot: Sendable {
+        @usableFromInline var event: Event
+        @usableFromInline var bytes: Int
+        @usableFromInline var time: Duration
+
+        @inlinable
+        init(event: Event, bytes: Int, time: Duration) {
+            self.event = event
+            self.bytes = bytes
+            self.time = time
+        }
     }
 
-    private var slots: Deque<Slot> = []
+    @usableFromInline var slots: Deque<Slot> = []
     /// The number of the oldest entry held, or of the next one if none is.
-    private(set) var oldest: UInt64 = 1
-    private(set) var bytes = 0
-    private(set) var capacity: Int
-    private let smallest: Int
-    private let largest: Int
-    private let maximumBytes: Int
-    private let minimumAge: Duration
+    @usableFromInline var oldest: UInt64 = 1
+    @usableFromInline var bytes = 0
+    @usableFromInline var capacity: Int
+    @usableFromInline let smallest: Int
+    @usableFromInline let largest: Int
+    @usableFromInline let maximumBytes: Int
+    @usableFromInline let minimumAge: Duration
 
     init(maximumEntries: Int, maximumBytes: Int, minimumAge: Duration) {
         self.largest = max(1, maximumEntries)
@@ -26,11 +36,12 @@ struct EventRing<Event: Sendable>: Sendable {
         self.minimumAge = minimumAge
     }
 
-    var count: Int { self.slots.count }
+    @inlinable var count: Int { self.slots.count }
     /// The number of the last entry; 0 if there never was one.
-    var last: UInt64 { self.oldest + UInt64(self.slots.count) - 1 }
+    @inlinable var last: UInt64 { self.oldest + UInt64(self.slots.count) - 1 }
 
     /// Adds an entry and returns its number. O(1), but for the rare case that the ring becomes smaller or larger.
+    @inlinable
     mutating func append(_ event: Event, bytes: Int, now: Duration) -> UInt64 {
         if self.slots.count >= self.capacity { self.makeRoom(now) }
         self.slots.append(Slot(event: event, bytes: bytes, time: now))
@@ -57,7 +68,8 @@ struct EventRing<Event: Sendable>: Sendable {
         return batch
     }
 
-    private mutating func makeRoom(_ now: Duration) {
+    @inlinable
+    mutating func makeRoom(_ now: Duration) {
         if let first = self.slots.first, now - first.time < self.minimumAge, self.capacity < self.largest {
             self.capacity = min(self.largest, self.capacity * 2)
         } else if self.capacity > self.smallest, now - self.slots[self.slots.count / 4 * 3].time > self.minimumAge {
@@ -67,7 +79,8 @@ struct EventRing<Event: Sendable>: Sendable {
         while self.slots.count >= self.capacity { self.dropFirst() }
     }
 
-    private mutating func dropFirst() {
+    @inlinable
+    mutating func dropFirst() {
         self.bytes -= self.slots.removeFirst().bytes
         self.oldest += 1
     }

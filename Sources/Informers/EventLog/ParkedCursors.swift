@@ -1,4 +1,5 @@
 /// The watchers of a log that wait for something to happen: a value, guarded by the log's lock.
+@usableFromInline
 struct ParkedCursors: Sendable {
     private struct Parked: Sendable {
         var topic: String?
@@ -41,6 +42,7 @@ struct ParkedCursors: Sendable {
     }
 
     /// Something was recorded. O(1).
+    @usableFromInline
     mutating func recorded(_ topic: String?, entries: Int) {
         self.recordedSinceSweep += 1
         if self.recordedSinceSweep >= max(1, entries / 4) {
@@ -54,6 +56,7 @@ struct ParkedCursors: Sendable {
     }
 
     /// Takes out whom the recorded events concern.
+    @usableFromInline
     mutating func takeConcerned() -> [CheckedContinuation<Void, Never>] {
         defer {
             self.dirty = []

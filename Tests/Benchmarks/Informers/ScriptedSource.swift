@@ -8,10 +8,14 @@ final class ScriptedSource: ListerWatcher {
         let position = Position()
 
         func next() async throws -> WatchEvent<Record>? {
-            await self.source.start.wait()
-            if let event = self.source.event(self.position.next()) { return event }
-            await self.source.end.wait()
-            return nil
+            await withTaskCancellationHandler {
+                await self.source.start.wait()
+                if let event = self.source.event(self.position.next()) { return event }
+                await self.source.end.wait()
+                return nil
+            } onCancel: {
+                self.close()
+            }
         }
 
         func close() {
