@@ -92,7 +92,8 @@ let package = Package(
         .executableTarget(
             name: "InformerExample",
             dependencies: [
-                "Informers", nio("NIOCore"), nio("NIOPosix"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             path: "Examples/Informer",
             swiftSettings: settings

@@ -2,6 +2,7 @@ internal import AsyncHTTPClient
 internal import Foundation
 internal import Informers
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 
 /// A list of objects behind a URL: `GET url` lists, `GET url?watch=true` tells what changes, one JSON object after the other.
@@ -50,9 +51,9 @@ struct HTTPSource<Object: Codable & Sendable>: ListerWatcher {
         let events = DecodedWatchSource(try await self.get(query).map(\.readableBytesView)) { bytes in
             try JSONDecoder().decode(WatchEvent<Object>.self, from: Data(bytes))
         }
-        // A connection that breaks is an end like any other: the informer goes on where it was.
+        // Nonsense is an error. A connection that breaks, in whatever way, is an end: the informer goes on where it was.
         return WatchStream(events) { error in
-            error is HTTPClientError || error is IOError ? nil : WatchStream<Object>.report(error)
+            error is DecodingError || error is WatchError ? WatchStream<Object>.report(error) : nil
         }
     }
 
