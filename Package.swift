@@ -56,8 +56,7 @@ let package = Package(
         .target(
             name: "Informers",
             dependencies: [
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "HeapModule", package: "swift-collections"), logging,
+                .product(name: "DequeModule", package: "swift-collections"), logging,
             ],
             swiftSettings: settings
         ),

@@ -69,13 +69,14 @@ struct InformerExampleTests {
                         server.source.add(Self.score(name, points))
                     }
                 }
-                switch Int.random(in: 0..<6, using: &generator) {
+                // Each of them once at least.
+                switch round < 3 ? round : Int.random(in: 0..<6, using: &generator) {
                 case 0:
                     drops += 1
                     server.dropConnections()
                 case 1:
                     restarts += 1
-                    await server.stop()
+                    try await server.stop()
                     // What happens while it is down is in no history.
                     server.source.changeEpoch()
                     points += 1
@@ -103,7 +104,7 @@ struct InformerExampleTests {
         #expect(follower.view["last"] == points)
         #expect(restarts > 0 && drops > 0 && resets > 0)
         #expect(follower.printed.contains("there comes last with \(points) points"))
-        await server.stop()
+        try await server.stop()
         try await client.shutdown()
     }
 
@@ -111,7 +112,7 @@ struct InformerExampleTests {
     func startsBeforeServerAndSurvives410() async throws {
         let server = TinyHTTPSource()
         try await server.start()
-        await server.stop()
+        try await server.stop()
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPSource<Score>.clientConfiguration)
         let follower = try Follower(server.url, client)
         server.source.add(Self.score("Tom", 630))
@@ -119,15 +120,20 @@ struct InformerExampleTests {
             group.addTask { await follower.informer.run() }
             try await server.start()
             await follower.wait { ["Tom": 630] }
+            // This one comes by the watch: one that ends before it has told anything leads to a list, not to another watch.
+            server.source.add(Self.score("Sam", 567))
+            await follower.wait { ["Tom": 630, "Sam": 567] }
             server.source.add(Self.score("Tom", 631), silently: true)
             server.source.add(Self.score("Jack", 589), silently: true)
             server.source.resetWatch()
-            await follower.wait { ["Tom": 631, "Jack": 589] }
+            await follower.wait { ["Tom": 631, "Sam": 567, "Jack": 589] }
             group.cancelAll()
         }
         #expect(server.answers[410] == 1)
-        #expect(follower.printed == ["there is Tom with 630 points", "there comes Jack with 589 points", "Tom had 630 points and has 631"])
-        await server.stop()
+        #expect(follower.printed.prefix(2) == ["there is Tom with 630 points", "there comes Sam with 567 points"])
+        // There is no order across objects.
+        #expect(Set(follower.printed.dropFirst(2)) == ["there comes Jack with 589 points", "Tom had 630 points and has 631"])
+        try await server.stop()
         try await client.shutdown()
     }
 }

@@ -10,12 +10,16 @@ import Synchronization
 
 /// A real HTTP server over a ``FakeSource``: small, and easy to break.
 final class TinyHTTPSource: Sendable {
-    private typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
+    private struct Connection {
+        var channel: any Channel
+        /// Answers what was asked last.
+        var answer: Task<Void, Never>?
+    }
 
     private struct State {
         var port = 0
-        var server: Task<Void, any Error>?
-        var connections: [ObjectIdentifier: any Channel] = [:]
+        var server: (any Channel)?
+        var connections: [ObjectIdentifier: Connection] = [:]
         var answers: [Int: Int] = [:]
     }
 
@@ -34,57 +38,58 @@ final class TinyHTTPSource: Sendable {
     func start() async throws {
         let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: "127.0.0.1", port: self.state.withLock { $0.port }) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    return try Connection(wrappingChannelSynchronously: channel)
+                    try channel.pipeline.syncOperations.addHandler(RequestHandler(self))
                 }
             }
-        let port = server.channel.localAddress?.port ?? 0
-        let task = Task {
-            try await server.executeThenClose { connections in
-                try await withThrowingDiscardingTaskGroup { group in
-                    for try await connection in connections { group.addTask { await self.serve(connection) } }
-                }
-            }
-        }
+            .bind(host: "127.0.0.1", port: self.state.withLock { $0.port }).get()
         self.state.withLock { state in
-            state.port = port
-            state.server = task
+            state.port = server.localAddress?.port ?? 0
+            state.server = server
         }
     }
 
     /// Stops as a process that is killed: every connection breaks, and nobody listens.
-    func stop() async {
+    func stop() async throws {
         let server = self.state.withLock { $0.server.take() }
-        server?.cancel()
+        try await server?.close()
         self.dropConnections()
-        _ = await server?.result
     }
 
     /// Breaks every connection, wherever it is.
     func dropConnections() {
-        for channel in self.state.withLock({ $0.connections.values }) { channel.close(promise: nil) }
+        for connection in self.state.withLock({ $0.connections.values }) { connection.channel.close(promise: nil) }
     }
 
-    private func serve(_ connection: Connection) async {
-        let id = ObjectIdentifier(connection.channel)
-        self.state.withLock { $0.connections[id] = connection.channel }
-        // However a connection ends is all right.
-        try? await connection.executeThenClose { inbound, outbound in
-            for try await part in inbound {
-                if case .head(let head) = part { try await self.answer(head, outbound) }
-            }
+    func opened(_ channel: any Channel) {
+        let isUp = self.state.withLock { state in
+            state.connections[ObjectIdentifier(channel)] = Connection(channel: channel)
+            return state.server != nil
         }
-        self.state.withLock { $0.connections[id] = nil }
+        // Accepted just before the stop.
+        if !isUp { channel.close(promise: nil) }
     }
 
-    private func answer(_ request: HTTPRequestHead, _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>) async throws {
+    func closed(_ channel: any Channel) {
+        self.state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(channel)) }?.answer?.cancel()
+    }
+
+    func received(_ request: HTTPRequestHead, _ channel: any Channel) {
+        let answer = Task {
+            // Whatever goes wrong ends the connection.
+            do { try await self.answer(request, channel) } catch { channel.close(promise: nil) }
+        }
+        self.state.withLock { $0.connections[ObjectIdentifier(channel)]?.answer = answer }
+    }
+
+    private func answer(_ request: HTTPRequestHead, _ channel: any Channel) async throws {
         let items = URLComponents(string: request.uri)?.queryItems ?? []
         let query = Dictionary(items.map { ($0.name, $0.value ?? "") }) { $1 }
         do {
             if query["watch"] == "true" {
-                try await self.watch(query, outbound)
+                try await self.watch(query, channel)
             } else {
                 let options = ListOptions(
                     resourceVersion: query["resourceVersion"] ?? "",
@@ -93,32 +98,39 @@ final class TinyHTTPSource: Sendable {
                 )
                 let list = try await self.source.list(options)
                 let page = Page(metadata: .init(resourceVersion: list.resourceVersion, continue: list.continueToken), items: list.items)
-                try await self.head(.ok, outbound)
-                try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(page)))))
+                try await self.head(.ok, channel)
+                try await Self.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(page)))), channel)
             }
         } catch let status as Status {
-            try await self.head(HTTPResponseStatus(statusCode: status.code), outbound)
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(status)))))
+            try await self.head(HTTPResponseStatus(statusCode: status.code), channel)
+            try await Self.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(status)))), channel)
         }
-        try await outbound.write(.end(nil))
+        try await Self.write(.end(nil), channel)
     }
 
-    private func watch(_ query: [String: String], _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>) async throws {
+    private func watch(_ query: [String: String], _ channel: any Channel) async throws {
         let options = WatchOptions(
             resourceVersion: query["resourceVersion"] ?? "",
             allowBookmarks: query["allowWatchBookmarks"] == "true"
         )
         let stream = try await self.source.watch(options)
         defer { stream.stop() }
-        try await self.head(.ok, outbound)
+        try await self.head(.ok, channel)
         for await event in stream {
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(event) + Data("\n".utf8)))))
+            try await Self.write(.body(.byteBuffer(ByteBuffer(bytes: JSONEncoder().encode(event) + Data("\n".utf8)))), channel)
         }
     }
 
-    private func head(_ status: HTTPResponseStatus, _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>) async throws {
+    private func head(_ status: HTTPResponseStatus, _ channel: any Channel) async throws {
         self.state.withLock { $0.answers[Int(status.code), default: 0] += 1 }
-        try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: status, headers: ["content-type": "application/json"])))
+        try await Self.write(
+            .head(HTTPResponseHead(version: .http1_1, status: status, headers: ["content-type": "application/json"])),
+            channel
+        )
+    }
+
+    private static func write(_ part: HTTPServerResponsePart, _ channel: any Channel) async throws {
+        try await channel.writeAndFlush(part).get()
     }
 
     private struct Page: Encodable {

@@ -79,6 +79,8 @@ extension SharedInformer {
                     state.joining.removeAll { $0 === listener }
                 }
                 await listener.remove()
+                // The informer's task is to let go of it, too, however quiet the source is.
+                self.queue.nudge()
             }
         )
     }

@@ -5,7 +5,7 @@ extension Reflector {
     /// Lists by a watch that begins with everything there is; the stream goes on as a watch. `nil`: cancelled.
     func streamingList() async throws -> Opened? {
         while !Task.isCancelled {
-            let opened: Opened
+            var opened: Opened
             do {
                 opened = try await self.open(from: self.state.withLock { $0.version.rewatch }, sendInitialEvents: true)
             } catch {
@@ -15,6 +15,8 @@ extension Reflector {
             do {
                 if let (objects, version) = try await self.collect(opened) {
                     try await self.replace(objects, version)
+                    // What comes now are changes, in order: their versions count, those of additions too.
+                    opened.from = version
                     return opened
                 }
                 opened.stream.stop()

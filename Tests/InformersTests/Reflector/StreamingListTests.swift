@@ -36,6 +36,16 @@ struct StreamingListTests {
         #expect(harness.source.opened == 1)
     }
 
+    @Test("WatchList: an addition after the initial events moves the version like any change")
+    func additionMovesVersion() {
+        let harness = self.harness()
+        harness.run()
+        harness.source.add(Item("d", 1))
+        harness.settle()
+        #expect(harness.reflector.lastSyncResourceVersion == "1.4")
+        #expect(harness.store.versions == ["1.4"])
+    }
+
     @Test("WatchList: changes and deletions among the initial events are folded")
     func folded() throws {
         var initial = InitialEvents<Item>()

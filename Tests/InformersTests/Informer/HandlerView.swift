@@ -1,0 +1,52 @@
+import Synchronization
+
+@testable import Informers
+
+/// What a handler knows from what it is told, and what could not be so.
+final class HandlerView: Sendable {
+    private struct State {
+        var objects: [String: Item] = [:]
+        var faults: [String] = []
+        var isClosed = false
+    }
+
+    private final class Box: Sendable {
+        let state = Mutex(State())
+    }
+
+    private let box: Box
+    let registration: HandlerRegistration
+
+    var objects: [String: Item] { self.box.state.withLock { $0.objects } }
+    var faults: [String] { self.box.state.withLock { $0.faults } }
+
+    init(_ informer: InformerHarness.Informer, delivery: HandlerDelivery) throws {
+        let box = Box()
+        self.box = box
+        self.registration = try informer.addHandler(delivery: delivery) { event in
+            await Task.yield()
+            box.state.withLock { Self.take(event, &$0) }
+            await Task.yield()
+        }
+    }
+
+    /// Nothing may come from now on.
+    func close() { self.box.state.withLock { $0.isClosed = true } }
+
+    private static func take(_ event: InformerEvent<Item>, _ state: inout State) {
+        if state.isClosed { state.faults.append("after removal: \(event.short)") }
+        switch event {
+        case .added(let item, _):
+            if state.objects.updateValue(item, forKey: item.name) != nil { state.faults.append("was there: \(event.short)") }
+        case .updated(let old, let new, let recreated):
+            let known = state.objects.updateValue(new, forKey: new.name)
+            if known == nil || !recreated && known != old { state.faults.append("was not so: \(event.short)") }
+        case .deleted(let deletion):
+            if state.objects.removeValue(forKey: deletion.object?.name ?? "") == nil {
+                state.faults.append("was not there: \(event.short)")
+            }
+        case .reset(let items):
+            state.objects = Dictionary(uniqueKeysWithValues: items.map { ($0.name, $0) })
+        }
+    }
+}
