@@ -24,6 +24,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     /// A message is sent before it gets larger than this.
     private static let writeAhead = 262_144
+    /// How long a peer has, once it is told that this node stops, for what it sent before it knew.
+    private static let lingerTime = TimeAmount.seconds(2)
 
     let core: PoolCore
     let loop: LoopContext
@@ -43,7 +45,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
     private var isClosing = false
     private var holdsRead = false
-    private var isDraining = false
+    /// Since this node stops: until when the link stays for what is on its way.
+    private var lingersUntil: NIODeadline?
     private var isClosed = false
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
@@ -246,19 +249,26 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private func touch() {
         let server = self.core.configuration.server
         self.deadline = self.stalledSince.map { $0 + .init(server.writeTimeout) } ?? self.loop.now + .init(server.idleTimeout)
+        if let lingersUntil, lingersUntil > self.loop.now { self.deadline = min(self.deadline, lingersUntil) }
     }
 
     func timeOut() {
+        if self.lingersUntil != nil, self.stalledSince == nil, !self.isClosing {
+            self.touch()
+            return self.closeIfDrained()
+        }
         if self.stalledSince != nil { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
         self.abort()
     }
 
-    /// Says so, and closes when what is running is answered.
+    /// Says so. The peer closes when it has had its answers; if it does not, we do. Closing at once would fail the requests that the peer
+    /// sent before it knew, of which sets and removes are not repeated elsewhere.
     func drain() {
-        self.isDraining = true
+        guard self.lingersUntil == nil else { return }
+        self.lingersUntil = .now() + Self.lingerTime
         self.writer.payload.writeLinkDraining()
         self.flush()
-        self.closeIfDrained()
+        self.touch()
     }
 
     /// Notes that a request is being loaded, by what `work` says under the serial number that it is given.
@@ -269,7 +279,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     }
 
     func closeIfDrained() {
-        if self.isDraining, self.running.isEmpty { self.close(.goingAway) }
+        guard let lingersUntil, lingersUntil <= self.loop.now, self.running.isEmpty else { return }
+        self.close(.goingAway)
     }
 
     private func close(_ code: WebSocketCloseCode) {
