@@ -166,14 +166,12 @@ extension Group {
         }
         guard !open.isEmpty else { return }
         let batch = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout)
-        let ticket = owner.start(open.map(\.key.key), of: batch, for: PeerBatchLoad(self, owner, open))
-        guard let ticket else { return }
-        let count = BatchCountdown(open.count)
-        let cancel = { @Sendable in if count.countDown() { ticket.cancel() } }
-        for item in open {
-            // An answer may have come already, and then this is called at once: it counts as one that nobody waits for.
-            self.flights.started(item.flight, shard: self.store.shardIndex(of: item.key.hash), cancel: cancel)
+        let load = PeerBatchLoad(self, owner, open)
+        // Before the peer is asked: its answer may send a key on to the next owner, and from then on the key is cancelled there.
+        for (index, item) in open.enumerated() {
+            self.flights.started(item.flight, shard: self.store.shardIndex(of: item.key.hash)) { load.abandon(index) }
         }
+        if let ticket = owner.start(open.map(\.key.key), of: batch, for: load) { load.started(ticket) }
     }
 
     private func startBatch(_ flights: [BatchFlight], _ getter: any BatchGetter<Value>) {

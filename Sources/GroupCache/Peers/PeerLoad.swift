@@ -40,6 +40,8 @@ final class PeerLoad: PeerCaller {
     func cancel() {
         let (tickets, spans) = self.state.withLock { state -> ([any PeerTicket], [any Span]) in
             guard state.core.cancel() else { return ([], []) }
+            // An answer that comes all the same must not end a span twice.
+            defer { state.spans = (nil, nil) }
             return ([state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 })
         }
         for span in spans { span.end() }
@@ -74,18 +76,27 @@ final class PeerLoad: PeerCaller {
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         var error: GroupCacheError?
         if case .failure(let failure) = result, failure.code != .notFound { error = failure }
-        let (action, other, span) = self.state.withLock { state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?) in
+        let (action, other, span, otherSpan) = self.state.withLock {
+            state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?) in
             let action = error.map { state.core.failed(tag, isFinal: $0.isFinal) } ?? state.core.answered(tag)
             let other = tag == 0 ? state.tickets.next : state.tickets.owner
             let span = tag == 0 ? state.spans.owner : state.spans.next
+            if tag == 0 { state.spans.owner = nil } else { state.spans.next = nil }
+            var otherSpan: (any Span)?
+            if case .land(cancelOther: true) = action {
+                // Whoever is cancelled says nothing more.
+                otherSpan = tag == 0 ? state.spans.next : state.spans.owner
+                state.spans = (nil, nil)
+            }
             // Whoever holds a ticket holds the request, which holds us.
             if tag == 0 { state.tickets.owner = nil } else { state.tickets.next = nil }
-            return (action, other, span)
+            return (action, other, span, otherSpan)
         }
         if let span {
             if let error { span.recordError(error) }
             span.end()
         }
+        otherSpan?.end()
         if let error, !error.isFinal { self.group.peerFailed(tag == 0 ? self.route.owner : self.route.next, error) }
         switch action {
         case .none: break

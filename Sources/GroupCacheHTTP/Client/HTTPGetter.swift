@@ -14,9 +14,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
     let url: PeerURL
     private let configuration: HTTPPool.Configuration.Client
     let standing = PeerStanding()
-    private let lanes: [PeerLane]
+    let lanes: [PeerLane]
     /// Beside each lane, on the same loop; empty when the peer is not to be asked over links.
-    private let links: [LinkLane]
+    let links: [LinkLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
     private let isClosed = Atomic(false)
@@ -67,6 +67,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }
         self.links = configuration.usesLinks(dialect) ? self.lanes.map { LinkLane(settings, http: $0, eventLoop: $0.eventLoop) } : []
     }
+
+    /// Whoever forgets ``close()`` must not leave connections behind: a link is opened again for ever.
+    deinit { self.close() }
 
     // MARK: Asking
 
@@ -149,7 +152,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
     /// ``GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
-        self.isClosed.store(true, ordering: .relaxed)
+        guard !self.isClosed.exchange(true, ordering: .relaxed) else { return }
         for link in self.links { link.close() }
         for lane in self.lanes { lane.close() }
     }

@@ -28,6 +28,8 @@ final class PeerCall: PeerTicket {
     private let finished = Atomic(false)
     /// By whom it is carried, who is to be told when its caller leaves, and who counts it as under way.
     private let carrier: any PeerCarrier
+    /// What goes on in its place, over another transport: its caller holds only this one to cancel.
+    private let heirs = Mutex((calls: [PeerCall](), isCancelled: false))
 
     init(
         _ kind: Kind,
@@ -45,6 +47,7 @@ final class PeerCall: PeerTicket {
         self.carrier = carrier
         self.started = started
         self.deadline = deadline
+        carrier.began()
     }
 
     /// Only a GET may be sent twice.
@@ -99,31 +102,52 @@ final class PeerCall: PeerTicket {
 
     func cancel() {
         if self.close() { self.carrier.abandon(self) }
+        let calls = self.heirs.withLock { heirs in
+            defer { heirs = ([], true) }
+            return heirs.calls
+        }
+        for call in calls { call.cancel() }
+    }
+
+    private func passed(on heir: PeerCall) -> PeerCall {
+        let isCancelled = self.heirs.withLock { heirs in
+            if !heirs.isCancelled { heirs.calls.append(heir) }
+            return heirs.isCancelled
+        }
+        // Its caller left while it was handed over: carriers drop what is finished.
+        if isCancelled { heir.cancel() }
+        return heir
     }
 
     /// The same request, carried by somebody else.
     func moved(to carrier: any PeerCarrier) -> PeerCall? {
         guard self.close() else { return nil }
-        return PeerCall(self.kind, tag: self.tag, for: self.caller, by: carrier, started: self.started, deadline: self.deadline)
+        return self.passed(
+            on: PeerCall(self.kind, tag: self.tag, for: self.caller, by: carrier, started: self.started, deadline: self.deadline)
+        )
     }
 
     /// The request for one key of many, alone.
     func single(_ index: Int, by carrier: any PeerCarrier) -> PeerCall? {
         guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
         let request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
-        return PeerCall(
-            .peer(.get, request),
-            tag: self.tag + index,
-            for: self.caller,
-            by: carrier,
-            started: self.started,
-            deadline: self.deadline
+        return self.passed(
+            on: PeerCall(
+                .peer(.get, request),
+                tag: self.tag + index,
+                for: self.caller,
+                by: carrier,
+                started: self.started,
+                deadline: self.deadline
+            )
         )
     }
 }
 
 /// Carries requests to a peer.
 protocol PeerCarrier: AnyObject, Sendable {
+    /// There is one more call to carry. Each is counted from its making to its end, whether or not it is ever sent.
+    func began()
     /// The call is answered, or nobody waits for it any more.
     func ended(_ call: PeerCall)
     /// The caller has left.

@@ -78,7 +78,7 @@ final class PeerConnection: ChannelInboundHandler {
         // Bytes that nobody asked for: the next answer could not be told from them.
         guard self.call != nil else { return self.close() }
         self.hasAnswerBytes = true
-        if self.input.readableBytes == 0 { self.input = incoming } else { self.input.writeBuffer(&incoming) }
+        self.input.append(&incoming)
         do {
             try self.read()
         } catch {

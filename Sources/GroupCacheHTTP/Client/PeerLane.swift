@@ -45,6 +45,7 @@ final class PeerLane: PeerCarrier {
         self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
     }
 
+    func began() { self.calls.wrappingAdd(1, ordering: .relaxed) }
     func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Takes over a call that another transport cannot carry.
@@ -59,7 +60,6 @@ final class PeerLane: PeerCarrier {
 
     /// Hands a call to the loop. However many calls come at once, the loop is woken once.
     func enqueue(_ call: PeerCall) {
-        self.calls.wrappingAdd(1, ordering: .relaxed)
         let limit = self.settings.client.waitingPerLoop + self.settings.client.connectionsPerLoop
         enum Action { case none, wake, refuse(GroupCacheError) }
         let action: Action = self.inbox.withLockedValue { inbox in

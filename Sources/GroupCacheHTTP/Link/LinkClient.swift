@@ -31,6 +31,10 @@ final class LinkClient: ChannelInboundHandler {
 
     private let dialer: LinkDialer
     private let openBy: NIODeadline
+    /// Which of the dialer's attempts this belongs to.
+    private let attempt: Int
+    /// Whether there was a connection, and the dialer knows of it.
+    private var isConnected = false
     private var phase: Phase
     private var context: ChannelHandlerContext?
     private var input = ByteBuffer()
@@ -53,6 +57,7 @@ final class LinkClient: ChannelInboundHandler {
     init(_ dialer: LinkDialer, openBy: NIODeadline) {
         self.dialer = dialer
         self.openBy = openBy
+        self.attempt = dialer.attempt
         self.phase = .handshake(key: LinkHandshake.makeKey(), ResponseParser())
         self.reader = WebSocketReader(expectsMask: false, limit: LinkLimits().messageSize)
     }
@@ -73,7 +78,9 @@ final class LinkClient: ChannelInboundHandler {
     }
 
     private func shakeHands(_ context: ChannelHandlerContext) {
-        guard case .handshake(let key, _) = self.phase else { return }
+        guard case .handshake(let key, _) = self.phase, !self.isConnected else { return }
+        self.isConnected = true
+        self.dialer.connected(self.attempt)
         let url = self.settings.url
         let request = LinkHandshake.request(
             path: url.path + self.settings.dialect.basePath,
@@ -88,7 +95,7 @@ final class LinkClient: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = self.unwrapInboundIn(data)
-        if self.input.readableBytes == 0 { self.input = incoming } else { self.input.writeBuffer(&incoming) }
+        self.input.append(&incoming)
         self.lastRead = .now()
         self.pingSent = nil
         do throws(WebSocketCloseCode) {
@@ -126,7 +133,7 @@ final class LinkClient: ChannelInboundHandler {
         self.phase = .closed
         self.timer?.cancel()
         // First the dialer, then the callers: those who ask again must find the link down.
-        self.dialer.ended(self, self.end)
+        if self.isConnected { self.dialer.ended(self, self.attempt, self.end) }
         let error = GroupCacheError(.peerFailed, "the link to the peer was lost")
         for pending in self.slots.removeAll() { pending.fail(error) }
     }
@@ -298,7 +305,7 @@ final class LinkClient: ChannelInboundHandler {
         guard let taken, let call = taken else { return }
         if case .many = call.kind {
             if reply.status == .tooLarge {
-                if let single = call.single(index, by: self.lane.http) { self.lane.http.take(single) }
+                if let single = call.single(index, by: self.lane.http) { self.lane.http.enqueue(single) }
             } else {
                 call.answer(index, self.outcome(reply, bytes))
             }
@@ -358,7 +365,10 @@ final class LinkClient: ChannelInboundHandler {
         } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
             self.ping()
         }
-        if self.slots.count > 0 { self.sweep(now) }
+        if self.slots.count > 0 {
+            self.sweep(now)
+            self.closeIfDone()
+        }
         let isAwaiting = self.slots.count > 0 || self.pingSent != nil
         self.arm(isAwaiting ? now + self.pace : self.lastRead + Self.idleTime)
     }

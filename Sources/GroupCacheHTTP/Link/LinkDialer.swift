@@ -38,6 +38,10 @@ final class LinkDialer {
     private var backoff = LinkBackoff()
     private var retry: Scheduled<Void>?
     private var isWatching = false
+    /// Which attempt to open the link this is. A host with several addresses makes several connections in one, and all but one are given up.
+    private(set) var attempt = 0
+    /// How many of its connections have come about and are not lost.
+    private var connected = 0
 
     init(_ lane: LinkLane) { self.lane = lane }
 
@@ -136,14 +140,27 @@ final class LinkDialer {
 
     private func connect() {
         self.state = .connecting
-        let settings = self.lane.settings
+        self.attempt += 1
+        self.connected = 0
+        let (attempt, settings) = (self.attempt, self.lane.settings)
         let shared = NIOLoopBound(self, eventLoop: self.lane.eventLoop)
         let limit = NIODeadline.now() + .init(settings.client.connectTimeout)
         PeerBootstrap(settings, eventLoop: self.lane.eventLoop)
             .connect { channel in
                 try channel.pipeline.syncOperations.addHandler(LinkClient(shared.value, openBy: limit))
             }
-            .whenFailure { shared.value.ended(nil, .lost($0)) }
+            .whenFailure { shared.value.failed(attempt, $0) }
+    }
+
+    /// No connection came about.
+    private func failed(_ attempt: Int, _ error: any Error) {
+        guard case .connecting = self.state, attempt == self.attempt else { return }
+        self.end(.lost(error))
+    }
+
+    /// A connection of an attempt has come about.
+    func connected(_ attempt: Int) {
+        if attempt == self.attempt { self.connected += 1 }
     }
 
     /// The peer has agreed.
@@ -163,15 +180,19 @@ final class LinkDialer {
         self.health.found()
     }
 
-    /// A link, or an attempt at one, is over. `client` is `nil` when there was not even a connection.
-    func ended(_ client: LinkClient?, _ end: End) {
+    /// A link, or a connection of an attempt at one, is over.
+    func ended(_ client: LinkClient, _ attempt: Int, _ end: End) {
+        if attempt == self.attempt { self.connected -= 1 }
         switch self.state {
-        case .closed: return
         case .open(let current): guard current === client else { return }
-        case .connecting: break
-        // An attempt can fail twice: its connection, and its future.
-        case .idle, .down: return
+        // While another address may still answer, nothing is lost.
+        case .connecting: guard attempt == self.attempt, self.connected == 0 else { return }
+        case .idle, .down, .closed: return
         }
+        self.end(end)
+    }
+
+    private func end(_ end: End) {
         var left = self.lane.settings.standing.links.load(ordering: .relaxed)
         if case .open = self.state { left = self.lane.settings.standing.links.wrappingSubtract(1, ordering: .relaxed).newValue }
         switch end {

@@ -40,7 +40,6 @@ final class LinkLane: PeerCarrier {
 
     /// Hands a call to the loop. However many calls come at once, the loop is woken once, and they leave in one message.
     func enqueue(_ call: PeerCall) {
-        self.calls.wrappingAdd(1, ordering: .relaxed)
         let limit = self.settings.client.waitingPerLoop + LinkSlots<LinkPending>.limit
         enum Action { case none, wake, refuse(GroupCacheError) }
         let action: Action = self.inbox.withLockedValue { inbox in
@@ -58,6 +57,7 @@ final class LinkLane: PeerCarrier {
         }
     }
 
+    func began() { self.calls.wrappingAdd(1, ordering: .relaxed) }
     func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
 
     func abandon(_ call: PeerCall) {

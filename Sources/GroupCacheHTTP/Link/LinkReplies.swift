@@ -17,6 +17,8 @@ final class LinkReplies: Sendable {
         }
 
         var id: UInt32
+        /// Of the request, since another one may have its id by now.
+        var serial: UInt64
         /// Which key of many; `nil`: the request is about one, and this ends it.
         var index: UInt32?
         var content: Content

@@ -64,7 +64,7 @@ extension LinkServer {
     private func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
         guard self.running.count < Self.runningLimit else { return self.refuse(request, Self.overloaded) }
         let (id, replies) = (request.id, self.replies)
-        self.running[id] = Task { await replies.add(LinkReplies.Reply(id: id, content: await operation())) }
+        self.begin(id) { await replies.add(LinkReplies.Reply(id: id, serial: $0, content: await operation())) }
     }
 
     // MARK: Many keys
@@ -79,7 +79,8 @@ extension LinkServer {
         var missing: [Key: [UInt32]] = [:]
         while let range = keys.next(bytes) {
             defer { index += 1 }
-            if request.verb == .get, let served = group.serveCached(bytes.extracting(range), for: .peer) {
+            // While the peer does not read, a task waits with what would be at hand.
+            if request.verb == .get, self.takesAnswers, let served = group.serveCached(bytes.extracting(range), for: .peer) {
                 self.write(request.id, index, .entry(served))
             } else {
                 missing[Key(bytes: bytes.array(range)), default: []].append(index)
@@ -91,16 +92,18 @@ extension LinkServer {
             return
         }
         let (id, replies, wanted, timeout) = (request.id, self.replies, missing, LinkTime.timeout(request.timeout))
-        self.running[id] = Task {
+        self.begin(id) { serial in
             await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
                 let content: LinkReplies.Reply.Content =
                     switch result {
                     case .success(let entry): .entry(entry)
                     case .failure(let error): .failure(error)
                     }
-                for index in wanted[key] ?? [] { await replies.add(LinkReplies.Reply(id: id, index: index, content: content)) }
+                for index in wanted[key] ?? [] {
+                    await replies.add(LinkReplies.Reply(id: id, serial: serial, index: index, content: content))
+                }
             }
-            await replies.add(LinkReplies.Reply(id: id, content: .end))
+            await replies.add(LinkReplies.Reply(id: id, serial: serial, content: .end))
         }
     }
 
@@ -110,7 +113,7 @@ extension LinkServer {
     func sendReplies() {
         for reply in self.replies.take() {
             // Cancelled meanwhile: the id may be in use again.
-            guard self.running[reply.id] != nil else { continue }
+            guard self.running[reply.id]?.serial == reply.serial else { continue }
             if reply.isLast { self.running.removeValue(forKey: reply.id) }
             self.write(reply.id, reply.index ?? 0, reply.content)
         }
@@ -125,7 +128,7 @@ extension LinkServer {
 
     private func write(_ id: UInt32, _ index: UInt32, _ content: LinkReplies.Reply.Content) {
         // One request may ask for a thousand large values, and the peer accepts no message larger than ``LinkLimits/messageSize``.
-        defer { if self.writer.count > Self.writeAhead { self.flush() } }
+        defer { self.flushIfLarge() }
         switch content {
         case .end: break
         case .done: self.writer.payload.writeLinkReply(id: id, status: .done, index: index)

@@ -15,8 +15,17 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     /// Loads that may run for one link. Beyond it requests are refused as `overloaded`.
     static let runningLimit = 16_384
+
+    /// A request that is being loaded. Its id may be used again once it is cancelled; the serial number is its own.
+    struct Running {
+        var serial: UInt64
+        var task: Task<Void, Never>
+    }
+
     /// A message is sent before it gets larger than this.
-    static let writeAhead = 262_144
+    private static let writeAhead = 262_144
+    /// How long a peer has, once it is told that this node stops, for what it sent before it knew.
+    private static let lingerTime = TimeAmount.seconds(2)
 
     let core: PoolCore
     let loop: LoopContext
@@ -25,12 +34,19 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var input = ByteBuffer()
     private var reader = WebSocketReader(expectsMask: true, limit: LinkLimits().messageSize)
     var writer = WebSocketWriter()
-    /// The groups that the message at hand has named.
+    /// The message at hand, of which the rest waits while the peer does not read its answers.
+    private var current: (payload: ByteBuffer, reader: LinkReader)?
+    /// The groups that it has named.
     var groups: [(any PeerServing)?] = []
-    /// Of requests that are being loaded.
-    var running: [UInt32: Task<Void, Never>] = [:]
+    /// Requests that are being loaded.
+    var running: [UInt32: Running] = [:]
+    private var serial: UInt64 = 0
+    private var isProcessing = false
+    /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
+    private var isClosing = false
     private var holdsRead = false
-    private var isDraining = false
+    /// Since this node stops: until when the link stays for what is on its way.
+    private var lingersUntil: NIODeadline?
     private var isClosed = false
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
@@ -60,8 +76,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = self.unwrapInboundIn(data)
-        if self.isClosed { return }
-        if self.input.readableBytes == 0 { self.input = incoming } else { self.input.writeBuffer(&incoming) }
+        if self.isClosed || self.isClosing { return }
+        self.input.append(&incoming)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -116,7 +132,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private func finish() {
         if self.isClosed { return }
         self.isClosed = true
-        for task in self.running.values { task.cancel() }
+        for running in self.running.values { running.task.cancel() }
         self.running.removeAll()
         self.replies.close()
         self.loop.remove(self)
@@ -126,9 +142,18 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     // MARK: Messages
 
     private func process() {
+        // Writing may call channelWritabilityChanged, and so come here, before it returns; what is at work goes on by itself then.
+        if self.isProcessing { return }
+        self.isProcessing = true
+        defer { self.isProcessing = false }
         do throws(WebSocketCloseCode) {
-            while !self.isClosed, self.stalledSince == nil, let message = try self.reader.next(&self.input) {
-                try self.receive(message)
+            var goesOn = true
+            while goesOn {
+                while try self.step() {}
+                // If sending has made room at once, nobody else will come back to what was left.
+                let wasStalled = self.stalledSince != nil
+                self.flush()
+                goesOn = wasStalled && self.takesAnswers
             }
         } catch {
             self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)
@@ -136,26 +161,48 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
             return self.close(error)
         }
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
-        self.flush()
         self.touch()
+        // What was running may have been cancelled.
+        self.closeIfDrained()
+    }
+
+    /// Whether the peer reads its answers, so that more can be made.
+    var takesAnswers: Bool { !self.isClosed && !self.isClosing && self.stalledSince == nil }
+
+    /// Goes on by one message, or what is left of one. False when that is not possible now.
+    ///
+    /// A message of 16 MiB can ask for many gigabytes, so it stops in the middle when the peer does not take what it has asked for.
+    private func step() throws(WebSocketCloseCode) -> Bool {
+        guard self.takesAnswers else { return false }
+        guard case (let payload, var reader)? = self.current.take() else {
+            guard let message = try self.reader.next(&self.input) else { return false }
+            try self.receive(message)
+            return true
+        }
+        let bytes = payload.readableBytesUInt8Span
+        do {
+            while self.takesAnswers {
+                guard let item = try reader.next(bytes) else { return true }
+                try self.receive(item, bytes)
+            }
+        } catch let fault as LinkFault {
+            throw WebSocketCloseCode(rawValue: fault.closeCode) ?? .protocolError
+        } catch {
+            throw .protocolError
+        }
+        self.current = (payload, reader)
+        return false
     }
 
     private func receive(_ message: WebSocketReader.Message) throws(WebSocketCloseCode) {
         switch message.opcode {
         case .binary:
             self.groups.removeAll(keepingCapacity: true)
-            var reader = LinkReader()
-            let bytes = message.payload.readableBytesUInt8Span
-            do {
-                while let item = try reader.next(bytes) { try self.receive(item, bytes) }
-            } catch let fault as LinkFault {
-                throw WebSocketCloseCode(rawValue: fault.closeCode) ?? .protocolError
-            } catch {
-                throw .protocolError
-            }
+            self.current = (message.payload, LinkReader())
         case .ping: self.send(.pong, message.payload)
         case .pong: break
         case .close:
+            self.isClosing = true
             self.send(.close, message.payload)
             self.abort()
         case .text, .continuation: throw .notBinary
@@ -166,7 +213,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         switch item {
         case .request(let request): try self.answer(request, bytes)
         case .group(let name): self.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
-        case .cancel(let id): self.running.removeValue(forKey: id)?.cancel()
+        case .cancel(let id): self.running.removeValue(forKey: id)?.task.cancel()
         case .ring(let version):
             let own = self.core.members.withLockedValue { $0 }.ring.version
             if own != version { self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed) }
@@ -184,6 +231,11 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         self.writer.reuse(frame)
     }
 
+    /// Sends what has been written when it is much.
+    func flushIfLarge() {
+        if self.writer.count > Self.writeAhead { self.flush() }
+    }
+
     private func send(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
         guard let context = self.context else { return }
         var writer = WebSocketWriter()
@@ -197,26 +249,43 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private func touch() {
         let server = self.core.configuration.server
         self.deadline = self.stalledSince.map { $0 + .init(server.writeTimeout) } ?? self.loop.now + .init(server.idleTimeout)
+        if let lingersUntil, lingersUntil > self.loop.now { self.deadline = min(self.deadline, lingersUntil) }
     }
 
     func timeOut() {
+        if self.lingersUntil != nil, self.stalledSince == nil, !self.isClosing {
+            self.touch()
+            return self.closeIfDrained()
+        }
         if self.stalledSince != nil { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
         self.abort()
     }
 
-    /// Says so, and closes when what is running is answered.
+    /// Says so. The peer closes when it has had its answers; if it does not, we do. Closing at once would fail the requests that the peer
+    /// sent before it knew, of which sets and removes are not repeated elsewhere.
     func drain() {
-        self.isDraining = true
+        guard self.lingersUntil == nil else { return }
+        self.lingersUntil = .now() + Self.lingerTime
         self.writer.payload.writeLinkDraining()
         self.flush()
-        self.closeIfDrained()
+        self.touch()
+    }
+
+    /// Notes that a request is being loaded, by what `work` says under the serial number that it is given.
+    func begin(_ id: UInt32, _ work: @escaping @Sendable (UInt64) async -> Void) {
+        self.serial += 1
+        let serial = self.serial
+        self.running[id] = Running(serial: serial, task: Task { await work(serial) })
     }
 
     func closeIfDrained() {
-        if self.isDraining, self.running.isEmpty { self.close(.goingAway) }
+        guard let lingersUntil, lingersUntil <= self.loop.now, self.running.isEmpty else { return }
+        self.close(.goingAway)
     }
 
     private func close(_ code: WebSocketCloseCode) {
+        guard !self.isClosing else { return }
+        self.isClosing = true
         self.flush()
         guard let context = self.context else { return }
         var writer = WebSocketWriter()

@@ -25,7 +25,6 @@ struct WebSocketReader {
     mutating func next(_ input: inout ByteBuffer) throws(WebSocketCloseCode) -> Message? {
         while let frame = try self.frame(&input) {
             guard !frame.opcode.isControl else {
-                guard frame.isFinal, frame.payload.readableBytes <= 125 else { throw .protocolError }
                 return Message(opcode: frame.opcode, payload: frame.payload)
             }
             if frame.opcode == .continuation {
@@ -39,7 +38,9 @@ struct WebSocketReader {
             guard self.begun == nil else { throw .protocolError }
             let message = Message(opcode: frame.opcode, payload: frame.payload)
             if frame.isFinal { return message }
-            self.begun = message
+            // A copy, once for each such message: the next frame is unmasked where it lies, and as long as we held a part of the same
+            // memory, that would copy all of what was read.
+            self.begun = Message(opcode: frame.opcode, payload: ByteBuffer(bytes: frame.payload.readableBytesView))
         }
         return nil
     }
@@ -70,7 +71,11 @@ struct WebSocketReader {
         default: break
         }
         // Refused before the bytes have come: nobody makes us wait for, or hold, more than the limit.
-        guard length <= UInt64(self.limit - (self.begun?.payload.readableBytes ?? 0)) else { throw .tooLarge }
+        if opcode.isControl {
+            guard first & 0x80 != 0, length <= 125 else { throw .protocolError }
+        } else {
+            guard length <= UInt64(self.limit - (self.begun?.payload.readableBytes ?? 0)) else { throw .tooLarge }
+        }
         let count = Int(length)
         let maskLength = self.expectsMask ? 4 : 0
         guard input.readableBytes >= header + maskLength + count else { return nil }

@@ -19,6 +19,10 @@ extension ServerConnection {
             let status = Status(503, "this node is stopping", .request)
             return self.write(.failure(status), ReplyOptions(closes: true))
         }
+        // Nobody would send anything over it, and the event that says so is past.
+        if self.inputIsClosed {
+            return self.write(.failure(Status(400, "a link needs both directions", .request)), ReplyOptions(closes: true))
+        }
         self.loop.output.writeImmutableBuffer(LinkHandshake.response(key: key))
         self.flush()
         var rest = ByteBuffer()

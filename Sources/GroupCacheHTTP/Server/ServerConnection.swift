@@ -97,8 +97,7 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
         case .lingering, .closed: return
         default: break
         }
-        // Usually there is nothing left of the read before, and the buffer is taken as it is.
-        if self.input.readableBytes == 0 { self.input = incoming } else { self.input.writeBuffer(&incoming) }
+        self.input.append(&incoming)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
