@@ -129,9 +129,9 @@ struct HotKeyTests {
         let key = try self.key(nodes) { self.isOwner(nodes[0], of: $0) }
         let others = Array(nodes[1...])
         let callers = others.flatMap { $0.ask(key) }
-        try await eventually { origin.count(key) == 1 && others.allSatisfy { $0.group.statistics.waiters >= Self.callers } }
+        try await eventually { origin.count(key) >= 1 && others.allSatisfy { $0.group.statistics.waiters >= Self.callers } }
         await nodes[0].stop()
-        try await eventually { origin.count(key) == 2 }
+        try await eventually { origin.count(key) >= 2 }
         let back = [try await Node(origin, port: nodes[0].port)] + others
         try self.connect(back)
         origin.gate.open()
