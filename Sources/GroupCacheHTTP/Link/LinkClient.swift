@@ -23,7 +23,7 @@ final class LinkClient: ChannelInboundHandler {
     /// less often, up to this; and how long it may take to say so. Together less than a second. A peer with a slow getter answers pings at
     /// once.
     private static let silence = TimeAmount.milliseconds(250)
-    private static let patience = TimeAmount.milliseconds(600)
+    private static let patience = TimeAmount.milliseconds(900)
     /// How long a peer that is well may take for a pong; generous, for the machine may be busy.
     private static let pongTime = TimeAmount.milliseconds(100)
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
@@ -361,7 +361,10 @@ final class LinkClient: ChannelInboundHandler {
         case .open: break
         }
         if let pingSent {
-            if now >= pingSent + Self.patience { return self.abort() }
+            if now >= pingSent + Self.patience {
+                self.end = .silent
+                return self.abort()
+            }
         } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
             self.ping()
         }

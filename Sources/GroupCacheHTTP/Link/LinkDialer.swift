@@ -12,6 +12,8 @@ final class LinkDialer {
     enum End {
         /// There was no answer, or the connection broke.
         case lost((any Error)?)
+        /// The peer has stopped answering, even pings.
+        case silent
         /// The peer does not speak this.
         case refused
         /// The peer has said goodbye.
@@ -26,9 +28,6 @@ final class LinkDialer {
         case closed
     }
 
-    /// How long a link may take to open, or to have room again, before those who wait for it also ask another node. Long, because that says
-    /// little of the peer, and two nodes that are asked for one key both load it.
-    private static let openingTime = TimeAmount.milliseconds(250)
     /// How long a peer that refuses links is asked by GET before it is offered one again, in seconds.
     private static let refusalTime = 20.0...40.0
 
@@ -83,7 +82,8 @@ final class LinkDialer {
         self.watch()
     }
 
-    /// While requests wait for the link, or for room in it, somebody has to see to it that none waits beyond its time.
+    /// While requests wait for the link, or for room in it, somebody has to see to it that none waits beyond its time. None is hedged: that a link
+    /// takes long to open says little of the peer, and two nodes that are asked for one key both load it.
     private func watch() {
         guard !self.isWatching, !self.waiting.isEmpty else { return }
         self.isWatching = true
@@ -94,7 +94,6 @@ final class LinkDialer {
     private func sweep() {
         self.isWatching = false
         let now = NIODeadline.now()
-        let slow = now - Self.openingTime
         let calls = self.waiting
         self.waiting = CircularBuffer()
         var late: [PeerCall] = []
@@ -102,7 +101,6 @@ final class LinkDialer {
             if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
         }
         for call in late { LinkPending(call).fail(.deadlineExceeded) }
-        for call in self.waiting where call.started <= slow { call.tellSlow(self.health) }
         self.watch()
     }
 
@@ -211,6 +209,12 @@ final class LinkDialer {
             // While another loop's link is open the peer lives, and only this connection has failed.
             if left <= 0 { self.health.lost() }
             self.failWaiting(GroupCacheError(.peerFailed, "the peer cannot be reached", cause: error))
+            self.scheduleRetry()
+        case .silent:
+            self.state = .down
+            // The other loops' links have most likely fallen silent too and do not know yet; one that has not says so with its next answer.
+            self.health.lost()
+            self.failWaiting(GroupCacheError(.peerFailed, "the peer has fallen silent"))
             self.scheduleRetry()
         }
     }

@@ -4,20 +4,15 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-/// What a bad peer costs those who ask it, over real sockets. The times are for a machine that has much else to do; `Tests/Benchmarks/resilience`
+/// What a bad peer costs those who ask it, over real sockets. The times are for a machine that has much else to do: `Tests/Benchmarks/resilience`
 /// holds a quiet one to the bars.
 @Suite("Peers that are stuck or break off", .timeLimit(.minutes(1)), .serialized)
 struct StuckPeerTests {
-    /// Gets one key after another; returns the values, and how long the slowest took.
-    private static func get(_ group: Group<String>, _ keys: Range<Int>) async throws -> (values: Set<String>, slowest: Duration) {
+    /// Gets one key after another; returns the values.
+    private static func get(_ group: Group<String>, _ keys: Range<Int>) async throws -> Set<String> {
         var values: Set<String> = []
-        var slowest = Duration.zero
-        for number in keys {
-            let start = ContinuousClock.now
-            values.insert(try await group.get("key-\(number)"))
-            slowest = max(slowest, ContinuousClock.now - start)
-        }
-        return (values, slowest)
+        for number in keys { values.insert(try await group.get("key-\(number)")) }
+        return values
     }
 
     /// A group that owns nothing: the peer owns every key, and what the peer does not answer the getter does.
@@ -48,18 +43,19 @@ struct StuckPeerTests {
         let peer = try await ScriptedPeer(manner)
         try await self.withGroup(peer, links: links) {
             // A link is found to be silent by its pings, long before this; a GET only has its time.
-            if links == .never { $0.requestTimeout = .milliseconds(800) }
+            $0.requestTimeout = links == .never ? .milliseconds(800) : .seconds(25)
         } _: { group in
             // Many callers at once, as there would be.
             let start = ContinuousClock.now
             try await withThrowingTaskGroup(of: Set<String>.self) { tasks in
-                for caller in 0..<16 { tasks.addTask { try await Self.get(group, caller..<caller + 1).values } }
+                for caller in 0..<16 { tasks.addTask { try await Self.get(group, caller..<caller + 1) } }
                 for try await values in tasks { #expect(values == ["from the getter"]) }
             }
-            #expect(ContinuousClock.now - start < .milliseconds(3_000))
+            #expect(ContinuousClock.now - start < .seconds(15))
+            let errors = group.statistics.peerErrors
             let later = try await Self.get(group, 100..<1_100)
-            #expect(later.values == ["from the getter"])
-            #expect(later.slowest < .milliseconds(400), "nobody waits for an attempt to reach it")
+            #expect(later == ["from the getter"])
+            #expect(group.statistics.peerErrors == errors, "it is not even asked, so nobody waits for it")
             peer.manner = .answers
             let recovery = ContinuousClock.now
             var number = 10_000
@@ -69,7 +65,7 @@ struct StuckPeerTests {
                 try await Task.sleep(for: .milliseconds(1))
             }
             let after = try await Self.get(group, 20_000..<20_100)
-            #expect(after.values == ["from the peer"])
+            #expect(after == ["from the peer"])
         }
     }
 
@@ -81,7 +77,7 @@ struct StuckPeerTests {
         let peer = try await ScriptedPeer(.breaksOff)
         try await self.withGroup(peer, links: links) { group in
             let during = try await Self.get(group, 0..<200)
-            #expect(during.values == ["from the getter"])
+            #expect(during == ["from the getter"])
             #expect(peer.requests > 0)
             #expect(peer.requests < 100, "it is left alone after a few")
             peer.manner = .answers
@@ -115,7 +111,7 @@ struct StuckPeerTests {
     func refusesLinks() async throws {
         let peer = try await ScriptedPeer(.refusesLinks)
         try await self.withGroup(peer, links: .automatic) { group in
-            let values = try await Self.get(group, 0..<20).values
+            let values = try await Self.get(group, 0..<20)
             #expect(values == ["from the peer"])
         }
     }

@@ -87,8 +87,13 @@ import Testing
             await Task.yield()
         }
         #expect(group.statistics.waiters == 0)
-        let bytes = try await group.get("key-1").bytes
-        #expect(bytes == "value")
+        // A machine that has much else to do may need more than one attempt of half a second.
+        var value: ByteView?
+        while value == nil {
+            try Task.checkCancellation()
+            value = try? await group.get("key-1").bytes
+        }
+        #expect(value == "value")
         try await server.close()
     }
 }
