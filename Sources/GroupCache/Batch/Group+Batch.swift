@@ -64,6 +64,11 @@ extension Group {
             for _ in 0..<min(64, ones.count) {
                 tasks.addTask {
                     while let next = queue.next() {
+                        // Nobody wants the rest: a getter that does not heed its cancellation would be called for each of them.
+                        guard !Task.isCancelled else {
+                            await each(ones[next], .failure(.cancelled))
+                            continue
+                        }
                         await each(ones[next], await self.outcome(keys[ones[next]], terminal: terminal, timeout: timeout))
                     }
                 }
