@@ -62,9 +62,9 @@ extension LinkServer {
     }
 
     private func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
-        guard self.running.count < Self.runningLimit else { return self.refuse(request, Self.overloaded) }
         let (id, replies) = (request.id, self.replies)
-        self.begin(id) { await replies.add(LinkReplies.Reply(id: id, serial: $0, content: await operation())) }
+        let isRunning = self.begin(id, keys: 1) { await replies.add(LinkReplies.Reply(id: id, serial: $0, content: await operation())) }
+        if !isRunning { self.refuse(request, Self.overloaded) }
     }
 
     // MARK: Many keys
@@ -87,12 +87,8 @@ extension LinkServer {
             }
         }
         guard !missing.isEmpty else { return }
-        guard self.running.count < Self.runningLimit else {
-            for index in missing.values.joined() { self.write(request.id, index, .failure(Self.overloaded)) }
-            return
-        }
         let (id, replies, wanted, timeout) = (request.id, self.replies, missing, LinkTime.timeout(request.timeout))
-        self.begin(id) { serial in
+        let isRunning = self.begin(id, keys: missing.count) { serial in
             await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
                 let content: LinkReplies.Reply.Content =
                     switch result {
@@ -105,6 +101,8 @@ extension LinkServer {
             }
             await replies.add(LinkReplies.Reply(id: id, serial: serial, content: .end))
         }
+        if isRunning { return }
+        for index in wanted.values.joined() { self.write(request.id, index, .failure(Self.overloaded)) }
     }
 
     // MARK: Replies
@@ -114,7 +112,7 @@ extension LinkServer {
         for reply in self.replies.take() {
             // Cancelled meanwhile: the id may be in use again.
             guard self.running[reply.id]?.serial == reply.serial else { continue }
-            if reply.isLast { self.running.removeValue(forKey: reply.id) }
+            if reply.isLast { self.end(reply.id) }
             self.write(reply.id, reply.index ?? 0, reply.content)
         }
         self.flush()

@@ -15,10 +15,13 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     /// Loads that may run for one link. Beyond it requests are refused as `overloaded`.
     static let runningLimit = 16_384
+    /// The keys that they may be about: a request can name a thousand, all of which are held until the last has its answer.
+    static let runningKeysLimit = 65_536
 
     /// A request that is being loaded. Its id may be used again once it is cancelled; the serial number is its own.
     struct Running {
         var serial: UInt64
+        var keys: Int
         var task: Task<Void, Never>
     }
 
@@ -40,6 +43,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     var groups: [(any PeerServing)?] = []
     /// Requests that are being loaded.
     var running: [UInt32: Running] = [:]
+    private var runningKeys = 0
     private var serial: UInt64 = 0
     private var isProcessing = false
     /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
@@ -213,7 +217,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         switch item {
         case .request(let request): try self.answer(request, bytes)
         case .group(let name): self.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
-        case .cancel(let id): self.running.removeValue(forKey: id)?.task.cancel()
+        case .cancel(let id): self.end(id)?.task.cancel()
         case .ring(let version):
             let own = self.core.members.withLockedValue { $0 }.ring.version
             if own != version { self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed) }
@@ -272,10 +276,23 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     }
 
     /// Notes that a request is being loaded, by what `work` says under the serial number that it is given.
-    func begin(_ id: UInt32, _ work: @escaping @Sendable (UInt64) async -> Void) {
+    ///
+    /// - Returns: `false`: too much is running.
+    func begin(_ id: UInt32, keys: Int, _ work: @escaping @Sendable (UInt64) async -> Void) -> Bool {
+        guard self.running.count < Self.runningLimit, self.runningKeys + keys <= Self.runningKeysLimit else { return false }
+        self.runningKeys += keys
         self.serial += 1
         let serial = self.serial
-        self.running[id] = Running(serial: serial, task: Task { await work(serial) })
+        self.running[id] = Running(serial: serial, keys: keys, task: Task { await work(serial) })
+        return true
+    }
+
+    /// Forgets a request that is answered or cancelled.
+    @discardableResult
+    func end(_ id: UInt32) -> Running? {
+        guard let running = self.running.removeValue(forKey: id) else { return nil }
+        self.runningKeys -= running.keys
+        return running
     }
 
     func closeIfDrained() {

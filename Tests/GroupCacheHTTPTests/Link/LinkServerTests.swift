@@ -213,6 +213,39 @@ import Testing
         }
     }
 
+    @Test(
+        "of a peer that asks for ever more keys, 65,536 at most are loaded at a time; the others are refused at once, and room is given back"
+    )
+    func manyRunning() async throws {
+        let gate = Gate()
+        let loader: FakeGroup.Loader = { key throws(GroupCacheError) in
+            try? await gate.pass()
+            return "late"
+        }
+        try await self.withNode(loader: loader) { _, _, port in
+            let link = try await RawLink(port: port)
+            func ask(_ id: UInt32) async throws {
+                try await link.send(
+                    RawLink.frame {
+                        $0.writeLinkGroup("scores")
+                        $0.writeLinkRequest(id: id, group: 0, keys: (0..<1_000).map { Key("\(id)-\($0)") })
+                    }
+                )
+            }
+            for id in 1...67 as ClosedRange<UInt32> { try await ask(id) }
+            let refused = try await link.received { $0.replies.count == 2_000 }.replies
+            #expect(refused.allSatisfy { $0.status == .overloaded && $0.retryAfter == 1_000 })
+            #expect(refused.map(\.id).min() == 66)
+            try await link.send(RawLink.frame { $0.writeLinkCancel(7) })
+            try await ask(68)
+            try await ask(69)
+            let more = try await link.received { $0.replies.count == 3_000 }.replies
+            #expect(Set(more.map(\.id)) == [66, 67, 69])
+            await link.close()
+            gate.open()
+        }
+    }
+
     @Test("a peer that never reads is cut")
     func cut() async throws {
         try await self.withNode({ $0.server.writeTimeout = .milliseconds(100) }) { pool, group, port in
