@@ -194,7 +194,7 @@ final class LinkClient: ChannelInboundHandler {
     private func write(_ call: PeerCall, _ now: NIODeadline) {
         if call.isFinished { return }
         guard call.deadline > now else { return LinkPending(call).fail(.deadlineExceeded) }
-        // Rounded up: the peer's answer may come in the last moment, but an answer after our own deadline is of no use to anybody.
+        // Rounded down, but never to nothing: an answer after our own deadline is of no use to anybody.
         let timeout = UInt32(clamping: max(1, (call.deadline - now).nanoseconds / 1_000_000))
         guard let id = self.slots.insert(LinkPending(call)) else { return LinkPending(call).fail(PeerConnections.overloaded) }
         call.slot.store(id, ordering: .relaxed)

@@ -109,7 +109,14 @@ extension LinkServer {
 
     /// Sends what tasks have come up with.
     func sendReplies() {
-        for reply in self.replies.take() {
+        var rest = self.replies.take()[...]
+        while let reply = rest.first {
+            // What the peer does not take must not gather in the channel.
+            guard self.takesAnswers else {
+                self.replies.putBack(rest)
+                break
+            }
+            rest.removeFirst()
             // Cancelled meanwhile: the id may be in use again.
             guard self.running[reply.id]?.serial == reply.serial else { continue }
             if reply.isLast { self.end(reply.id) }

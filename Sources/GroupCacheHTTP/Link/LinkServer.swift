@@ -99,6 +99,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
             self.stalledSince = nil
             self.loop.refresh()
             self.replies.resume()
+            self.sendReplies()
             self.process()
             if self.holdsRead {
                 self.holdsRead = false

@@ -26,7 +26,7 @@ struct BenchPeerCommand: AsyncParsableCommand {
     var concurrency = 64
     @Option(help: "How long to measure.")
     var seconds = 5.0
-    @Option(help: "How many keys each caller asks for at once: get(keys:). gets_per_second then counts keys, and times are of whole batches.")
+    @Option(help: "How many keys each caller asks for at once, with get(keys:). Gets are then keys, and times are of batches.")
     var batch = 1
     @Option(help: "How to ask: link, or http for a GET each.")
     var transport = Transport.link
