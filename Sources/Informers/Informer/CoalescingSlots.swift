@@ -16,7 +16,7 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
     }
 
     private var slots: [String: Slot] = [:]
-    private var order: Deque<(key: String, ticket: Int)> = []
+    private var order: Deque<Place> = []
     private var nextTicket = 0
 
     var count: Int { self.slots.count }
@@ -32,9 +32,9 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
 
     /// Takes the first.
     mutating func popFirst() -> Pending? {
-        while let (key, ticket) = self.order.popFirst() {
-            guard let slot = self.slots[key], slot.ticket == ticket else { continue }
-            self.slots[key] = nil
+        while let place = self.order.popFirst() {
+            guard let slot = self.slots[place.key], slot.ticket == place.ticket else { continue }
+            self.slots[place.key] = nil
             return slot.pending
         }
         return nil
@@ -76,7 +76,7 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
     private mutating func append(_ key: String, _ pending: Pending) {
         self.nextTicket += 1
         self.slots[key] = Slot(pending: pending, ticket: self.nextTicket)
-        self.order.append((key, self.nextTicket))
+        self.order.append(Place(key: key, ticket: self.nextTicket))
     }
 
     private mutating func remove(_ key: String) {
@@ -86,4 +86,10 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
             self.order = Deque(self.order.filter { self.slots[$0.key]?.ticket == $0.ticket })
         }
     }
+}
+
+/// A key's place in the line. Not within the generic type: so the line is compiled for it.
+private struct Place: Sendable {
+    var key: String
+    var ticket: Int
 }

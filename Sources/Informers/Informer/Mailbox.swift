@@ -7,17 +7,8 @@ internal import DequeModule
 struct Mailbox<Object: Sendable>: Sendable {
     typealias Items = [String: IndexedItems<Object>.Item]
 
-    /// How far the handler is with the objects that were there when it came.
-    private enum Initial {
-        case unknown
-        case telling
-        /// The last of them is being handled.
-        case tellingLast
-        case told
-    }
-
     private let delivery: HandlerDelivery
-    private var initial = Initial.unknown
+    private var initial = InitialProgress.unknown
     private var snapshot: Items.Iterator?
     /// How many objects of the snapshot are still to be told.
     private var left = 0
@@ -92,6 +83,7 @@ struct Mailbox<Object: Sendable>: Sendable {
     }
 
     private mutating func nextInitial() -> InformerEvent<Object>? {
+        guard self.initial == .telling else { return nil }
         while let (key, item) = self.snapshot?.next() {
             self.left -= 1
             // What has happened to it since is told along with it: the handler need not hear of what is long gone.
@@ -109,4 +101,13 @@ struct Mailbox<Object: Sendable>: Sendable {
         }
         return nil
     }
+}
+
+/// How far a handler is with the objects that were there when it came. Not within the generic type, where comparing two costs a look-up.
+private enum InitialProgress {
+    case unknown
+    case telling
+    /// The last of them is being handled.
+    case tellingLast
+    case told
 }

@@ -19,14 +19,13 @@ extension QueueCore {
 
 /// A queue's state behind a lock, and the tasks that wait for items or for room, each in the order they came.
 final class WaitingRoom<Core: QueueCore>: Sendable {
-    private enum Line: Sendable {
-        case takers, putters
-    }
+    private typealias Line = WaitingLine
 
     private struct State: Sendable {
         var core: Core
         var takers = WaitLine()
         var putters = WaitLine()
+        var hasToldSynced = false
 
         subscript(line: Line) -> WaitLine {
             get { line == .takers ? self.takers : self.putters }
@@ -36,6 +35,13 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
         }
 
         func pieces(_ line: Line) -> Int { line == .takers ? self.core.available : self.core.room }
+
+        /// Whether to tell that the initial list has been handed out: once.
+        mutating func tellsSynced() -> Bool {
+            guard !self.hasToldSynced, self.core.hasSynced else { return false }
+            self.hasToldSynced = true
+            return true
+        }
 
         mutating func wake() -> [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)] {
             let closed = self.core.isClosed
@@ -74,7 +80,7 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
     func change<Result: Sendable>(_ body: (inout Core) throws -> Result) rethrows -> Result {
         let (result, woken, synced) = try self.state.withLock { state in
             let result = try body(&state.core)
-            return (result, state.wake(), state.core.hasSynced)
+            return (result, state.wake(), state.tellsSynced())
         }
         self.resume(woken, synced)
         return result
@@ -118,7 +124,7 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
                     }
                     if case .wait = step, state.core.isClosed, state.pieces(line) <= 0 { step = .closed }
                 }
-                return (step, state.wake(), state.core.hasSynced)
+                return (step, state.wake(), state.tellsSynced())
             }
             // Who had a grant was first, and stays so.
             returning = granted
@@ -171,4 +177,9 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
         for (continuation, wake) in woken { continuation.resume(returning: wake) }
         if synced { self.synced.open() }
     }
+}
+
+/// Which of a room's lines.
+private enum WaitingLine: Sendable {
+    case takers, putters
 }

@@ -20,9 +20,15 @@ struct InformersBenchmark {
         if isWanted("log") { try await Self.appends(1_000_000 / scale, &report) }
         if isWanted("events") {
             try await Self.events(500_000 / scale, handlers: 1, delivery: .coalescing, "1 handler, coalescing", &report)
-            try await Self.events(500_000 / scale, handlers: 100, delivery: .coalescing, "100 handlers, coalescing", &report)
+            try await Self.events(100_000 / scale, handlers: 100, delivery: .coalescing, "100 handlers, coalescing", &report)
             try await Self.events(500_000 / scale, handlers: 1, delivery: .everyChange(limit: .max), "1 handler, every change", &report)
-            try await Self.events(50_000 / scale, handlers: 100, delivery: .everyChange(limit: .max), "100 handlers, every change", &report)
+            try await Self.events(
+                100_000 / scale,
+                handlers: 100,
+                delivery: .everyChange(limit: .max),
+                "100 handlers, every change",
+                &report
+            )
             try await Self.controllerEvents(500_000 / scale, &report)
         }
         report.finish()
