@@ -202,6 +202,21 @@ extension Group {
 
     // MARK: Landing
 
+    /// Ends a flight whose result is nobody's to keep: hands `result` to everybody who waits.
+    func land(_ flight: FlightID, _ hash: UInt64, _ result: Flights.Outcome) {
+        guard let landing = self.flights.withTable(self.store.shardIndex(of: hash), { $0.land(flight) }) else { return }
+        self.finish(landing, result)
+    }
+
+    private func finish(_ landing: Flights.Table.Landing, _ result: Flights.Outcome) {
+        if !landing.stores { self.counters.supersededLoads.increment() }
+        if case .success(let answer) = result, answer.source == .stale {
+            self.counters.staleIfErrorHits.increment(by: landing.others.count + (landing.first == nil ? 0 : 1))
+        }
+        landing.first?.finish(result)
+        for waiter in landing.others { waiter.finish(result) }
+    }
+
     /// Ends a flight: stores, unless it was superseded, and hands `result` to everybody who waits.
     ///
     /// The check and the change of the store are one step under the flight's lock. Were they two, this could happen: the load finds that
@@ -222,13 +237,8 @@ extension Group {
         // The optimiser may end a life after its last use: this one lasts until the lock is let go.
         withExtendedLifetime(victims) {}
         guard let landing else { return }
-        if !landing.stores { self.counters.supersededLoads.increment() }
         if cancelling { landing.cancel?() }
-        if case .success(let answer) = result, answer.source == .stale {
-            self.counters.staleIfErrorHits.increment(by: landing.others.count + (landing.first == nil ? 0 : 1))
-        }
-        landing.first?.finish(result)
-        for waiter in landing.others { waiter.finish(result) }
+        self.finish(landing, result)
     }
 
     /// The fresh value that another flight has stored in the meantime.
