@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Results of many keys, for the one task that waits for them: as many at a time as have come. Holds one result for each key at most.
 final class BatchInbox: Sendable {
@@ -9,10 +9,10 @@ final class BatchInbox: Sendable {
         var reader: CheckedContinuation<[Arrival], Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     func add(_ index: Int, _ outcome: Flights.Outcome) {
-        let reader: CheckedContinuation<[Arrival], Never>? = self.state.withLock { state in
+        let reader: CheckedContinuation<[Arrival], Never>? = self.state.withLockedValue { state in
             guard let reader = state.reader else {
                 state.arrived.append((index, outcome))
                 return nil
@@ -26,7 +26,7 @@ final class BatchInbox: Sendable {
     /// Whatever has come; waits if that is nothing. For one task at a time.
     func next() async -> [Arrival] {
         await withCheckedContinuation { continuation in
-            let arrived: [Arrival] = self.state.withLock { state in
+            let arrived: [Arrival] = self.state.withLockedValue { state in
                 if state.arrived.isEmpty { state.reader = continuation }
                 defer { state.arrived = [] }
                 return state.arrived

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// The routed flights that one message to one owner is to land: tells the group what became of each.
 final class PeerBatchLoad: PeerCaller {
@@ -31,24 +31,24 @@ final class PeerBatchLoad: PeerCaller {
     }
 
     private let group: any RoutedGroup
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     init(_ group: any RoutedGroup, _ owner: any PeerGetter, _ items: [Item]) {
         self.group = group
         self.owner = owner
         self.items = items
-        self.state = Mutex(State(isDone: Array(repeating: false, count: items.count), open: items.count))
+        self.state = NIOLockedValueBox(State(isDone: Array(repeating: false, count: items.count), open: items.count))
     }
 
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         guard self.items.indices.contains(tag) else { return }
-        self.state.withLock { $0.end(tag) }?.cancel()
+        self.state.withLockedValue { $0.end(tag) }?.cancel()
         self.group.landRouted(self, tag, result)
     }
 
     /// The request is under way. Answers may have come before, and callers may have left.
     func started(_ ticket: any PeerTicket) {
-        let isUnwanted = self.state.withLock { state in
+        let isUnwanted = self.state.withLockedValue { state in
             if state.open > 0 { state.ticket = ticket }
             return state.open == 0 && state.isAbandoned
         }
@@ -57,7 +57,7 @@ final class PeerBatchLoad: PeerCaller {
 
     /// Nobody waits for this key any more.
     func abandon(_ index: Int) {
-        let ticket = self.state.withLock { state in
+        let ticket = self.state.withLockedValue { state in
             if !state.isDone[index] { state.isAbandoned = true }
             return state.end(index)
         }
