@@ -43,6 +43,9 @@ public final class ClusterNode: PeerPicker {
         var groups: [String: any PeerServing] = [:]
         var ring = HashRing()
         var peers: [ClusterPeer] = []
+        /// The ring of before, and how often it has changed.
+        var former: (ring: HashRing, peers: [ClusterPeer])?
+        var changes = 0
         var requests = 0
     }
 
@@ -62,13 +65,17 @@ public final class ClusterNode: PeerPicker {
     public var requests: Int { self.state.withLockedValue { $0.requests } }
 
     /// Gives this node a ring of its own, which other nodes may not agree with.
-    public func setPeers(_ nodes: [ClusterNode]) throws(GroupCacheError) {
-        self.setPeers(nodes, ring: try HashRing(nodes.map(\.id)))
+    ///
+    /// - Parameter warm: From now on this node asks the former owners of its new keys for their values before it loads them.
+    public func setPeers(_ nodes: [ClusterNode], warm: Bool = false) throws(GroupCacheError) {
+        self.setPeers(nodes, ring: try HashRing(nodes.map(\.id)), warm: warm)
     }
 
-    func setPeers(_ nodes: [ClusterNode], ring: HashRing) {
+    func setPeers(_ nodes: [ClusterNode], ring: HashRing, warm: Bool = false) {
         let peers = nodes.map { ClusterPeer(node: $0) }.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
         self.state.withLockedValue { state in
+            state.former = warm ? (state.ring, state.peers) : nil
+            state.changes += 1
             state.ring = ring
             state.peers = peers
         }
@@ -87,6 +94,17 @@ public final class ClusterNode: PeerPicker {
             return PeerRoute(owner: first, next: peer(next))
         }
     }
+
+    /// See ``PeerPicker/formerOwner(of:)``.
+    public func formerOwner(of key: Key) -> (any PeerGetter)? {
+        self.state.withLockedValue { state in
+            guard let former = state.former, let owner = former.ring.ownerAndNext(of: key.bytes.span)?.owner else { return nil }
+            return former.peers[owner].id == self.id ? nil : former.peers[owner]
+        }
+    }
+
+    /// See ``PeerPicker/warming``.
+    public var warming: Int? { self.state.withLockedValue { $0.former == nil ? nil : $0.changes } }
 
     /// See ``PeerPicker/register(_:)``.
     public func register(_ group: any PeerServing) throws(GroupCacheError) {
@@ -119,7 +137,9 @@ struct ClusterPeer: PeerGetter {
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
         let group = try await self.node.receive(request.group)
         let served: ServedEntry
-        if !request.reload, let cached = group.serveCached(request.key.bytes.span, for: .peer) {
+        if request.isPeek {
+            served = try await group.servePeek(request.key, timeout: request.timeout)
+        } else if !request.reload, let cached = group.serveCached(request.key.bytes.span, for: .peer) {
             served = cached
         } else {
             served = try await group.serve(request.key, for: .peer, timeout: request.timeout, reload: request.reload)

@@ -218,8 +218,11 @@ extension Group {
         }
         defer { self.flights.deadlines.cancel(deadline) }
         do throws(GroupCacheError) {
-            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(unanswered, getter, timeout: timeout) }
+            let rest = await self.takeOver(unanswered)
+            if rest.isEmpty { return }
+            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(rest, getter, timeout: timeout) }
         } catch {
+            // Those that have landed already are not in the table any more.
             for flight in unanswered { self.landFailure(flight.id, flight.key.key, flight.key.hash, error) }
         }
     }

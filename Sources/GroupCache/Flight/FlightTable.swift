@@ -24,6 +24,8 @@ struct FlightTable<Waiter: Sendable>: Sendable {
         /// Runs for its own sake, as a refresh does: is not cancelled for want of waiters.
         var held: Bool
         var superseded = false
+        /// Waits for another node, which must not wait for it.
+        var isPeeking = false
         /// Cancels the load; `nil` until the load has been started.
         var cancel: (@Sendable () -> Void)?
 
@@ -80,6 +82,17 @@ struct FlightTable<Waiter: Sendable>: Sendable {
         self.flights[id] = Flight(name: name, first: (waiterID, waiter), held: false, cancel: cancel)
         return Boarding(flight: id, join: .start)
     }
+
+    /// Makes `waiter` wait for the current flight of `key`. `nil`: there is none, or it waits for another node itself.
+    mutating func joinRunning(_ kind: FlightKind, _ key: Key, as waiterID: WaiterID, _ waiter: Waiter) -> FlightID? {
+        guard let running = self.current(kind, key), self.flights[running]?.isPeeking == false else { return nil }
+        self.waiters += 1
+        self.flights[running]?.others[waiterID] = waiter
+        return running
+    }
+
+    /// Tells that the flight waits for another node, or does so no more.
+    mutating func setPeeking(_ id: FlightID, _ isPeeking: Bool) { self.flights[id]?.isPeeking = isPeeking }
 
     /// Begins a flight that nobody waits for yet. `false`: one is already under way.
     mutating func hold(_ kind: FlightKind, _ key: Key, start id: FlightID) -> Bool {

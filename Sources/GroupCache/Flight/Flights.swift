@@ -52,21 +52,36 @@ final class Flights: Sendable {
         }
         let flight = boarding.flight
         if boarding.join == .start { start() }
-        // From here on the caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it
-        // comes before the caller does.
-        let expiry = timeout.map { timeout in
-            self.deadlines.add(after: timeout) { self.leave(waiter, of: flight, shard: shard, with: .deadlineExceeded) }
-        }
-        let outcome = await withTaskCancellationHandler {
-            await caller.wait()
-        } onCancel: {
-            self.leave(waiter, of: flight, shard: shard, with: .cancelled)
-        }
-        if let expiry { self.deadlines.cancel(expiry) }
+        let outcome = await self.wait(caller, as: waiter, for: flight, shard: shard, timeout: timeout)
         if let nested { WaitGraph.end(nested, waitsFor: flight) }
         var answer = try outcome.get()
         answer.collapsed = boarding.join == .joined
         return answer
+    }
+
+    /// Waits for the getter's running load of `key`; `nil`: there is none, or it waits for another node itself.
+    func joinRunning(_ key: Key, shard: Int, timeout: Duration?) async throws(GroupCacheError) -> Answer? {
+        let caller = WaitingCaller()
+        let waiter = self.newWaiter()
+        guard let flight = self.withTable(shard, { $0.joinRunning(.local, key, as: waiter, caller) }) else { return nil }
+        var answer = try await self.wait(caller, as: waiter, for: flight, shard: shard, timeout: timeout).get()
+        answer.collapsed = true
+        return answer
+    }
+
+    /// Waits for what becomes of a flight that `caller` is in.
+    private func wait(_ caller: WaitingCaller, as waiter: WaiterID, for flight: FlightID, shard: Int, timeout: Duration?) async -> Outcome {
+        // The caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it comes before the
+        // caller does.
+        let expiry = timeout.map { timeout in
+            self.deadlines.add(after: timeout) { self.leave(waiter, of: flight, shard: shard, with: .deadlineExceeded) }
+        }
+        defer { if let expiry { self.deadlines.cancel(expiry) } }
+        return await withTaskCancellationHandler {
+            await caller.wait()
+        } onCancel: {
+            self.leave(waiter, of: flight, shard: shard, with: .cancelled)
+        }
     }
 
     /// Puts a waiter into the current flight of `key`, or into a new one that the caller then starts.

@@ -59,6 +59,7 @@ extension Group {
         // Before the queue: the time that a load waits for its turn is part of its time.
         let deadline = self.startDeadline(of: flight, key, hash)
         defer { self.flights.deadlines.cancel(deadline) }
+        if !reload, await self.takeOver(flight, key, hash) { return }
         do throws(GroupCacheError) {
             try await self.whenAdmitted { timeout, hasWaited in
                 // It was a long time: somebody may have set the value.
@@ -130,7 +131,9 @@ extension Group {
         _ hash: UInt64,
         _ loaded: Loaded<Value>,
         previous: Value?,
-        cost: Duration
+        cost: Duration,
+        source: ServedEntry.Source = .loaded,
+        cancelling: Bool = false
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
         // because a peer sees another ring than we do; the true owner's value may change without our knowing.
@@ -149,21 +152,22 @@ extension Group {
                 let value = self.codec.stored(value, encoded: encoded)
                 let size = self.codec.size(of: value, encoded: encoded)
                 // What is not to be kept must not be kept by a peer that asked for it, either.
-                let answer = Answer(value: value, source: .loaded, ttl: loaded.cacheable ? ttl.map { .milliseconds($0) } : .zero)
+                let answer = Answer(value: value, source: source, ttl: loaded.cacheable ? ttl.map { .milliseconds($0) } : .zero)
                 let keeps = loaded.cacheable && (ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
-                self.land(flight, hash, .success(answer)) {
+                self.land(flight, hash, .success(answer), cancelling: cancelling) {
                     if keeps {
                         self.insert(key, hash, value, size, kind, life, releasing: &$0)
                     } else {
                         self.drop(key, hash, releasing: &$0)
                     }
                 }
+                if owned { self.checkOwner(key) }
             } catch {
                 self.landFailure(flight, key, hash, error)
             }
         case .notFound:
             let negative = loaded.ttl ?? self.configuration.negativeTTL
-            self.land(flight, hash, .success(Answer(value: nil, source: .loaded, ttl: negative))) { victims in
+            self.land(flight, hash, .success(Answer(value: nil, source: source, ttl: negative)), cancelling: cancelling) { victims in
                 if let negative, negative > .zero {
                     let ttl = owned ? self.jittered(negative) : min(self.jittered(negative), self.configuration.nearTTL.milliseconds)
                     let life = EntryLife(ttl: ttl, cost: life.cost, version: flight.number)

@@ -47,6 +47,7 @@ extension Group {
     /// Removes everything that this node holds.
     public func clear() {
         // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
+        self.noteChangeOfAll()
         for shard in 0..<self.store.shardCount {
             _ = self.flights.withTable(shard) { $0.supersedeAll() }
         }
@@ -74,6 +75,7 @@ extension Group {
         guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
             // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
             // who comes after us, are for a new one.
+            self.noteChange(hash)
             self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
             return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
@@ -110,6 +112,7 @@ extension Group {
         let outcome = self.change(key, hash) {
             self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
+        if owned { self.checkOwner(key) }
         if outcome == .tooLarge {
             let most = owned ? self.store.largestItem : self.store.largestNearItem
             throw GroupCacheError(
@@ -128,6 +131,7 @@ extension Group {
     /// Changes the store in one step with sending off the loads that began before.
     private func change<R>(_ key: Key, _ hash: UInt64, _ body: (inout Victims<Value>) -> R) -> R {
         var victims = Victims<Value>()
+        self.noteChange(hash)
         let result = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
             _ = table.supersede(key)
             return body(&victims)

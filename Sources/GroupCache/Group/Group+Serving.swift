@@ -36,6 +36,7 @@ extension Group: PeerServing {
         statistics.refreshes = self.counters.refreshes.value
         statistics.notModified = self.counters.notModified.value
         statistics.supersededLoads = self.counters.supersededLoads.value
+        statistics.takeovers = self.counters.takeovers.value
         statistics.overloads = self.counters.overloads.value
         statistics.waiters = self.counters.waiting.value
         (statistics.runningLoads, statistics.queuedLoads) = self.loads.current
@@ -121,23 +122,7 @@ extension Group: PeerServing {
     /// See ``PeerServing/serveClear()``.
     public func serveClear() { self.clear() }
 
-    /// See ``PeerServing/peersChanged()``.
-    ///
-    /// A value of a key that has gone to another node would be served here without end, for sets and removes go to that node now.
-    public func peersChanged() {
-        guard let peers = self.peers else { return }
-        var cursor: ScanCursor? = .start
-        while let from = cursor {
-            let page = self.store.scan(from: from, limit: 256)
-            for entry in page.entries where entry.details.kind == .main {
-                let key = Key(bytes: entry.key)
-                if peers.pickOwner(of: key) != nil { self.discard(key, self.hash(of: key)) }
-            }
-            cursor = page.next
-        }
-    }
-
-    private func served(_ key: Key, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
+    func served(_ key: Key, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
         if let value = answer.value as? Value { encoded = try self.encode(value) }
         let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)

@@ -8,7 +8,7 @@ public struct GroupCacheError: Error, Sendable {
         fileprivate enum Base: String {
             case notFound, getterFailed, peerFailed, deadlineExceeded, cancelled, recursiveLoad, overloaded, shutDown
             case emptyKey, keyTooLong, valueTooLarge, codecFailed, noSuchGroup, duplicateGroup, invalidConfiguration
-            case badRequest, unsupported, unauthorized
+            case badRequest, unsupported, unauthorized, notHeld
         }
 
         fileprivate let base: Base
@@ -47,9 +47,10 @@ public struct GroupCacheError: Error, Sendable {
         public static let badRequest = Self(base: .badRequest)
         /// The peer's dialect has no such operation.
         public static let unsupported = Self(base: .unsupported)
-
         /// The peer lets only those change something who prove that they may: see the pool's tokens and certificates.
         public static let unauthorized = Self(base: .unauthorized)
+        /// A peer was asked for what it holds, and holds nothing of the key: see ``PeerRequest/isPeek``.
+        public static let notHeld = Self(base: .notHeld)
 
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
@@ -101,6 +102,8 @@ extension GroupCacheError {
     public static let emptyKey = Self(.emptyKey, "a key has at least one byte")
     /// The key is too long.
     public static let keyTooLong = Self(.keyTooLong, "a key has at most \(Key.maximumLength) bytes")
+    /// The peer neither holds the key nor loads it.
+    public static let notHeld = Self(.notHeld, "the peer neither holds the key nor loads it")
     /// The caller was cancelled.
     public static let cancelled = Self(.cancelled, "the caller was cancelled")
     /// The getter came back to its own key.

@@ -15,6 +15,7 @@ final class GroupCounters: Sendable {
     let supersededLoads = Atomic<Int>(0)
     /// Of the hits that the shards have counted, those that metrics know of.
     let exportedHits = Atomic<Int>(0)
+    let takeovers = Atomic<Int>(0)
     let overloads = Atomic<Int>(0)
     /// Callers that wait for a load now.
     let waiting = Atomic<Int>(0)

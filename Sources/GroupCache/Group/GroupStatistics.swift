@@ -31,6 +31,8 @@ public struct GroupStatistics: Sendable, Hashable {
     public var notModified = 0
     /// Loads whose result was not stored because a set, remove or clear came in between.
     public var supersededLoads = 0
+    /// Of ``peerLoads``, values that the former owner of a key had, when the key had just become this node's.
+    public var takeovers = 0
     /// Loads and callers refused because too many were running or waiting.
     public var overloads = 0
     /// Loads that run now; of all groups that share the limit.

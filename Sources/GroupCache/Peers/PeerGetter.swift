@@ -82,6 +82,9 @@ public struct PeerRequest: Sendable {
     public var timeout: Duration?
     /// Load the value anew, even if a fresh one is cached.
     public var reload = false
+    /// Answer with what is cached, or is being loaded already, and call no getter: this node owns the key since a moment ago, and asks its
+    /// former owner. A peer that has nothing says ``GroupCacheError/Code/notHeld``.
+    public var isPeek = false
     /// Another peer has been asked before, and has failed or is slow. A transport may hold such requests to a budget, so that
     /// a failing node does not double the load of the others.
     public var isRepeated = false

@@ -7,6 +7,15 @@ public protocol PeerPicker: Sendable {
     func pickPeer(for key: Key) -> PeerRoute
     /// The node that owns `key`, whether or not it can be reached; `nil`: this one. Must not block.
     func pickOwner(of key: Key) -> (any PeerGetter)?
+    /// Which node owned `key` before this one did, as long as that was a moment ago and that node can be asked; `nil`: nobody is to be
+    /// asked. Called before each load of a key that this node owns; must not block. By default nobody.
+    ///
+    /// A node that joins would load everything anew that the others hold, and load a second time what they load just now.
+    func formerOwner(of key: Key) -> (any PeerGetter)?
+    /// A number for the time since the last change of owners, while it counts as a moment ago; `nil`: not now. By default `nil`.
+    ///
+    /// What is set or removed here in this time is remembered, since a former owner does not hear of it.
+    var warming: Int? { get }
     /// Makes `group` answer to peers under its name.
     ///
     /// - Throws: ``GroupCacheError/Code/duplicateGroup``.
@@ -16,6 +25,12 @@ public protocol PeerPicker: Sendable {
 extension PeerPicker {
     /// The owner that ``pickPeer(for:)`` names.
     public func pickOwner(of key: Key) -> (any PeerGetter)? { self.pickPeer(for: key).owner }
+
+    /// Nobody.
+    public func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
+
+    /// Never.
+    public var warming: Int? { nil }
 }
 
 /// The nodes to ask for one key, in the ring's order of preference.

@@ -27,17 +27,24 @@ public protocol PeerServing: AnyObject, Sendable {
         timeout: Duration?,
         each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async
+    /// What this node has of a key that is another's now, or is loading just now: a cached value, or the result of the getter that runs.
+    ///
+    /// - Throws: ``GroupCacheError/Code/notHeld``, which is the default; or what the load throws.
+    func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry
     /// Stores a value: for a client at its owner, for a peer here.
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError)
     /// Removes a value: for a client everywhere it is known to be, for a peer here.
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError)
     /// Removes every value that this node holds.
     func serveClear()
-    /// The owners of keys have changed: drops what this node holds as the owner of keys that are another's now. O(entries).
+    /// The owners of keys have changed: what this node holds as the owner of keys that are another's now ends soon. O(entries).
     func peersChanged()
 }
 
 extension PeerServing {
+    /// Nothing.
+    public func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry { throw .notHeld }
+
     /// Gets the value, from a cache if there is one.
     public func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
         try await self.serve(key, for: requester, timeout: timeout, reload: false)

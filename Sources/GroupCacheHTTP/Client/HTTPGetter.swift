@@ -105,6 +105,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
             link.enqueue(call)
             return call
         }
+        if case .peer(.get, let request) = kind, request.isPeek {
+            caller.peerAnswered(tag, .failure(PeerCall.cannotPeek))
+            return nil
+        }
         let lane = self.lane()
         let admission = self.standing.health.ticket
         let call = PeerCall(kind, tag: tag, for: caller, by: lane, admission: admission, started: now, deadline: deadline)
@@ -168,6 +172,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
     }
 
     private static let cannotWrite = GroupCacheError(.unsupported, "peers of this dialect cannot set or remove")
+
+    /// Whether the peer may be asked over a link, as far as is known.
+    var hasLinks: Bool { self.links.first?.isRefused(.now()) == false }
 
     // MARK: Health
 

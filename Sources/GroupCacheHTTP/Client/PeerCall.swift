@@ -61,6 +61,11 @@ final class PeerCall: PeerTicket {
     /// Whether somebody waits for a value, who can ask elsewhere.
     var isGet: Bool { if case .peer(.get, _) = self.kind { true } else { false } }
 
+    /// Whether it goes over a link or not at all: a GET would make the peer load the value.
+    var isPeek: Bool { if case .peer(.get, let request) = self.kind { request.isPeek } else { false } }
+
+    static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
+
     /// How many answers it wants.
     var count: Int {
         if case .many(let keys, _) = self.kind { return keys.count }
@@ -90,7 +95,7 @@ final class PeerCall: PeerTicket {
 
     /// Whether its caller is yet to be told that the peer is slow: not of many keys, which would count as many.
     var mayBeHedged: Bool {
-        guard case .peer(.get, let request) = self.kind, !request.isRepeated else { return false }
+        guard case .peer(.get, let request) = self.kind, !request.isRepeated, !request.isPeek else { return false }
         return !self.hasToldSlow.load(ordering: .relaxed)
     }
 

@@ -54,7 +54,7 @@ extension LinkClient {
             }
             if self.slots[reply.id] == nil { call.close() }
         } else if reply.status == .tooLarge {
-            self.lane.http.take(call)
+            self.lane.http.take(call, isHeld: true)
         } else {
             self.learn(call)
             call.finish(self.outcome(reply, bytes))

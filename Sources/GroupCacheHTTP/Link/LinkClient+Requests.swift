@@ -40,7 +40,7 @@ extension LinkClient {
         switch call.kind {
         case .peer(let operation, let request):
             let group = self.group(request.group)
-            var verb = request.reload ? LinkVerb.reload : .get
+            var verb = request.isPeek ? LinkVerb.peek : request.reload ? .reload : .get
             var entry: PeerEntry?
             switch operation {
             case .get: break

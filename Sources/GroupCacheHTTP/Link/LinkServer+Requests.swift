@@ -31,6 +31,14 @@ extension LinkServer {
                 }
             }
             self.run(request) { if let trace { await trace.continued(serve) } else { await serve() } }
+        case .peek:
+            self.run(request) {
+                do throws(GroupCacheError) {
+                    return .entry(try await group.servePeek(key, timeout: timeout))
+                } catch {
+                    return .failure(error)
+                }
+            }
         case .set:
             let value = ByteView(copying: bytes.extracting(request.value.range))
             let entry = PeerEntry(value: value, ttl: LinkTime.requestTTL(request.ttl))

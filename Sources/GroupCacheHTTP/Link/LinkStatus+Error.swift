@@ -12,6 +12,7 @@ extension LinkStatus {
         case .noSuchGroup: self = .noSuchGroup
         case .codecFailed: self = .codecFailed
         case .unauthorized: self = .forbidden
+        case .notHeld: self = .notHeld
         // The owner's load was cancelled because the owner stops, not because of us.
         case .shutDown, .cancelled: self = .shuttingDown
         default: self = .badRequest
@@ -39,6 +40,7 @@ extension LinkStatus {
         case .shuttingDown: GroupCacheError(.shutDown, "the peer is stopping")
         case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
         case .forbidden: GroupCacheError(.unauthorized, "the peer wants another token or certificate for this than it was shown")
+        case .notHeld: .notHeld
         case .value, .tooLarge, .done, .unknown: GroupCacheError(.peerFailed, "the peer's answer is of no known kind")
         }
     }

@@ -48,6 +48,10 @@ extension HTTPPool {
         public var server = Server()
         /// The client side.
         public var client = Client()
+        /// How long, after this node has begun or the ring has changed, it asks the former owner of a key for the value before it loads the
+        /// value itself: a cluster that grows does not load everything anew. Longer than a load takes, so that a load that runs when the
+        /// key moves is found; zero: never. At most a day. It is a microsecond-scale question over a link; over GET nobody is asked.
+        public var warmTime = Duration.seconds(30)
 
         /// A node alone on 127.0.0.1:8001.
         public init() {}
@@ -197,6 +201,7 @@ extension HTTPPool.Configuration {
         )
         try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
         try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
+        try require(self.warmTime >= .zero && self.warmTime <= .seconds(86_400), "warmTime is negative or more than a day")
         try self.client.validate()
         try self.validateSecurity()
     }

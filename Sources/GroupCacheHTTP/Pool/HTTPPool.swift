@@ -124,6 +124,17 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         self.core.members.withLockedValue { $0 }.route(key.bytes.span)
     }
 
+    /// Which node owned `key` until a moment ago; see ``Configuration/warmTime``. O(1) expected; does not block.
+    public func formerOwner(of key: Key) -> (any PeerGetter)? {
+        self.core.members.withLockedValue { $0 }.formerOwner(of: key.bytes.span, now: .now())
+    }
+
+    /// A number for the time since the last change of the ring, as long as it is no longer ago than ``Configuration/warmTime``.
+    public var warming: Int? {
+        guard let warming = self.core.members.withLockedValue({ $0 }).warming, warming.until > .now() else { return nil }
+        return warming.number
+    }
+
     /// Makes `group` answer to peers, and to clients on the public routes.
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/duplicateGroup``, or ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when its
@@ -231,6 +242,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             await server.stop()
             throw error
         }
+        // Others can ask only from now on, however long ago the pool was made.
+        self.core.members.withLockedValue { $0 = $0.warmed(for: self.configuration.warmTime, now: .now()) }
         if self.configuration.tokenFile != nil, self.configuration.tls == nil, !listen.isLoopback {
             self.core.logger.warning("without TLS anybody on the way can read the token")
         }
@@ -245,7 +258,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         try self.replaceMembers { old throws(GroupCacheError) in
             // setPeers may have said it meanwhile.
             guard old.url == nil else { return old }
-            return Members(ring: old.ring, getters: old.getters, url: url, selfIndex: nil)
+            return Members(ring: old.ring, getters: old.getters, url: url, selfIndex: nil, warming: old.warming)
         }
     }
 }

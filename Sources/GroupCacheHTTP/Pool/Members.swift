@@ -10,8 +10,11 @@ final class Members: Sendable {
     let url: PeerURL?
     /// This node's index in the ring, if it is there.
     let selfIndex: Int?
+    /// Whether keys have come to this node just now, and from whom.
+    let warming: Warming?
 
-    init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?) {
+    init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?, warming: Warming?) {
+        self.warming = warming
         self.ring = ring
         self.getters = getters
         self.url = url
@@ -21,6 +24,28 @@ final class Members: Sendable {
     /// The node that owns `key`; `nil`: this one.
     func owner(of key: Span<UInt8>) -> HTTPGetter? {
         self.ring.ownerAndNext(of: key).flatMap { self.getters[$0.owner] }
+    }
+
+    /// Who owned `key`, which this node owns now, before the last change of the ring, if that was a moment ago and it can be asked.
+    func formerOwner(of key: Span<UInt8>, now: NIODeadline) -> HTTPGetter? {
+        guard let warming, warming.until > now, let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else {
+            return nil
+        }
+        let getter: HTTPGetter? =
+            if let former = warming.former {
+                former.ring.ownerAndNext(of: key).flatMap { former.getters[$0.owner] }
+            } else {
+                next.flatMap { self.getters[$0] }
+            }
+        guard let getter, getter.hasLinks, getter.isUp else { return nil }
+        return getter
+    }
+
+    /// The same, but the ring has changed only now.
+    func warmed(for time: Duration, now: NIODeadline) -> Members {
+        var warming = self.warming
+        warming?.until = now + .init(time)
+        return Members(ring: self.ring, getters: self.getters, url: self.url, selfIndex: self.selfIndex, warming: warming)
     }
 
     /// Whom to ask for `key`.
@@ -93,6 +118,12 @@ final class Members: Sendable {
             )
         }
         for getter in getters { getter?.setRing(ring.version) }
-        return Members(ring: ring, getters: getters, url: url, selfIndex: selfID.flatMap { ring.index(of: $0) })
+        return Members(
+            ring: ring,
+            getters: getters,
+            url: url,
+            selfIndex: selfID.flatMap { ring.index(of: $0) },
+            warming: .next(after: old, ring: ring, getters: getters, for: configuration.warmTime, now: .now())
+        )
     }
 }

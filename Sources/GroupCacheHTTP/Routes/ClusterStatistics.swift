@@ -58,7 +58,7 @@ extension GroupStatistics {
             ("gets", \.gets), ("cacheHits", \.cacheHits), ("hotHits", \.hotHits), ("loads", \.loads), ("loadsDeduped", \.loadsDeduped),
             ("localLoads", \.localLoads), ("localLoadErrors", \.localLoadErrors), ("peerLoads", \.peerLoads), ("peerErrors", \.peerErrors),
             ("serverRequests", \.serverRequests), ("negativeHits", \.negativeHits), ("staleHits", \.staleHits), ("refreshes", \.refreshes),
-            ("notModified", \.notModified), ("supersededLoads", \.supersededLoads),
+            ("notModified", \.notModified), ("supersededLoads", \.supersededLoads), ("takeovers", \.takeovers),
             ("overloads", \.overloads), ("runningLoads", \.runningLoads), ("queuedLoads", \.queuedLoads), ("waiters", \.waiters),
         ]
     }

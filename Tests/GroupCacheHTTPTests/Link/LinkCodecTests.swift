@@ -92,7 +92,7 @@ import Testing
 
     @Test("Verbs and statuses of later versions are told apart from failures to read")
     func unknownNumbers() throws {
-        let message: [UInt8] = [0x0A, 0, 0x12, 2, 0x28, 4, 0x1A, 2, 0x10, 12]
+        let message: [UInt8] = [0x0A, 0, 0x12, 2, 0x28, 100, 0x1A, 2, 0x10, 100]
         let contents = try LinkContent.result(message).get()
         #expect(contents == [.group(""), .request(.init(verb: .unknown)), .reply(.init(status: .unknown))])
     }

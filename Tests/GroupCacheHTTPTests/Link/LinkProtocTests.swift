@@ -63,7 +63,7 @@ import Testing
                 var request = LinkContent.Request(id: number32(&random), group: UInt32.random(in: 0..<groups, using: &random))
                 request.key = bytes(&random)
                 request.timeout = number32(&random)
-                request.verb = LinkVerb(wire: UInt64.random(in: 0...4, using: &random))
+                request.verb = LinkVerb(wire: UInt64.random(in: 0...5, using: &random))
                 request.value = bytes(&random)
                 request.ttl = number(&random)
                 request.traceparent = text(&random)
@@ -73,7 +73,7 @@ import Testing
                 let keys = (0..<Int.random(in: 1...20, using: &random)).map { _ in bytes(&random) }
                 contents.append(.request(.init(id: number32(&random), timeout: number32(&random), keys: keys)))
             case 2:
-                var reply = LinkContent.Reply(id: number32(&random), status: LinkStatus(wire: UInt64.random(in: 0...12, using: &random)))
+                var reply = LinkContent.Reply(id: number32(&random), status: LinkStatus(wire: UInt64.random(in: 0...13, using: &random)))
                 reply.value = bytes(&random)
                 reply.ttl = number(&random)
                 reply.version = number(&random)

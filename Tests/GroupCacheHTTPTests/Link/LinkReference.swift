@@ -61,6 +61,7 @@ struct LinkReference {
                 case 1: request.verb = .reload
                 case 2: request.verb = .set
                 case 3: request.verb = .remove
+                case 4: request.verb = .peek
                 default: request.verb = .unknown
                 }
             case (6, .bytes(let value)): request.value = try Self.bounded(value, self.limits.valueSize)

@@ -54,7 +54,7 @@ enum LinkSamples {
         return contents
     }()
 
-    private static let statuses: [LinkContent] = (0...11).map { number in
+    private static let statuses: [LinkContent] = (0...12).map { number in
         .reply(.init(id: 77, status: LinkStatus(wire: number), value: [1]))
     }
 

@@ -14,6 +14,8 @@ enum LinkStatus: UInt32, Sendable {
     /// A set or a remove was carried out.
     case done = 10
     case forbidden = 11
+    /// The answerer of a peek neither holds the key nor loads it.
+    case notHeld = 12
     /// A status of a later version: taken for a failure of the peer. Written as a number that will never be a status.
     case unknown = 0xFFFF_FFFF
 

@@ -5,6 +5,8 @@ enum LinkVerb: UInt32, Sendable {
     case reload = 1
     case set = 2
     case remove = 3
+    /// A get of what the answerer holds or loads already.
+    case peek = 4
     /// A verb of a later version: refused with ``LinkStatus/badRequest``. Written as a number that will never be a verb.
     case unknown = 0xFFFF_FFFF
 

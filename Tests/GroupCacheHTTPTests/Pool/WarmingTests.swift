@@ -1,0 +1,114 @@
+import GroupCache
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import GroupCacheHTTP
+
+/// Who is asked for a key that has come to this node, and for how long: without a socket, and with a clock of the test's own.
+@Suite("Pool: the time after a change of the ring") struct WarmingTests {
+    private static let start = NIODeadline.now()
+    private let urls = (1...4).map { "http://127.0.0.1:\(9_000 + $0)" }
+    private var configuration: HTTPPool.Configuration {
+        var configuration = HTTPPool.Configuration()
+        configuration.listen = .init(host: "127.0.0.1", port: 9_001)
+        return configuration
+    }
+
+    /// Members as this node, the first of the URLs, sees them.
+    private func members(_ indices: [Int], after old: Members? = nil, _ change: (inout HTTPPool.Configuration) -> Void = { _ in }) throws
+        -> Members
+    {
+        var configuration = self.configuration
+        change(&configuration)
+        return try Members.make(
+            indices.map { HTTPPool.Peer(self.urls[$0]) },
+            url: try PeerURL(self.urls[0]),
+            configuration: configuration,
+            credentials: try Credentials(tls: nil, tokenFile: nil),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            old: old
+        )
+    }
+
+    private let keys = (0..<300).map { Key("key-\($0)") }
+    private func owner(_ key: Key, _ members: Members) -> String { members.owner(of: key.bytes.span)?.id ?? self.urls[0] }
+    private func former(_ key: Key, _ members: Members, after time: TimeAmount = .seconds(1)) -> String? {
+        members.formerOwner(of: key.bytes.span, now: .now() + time)?.id
+    }
+
+    @Test("a node that begins asks those who come after it, and only for its own keys")
+    func beginning() throws {
+        let three = try self.members([1, 2, 3], after: nil) { $0.listen = nil }
+        let all = try self.members([0, 1, 2, 3])
+        var asked = 0
+        for key in self.keys {
+            if self.owner(key, all) == self.urls[0] {
+                // As the ring without this node has it.
+                #expect(self.former(key, all) == self.owner(key, three))
+                asked += 1
+            } else {
+                #expect(self.former(key, all) == nil)
+            }
+        }
+        #expect(asked > 30)
+        #expect(self.keys.allSatisfy { self.former($0, all, after: .seconds(31)) == nil }, "half a minute, and no longer")
+        let alone = try self.members([0])
+        #expect(self.keys.allSatisfy { self.former($0, alone) == nil })
+        let off = try self.members([0, 1, 2, 3]) { $0.warmTime = .zero }
+        #expect(self.keys.allSatisfy { self.former($0, off, after: .zero) == nil })
+        let get = try self.members([0, 1, 2, 3]) { $0.client.links = .never }
+        #expect(self.keys.allSatisfy { self.former($0, get) == nil }, "GET cannot peek")
+    }
+
+    @Test("when a ring changes, the owner of before is asked, if it is still there; keys that were this node's are nobody else's")
+    func changes() throws {
+        let before = try self.members([0, 1, 2]).warmed(for: .zero, now: .now())
+        let without = try self.members([0, 2], after: before)
+        for key in self.keys where self.owner(key, without) == self.urls[0] {
+            #expect(self.former(key, without) == nil, "it was this node's, or that of one that has gone")
+        }
+        // Heavier: keys come from others that stay.
+        let heavy = try Members.make(
+            [.init(self.urls[0], weight: 3), .init(self.urls[1]), .init(self.urls[2])],
+            url: try PeerURL(self.urls[0]),
+            configuration: self.configuration,
+            credentials: try Credentials(tls: nil, tokenFile: nil),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            old: before
+        )
+        var moved = 0
+        for key in self.keys where self.owner(key, heavy) == self.urls[0] {
+            let old = self.owner(key, before)
+            #expect(self.former(key, heavy) == (old == self.urls[0] ? nil : old))
+            if old != self.urls[0] { moved += 1 }
+        }
+        #expect(moved > 30)
+    }
+
+    @Test("a second change soon after the first one extends the time, and the ring of before the first one counts")
+    func twice() throws {
+        let before = try self.members([0, 1, 2, 3]).warmed(for: .zero, now: .now())
+        let one = try self.members([0, 1, 2], after: before)
+        let two = try self.members([0, 1], after: one)
+        #expect(one.warming?.number == before.warming.map { $0.number + 1 })
+        #expect(two.warming?.number == one.warming?.number)
+        #expect(two.warming?.former?.ring.version == before.ring.version)
+        #expect(two.warming!.until >= one.warming!.until)
+        // The same ring once more is no change.
+        let same = try self.members([1, 0], after: two)
+        #expect(same.warming?.until == two.warming?.until)
+        let later = try self.members([0, 1, 2], after: two.warmed(for: .zero, now: .now()))
+        #expect(later.warming?.number == one.warming.map { $0.number + 1 })
+        #expect(later.warming?.former?.ring.version == two.ring.version)
+    }
+
+    @Test("a warm time that is negative or too long is refused")
+    func limits() {
+        for time in [Duration.seconds(-1), .seconds(86_401)] {
+            var configuration = self.configuration
+            configuration.warmTime = time
+            #expect(#expect(throws: GroupCacheError.self) { try HTTPPool(configuration: configuration) }?.code == .invalidConfiguration)
+        }
+    }
+}
