@@ -60,6 +60,11 @@ struct ServeCommand: AsyncParsableCommand {
     var drainDelay: String?
     @Option(help: "How long running requests may take to finish when the node stops (default: 10s).")
     var drainTimeout: String?
+    @Option(
+        help:
+            "How long after the start the former owners of this node's keys are asked for their values before the origin is (default: 30s; 0s: not)."
+    )
+    var warmTime: String?
     @Flag(help: "Check the settings and the origins, open no port, and exit.")
     var dryRun = false
     @Flag(help: "Print the URL as JSON.")
@@ -83,6 +88,7 @@ struct ServeCommand: AsyncParsableCommand {
         raw.logLevel = self.logLevel
         raw.drainDelay = self.drainDelay
         raw.drainTimeout = self.drainTimeout
+        raw.warmTime = self.warmTime
         raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)
         let settings = try NodeSettings(raw)
 

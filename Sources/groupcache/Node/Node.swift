@@ -27,6 +27,7 @@ struct Node: Sendable {
         configuration.insecure = settings.insecure
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout
+        configuration.warmTime = settings.warmTime
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
         let pool = try HTTPPool(configuration: configuration, logger: logger)
         let tables = try settings.groups.map { try OriginFactory($0.origin) }

@@ -14,6 +14,7 @@ struct NodeSettings: Sendable {
     var logLevel: Logger.Level
     var drainDelay: Duration
     var drainTimeout: Duration
+    var warmTime: Duration
 
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
@@ -51,6 +52,7 @@ struct NodeSettings: Sendable {
         self.logLevel = logLevel
         self.drainDelay = try Self.duration("drain-delay", raw.drainDelay, default: .zero)
         self.drainTimeout = try Self.duration("drain-timeout", raw.drainTimeout, default: .seconds(10))
+        self.warmTime = try Self.duration("warm-time", raw.warmTime, default: .seconds(30))
     }
 
     /// What the files hold is found out when the pool is made.

@@ -18,12 +18,13 @@ struct RawSettings: Sendable, Hashable {
     var logLevel: String?
     var drainDelay: String?
     var drainTimeout: String?
+    var warmTime: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
         "listen", "advertise", "peers", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey", "tlsTrustRoots",
         "tlsClientVerification",
-        "tokenFile", "logLevel", "drainDelay", "drainTimeout",
+        "tokenFile", "logLevel", "drainDelay", "drainTimeout", "warmTime",
     ]
 
     init() {}
@@ -63,6 +64,7 @@ struct RawSettings: Sendable, Hashable {
             if result.logLevel == nil { result.logLevel = try await reader.fetchString(forKey: "logLevel") }
             if result.drainDelay == nil { result.drainDelay = try await reader.fetchString(forKey: "drainDelay") }
             if result.drainTimeout == nil { result.drainTimeout = try await reader.fetchString(forKey: "drainTimeout") }
+            if result.warmTime == nil { result.warmTime = try await reader.fetchString(forKey: "warmTime") }
         } catch {
             throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
         }

@@ -15,7 +15,7 @@ import Testing
         let settings = try NodeSettings(self.raw)
         #expect(settings.listen.host == "127.0.0.1" && settings.listen.port == 8001)
         #expect(settings.peers.isEmpty)
-        #expect(settings.drainTimeout == .seconds(10) && settings.drainDelay == .zero)
+        #expect(settings.drainTimeout == .seconds(10) && settings.drainDelay == .zero && settings.warmTime == .seconds(30))
     }
 
     @Test(arguments: [
@@ -78,7 +78,7 @@ import Testing
                 "GROUPCACHE_LISTEN": "127.0.0.1:2", "GROUPCACHE_DIALECT": "geecache",
                 "GROUPCACHE_TLS_CERTIFICATE": "/c", "GROUPCACHE_TLS_KEY": "/k", "GROUPCACHE_TLS_TRUST_ROOTS": "/r",
                 "GROUPCACHE_TLS_CLIENT_VERIFICATION": "required", "GROUPCACHE_GROUPS": "a=demo:,ttl=1s;b=csv:x",
-                "GROUPCACHE_DRAIN_TIMEOUT": "3s",
+                "GROUPCACHE_DRAIN_TIMEOUT": "3s", "GROUPCACHE_WARM_TIME": "0s",
             ]
             let settings = try await flags.completed(environment: environment, file: file)
             #expect(settings.listen == "127.0.0.1:3")
@@ -88,7 +88,7 @@ import Testing
             #expect(settings.groups == ["a=demo:,ttl=1s", "b=csv:x"])
             #expect(settings.insecure == true && settings.tokenFile == "/t" && settings.tlsClientVerification == "required")
             #expect(settings.tlsCertificate == "/c" && settings.tlsKey == "/k" && settings.tlsTrustRoots == "/r")
-            #expect(settings.drainTimeout == "3s")
+            #expect(settings.drainTimeout == "3s" && settings.warmTime == "0s")
             #expect(settings.drainDelay == nil)
         }
     }

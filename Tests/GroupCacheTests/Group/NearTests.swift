@@ -1,0 +1,84 @@
+import GroupCacheTesting
+import Testing
+
+@testable import GroupCache
+
+/// Which keys of other nodes are kept here, and for how long. After galaxycache's TestPromotion, TestHotcache and TestCapExpiry: there a promoter is
+/// asked, here it is measured.
+@Suite("Group: copies of other nodes' keys", .timeLimit(.minutes(1)))
+struct NearTests {
+    private let clock = ManualClock()
+    private let cluster: Cluster
+
+    init() throws { self.cluster = try Cluster(2) }
+
+    /// The groups of both nodes, and a key of the second one.
+    private func groups(ttl: Duration? = nil, _ configure: (inout GroupConfiguration) -> Void = { _ in }) throws -> [Group<String>] {
+        var configuration = GroupConfiguration()
+        configuration.clock = CacheClock(self.clock)
+        configuration.ttlJitter = 0
+        configuration.shards = 1
+        configure(&configuration)
+        return try self.cluster.nodes.map { node in
+            try Group<String>("g", capacity: .kibibytes(512), configuration: configuration, peers: node) { key, _ -> Loaded<String> in
+                .value("value of " + key.string, ttl: ttl)
+            }
+        }
+    }
+
+    private func keys(_ count: Int) -> [Key] {
+        Array((0...).lazy.map { Key("k-\($0)") }.filter { self.cluster.owner(of: $0).id == "node-1" }.prefix(count))
+    }
+
+    @Test("never: without a near time every get asks the owner")
+    func never() async throws {
+        let groups = try self.groups { $0.nearTTL = .zero }
+        let key = self.keys(1)[0]
+        for _ in 0..<20 { #expect(try await groups[0].get(key) == "value of " + key.string) }
+        #expect(groups[0].statistics.near.items == 0)
+        #expect(self.cluster.nodes[1].requests == 20)
+    }
+
+    @Test("a candidate: the first get is no reason to keep a key, the second one is")
+    func candidate() async throws {
+        let groups = try self.groups()
+        let key = self.keys(1)[0]
+        _ = try await groups[0].get(key)
+        #expect(groups[0].cached(key) == nil)
+        _ = try await groups[0].get(key)
+        #expect(groups[0].cached(key) == "value of " + key.string)
+        #expect(self.cluster.nodes[1].requests == 2)
+    }
+
+    @Test("capped: a copy ends with the owner's value if that ends sooner, else with the near time", arguments: [4, 60])
+    func expiry(_ seconds: Int) async throws {
+        let groups = try self.groups(ttl: .seconds(seconds))
+        let key = self.keys(1)[0]
+        _ = try await groups[0].get(key)
+        self.clock.advance(by: .seconds(1))
+        _ = try await groups[0].get(key)
+        let left = min(seconds - 1, 10)
+        self.clock.advance(by: .milliseconds(left * 1000 - 1))
+        #expect(groups[0].cached(key) != nil)
+        self.clock.advance(by: .milliseconds(2))
+        #expect(groups[0].cached(key) == nil)
+    }
+
+    @Test("old fame fades: after many gets of other keys a key that was hot has to prove itself again")
+    func fading() async throws {
+        let groups = try self.groups()
+        let all = self.keys(4_001)
+        let key = all[0]
+        for _ in 0..<5 { _ = try await groups[0].get(key) }
+        #expect(groups[0].cached(key) != nil)
+        for _ in 0..<6 {
+            for other in all[1...] { _ = try await groups[0].get(other) }
+            // Copies would be hits, which say nothing of what is asked of the owner.
+            self.clock.advance(by: .seconds(11))
+        }
+        _ = try await groups[0].get(key)
+        #expect(groups[0].cached(key) == nil, "asked for once of late")
+        _ = try await groups[0].get(key)
+        #expect(groups[0].cached(key) != nil)
+    }
+}
