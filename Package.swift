@@ -114,7 +114,11 @@ let package = Package(
         ),
         .testTarget(
             name: "GroupCacheTests",
-            dependencies: ["GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging],
+            dependencies: [
+                "GroupCache", "GroupCacheTesting", nio("NIOCore"), nio("NIOConcurrencyHelpers"), logging, metrics, tracing,
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -170,8 +170,9 @@ extension Group {
             return false
         }
         guard !open.isEmpty else { return }
-        let batch = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout)
+        var batch = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout)
         let load = PeerBatchLoad(self, owner, open)
+        if let tracer { load.trace(&batch, by: tracer) }
         // Before the peer is asked: its answer may send a key on to the next owner, and from then on the key is cancelled there.
         for (index, item) in open.enumerated() {
             self.flights.started(item.flight, shard: self.store.shardIndex(of: item.key.hash)) { load.abandon(index) }

@@ -1,4 +1,5 @@
 internal import NIOConcurrencyHelpers
+internal import Tracing
 
 /// The routed flights that one message to one owner is to land: tells the group what became of each.
 final class PeerBatchLoad: PeerCaller {
@@ -17,16 +18,17 @@ final class PeerBatchLoad: PeerCaller {
         var open: Int
         var isAbandoned = false
         var ticket: (any PeerTicket)?
+        var span: (any Span)?
 
-        /// Returns what is to be cancelled: the request, when nothing is open and somebody has left without an answer.
-        mutating func end(_ index: Int) -> (any PeerTicket)? {
-            guard !self.isDone[index] else { return nil }
+        /// Returns what is to be cancelled, the request, when nothing is open and somebody has left without an answer; and what has ended.
+        mutating func end(_ index: Int) -> (ticket: (any PeerTicket)?, span: (any Span)?) {
+            guard !self.isDone[index] else { return (nil, nil) }
             self.isDone[index] = true
             self.open -= 1
-            guard self.open == 0 else { return nil }
+            guard self.open == 0 else { return (nil, nil) }
             // Whoever holds a ticket holds the request, which holds us.
-            defer { self.ticket = nil }
-            return self.isAbandoned ? self.ticket : nil
+            defer { (self.ticket, self.span) = (nil, nil) }
+            return (self.isAbandoned ? self.ticket : nil, self.span)
         }
     }
 
@@ -42,7 +44,10 @@ final class PeerBatchLoad: PeerCaller {
 
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         guard self.items.indices.contains(tag) else { return }
-        self.state.withLockedValue { $0.end(tag) }?.cancel()
+        let (span, ended) = self.state.withLockedValue { state in (state.span, state.end(tag)) }
+        if let span, case .failure(let error) = result, !error.isFinal { span.recordError(error) }
+        ended.ticket?.cancel()
+        ended.span?.end()
         self.group.landRouted(self, tag, result)
     }
 
@@ -57,10 +62,26 @@ final class PeerBatchLoad: PeerCaller {
 
     /// Nobody waits for this key any more.
     func abandon(_ index: Int) {
-        let ticket = self.state.withLockedValue { state in
+        let ended = self.state.withLockedValue { state in
             if !state.isDone[index] { state.isAbandoned = true }
             return state.end(index)
         }
-        ticket?.cancel()
+        ended.ticket?.cancel()
+        ended.span?.end()
+    }
+
+    /// Begins a span for the message, which is a part of `request` from then on.
+    func trace(_ request: inout PeerBatch, by tracer: any Tracer) {
+        let span = tracer.startAnySpan("groupcache.peer.get", ofKind: .client)
+        span.attributes["groupcache.group"] = request.group
+        span.attributes["groupcache.peer"] = self.owner.id
+        span.attributes["groupcache.keys"] = self.items.count
+        request.trace = PeerTrace(span.context, by: tracer)
+        let isOver = self.state.withLockedValue { state in
+            if state.open > 0 { state.span = span }
+            return state.open == 0
+        }
+        // All callers have left before the message did.
+        if isOver { span.end() }
     }
 }

@@ -1,5 +1,6 @@
 internal import NIOConcurrencyHelpers
 internal import Synchronization
+internal import Tracing
 
 // When a key moves to another node, because one has joined or come back: its new owner looks whether the former one has the value, or is loading
 // it, before it loads the value itself. (galaxycache calls it peeking.) Without this a node that joins would ask the origin for everything
@@ -17,29 +18,45 @@ extension Group {
         let shard = self.store.shardIndex(of: hash)
         self.flights.withTable(shard) { $0.setPeeking(flight, true) }
         defer { self.flights.withTable(shard) { $0.setPeeking(flight, false) } }
-        // Half of the time is left for the getter.
-        var request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout / 2)
-        request.isPeek = true
         do throws(GroupCacheError) {
-            let entry = try await former.get(request)
+            let entry = try await self.peek(former, key)
             let value = try self.decode(entry.value)
             // A value without time left is good for those who wait.
             let isFresh = entry.ttl.map { $0 > .zero } ?? true
             self.landTakenOver(flight, key, hash, .value(value, ttl: entry.ttl, cacheable: isFresh), isOneOfMany)
         } catch {
-            guard error.code == .notFound else {
-                // Nobody waits any more: our getter is not called for it, either.
-                if Task.isCancelled {
-                    self.land(flight, hash, .failure(.cancelled))
-                    return true
-                }
-                // Whatever is wrong with the former owner, or with its getter, is no reason not to call ours.
-                if error.code != .notHeld { self.peerFailed(former, error) }
-                return false
+            if error.code == .notFound {
+                self.landTakenOver(flight, key, hash, .notFound(ttl: error.retryAfter ?? .zero), isOneOfMany)
+                return true
             }
-            self.landTakenOver(flight, key, hash, .notFound(ttl: error.retryAfter ?? .zero), isOneOfMany)
+            // Nobody waits any more: our getter is not called for it, either.
+            if Task.isCancelled {
+                self.land(flight, hash, .failure(.cancelled))
+                return true
+            }
+            // Whatever is wrong with the former owner, or with its getter, is no reason not to call ours.
+            if error.code != .notHeld { self.peerFailed(former, error) }
+            return false
         }
         return true
+    }
+
+    private func peek(_ former: any PeerGetter, _ key: Key) async throws(GroupCacheError) -> PeerEntry {
+        // Half of the time is left for the getter.
+        var request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout / 2)
+        request.isPeek = true
+        guard let tracer else { return try await former.get(request) }
+        let span = tracer.startAnySpan("groupcache.peer.peek", ofKind: .client)
+        defer { span.end() }
+        span.attributes["groupcache.group"] = self.name
+        span.attributes["groupcache.peer"] = former.id
+        request.trace = PeerTrace(span.context, by: tracer)
+        do throws(GroupCacheError) {
+            return try await former.get(request)
+        } catch {
+            if error.code != .notHeld, error.code != .notFound { span.recordError(error) }
+            throw error
+        }
     }
 
     private func landTakenOver(_ flight: FlightID, _ key: Key, _ hash: UInt64, _ loaded: Loaded<Value>, _ isOneOfMany: Bool) {

@@ -78,7 +78,8 @@ public final class Group<Value: Sendable>: Sendable {
         _ peers: (any PeerPicker)?,
         _ logger: Logger?,
         _ codec: any Codec<Value>,
-        _ getter: any Getter<Value>
+        _ getter: any Getter<Value>,
+        _ observers: Observers = Observers()
     ) throws(GroupCacheError) {
         try configuration.validate(name: name, capacity: capacity)
         let store = Store<Value>(
@@ -107,9 +108,8 @@ public final class Group<Value: Sendable>: Sendable {
         self.codec = codec
         self.getter = getter
         self.peers = peers
-        self.metrics = GroupMetrics(group: name)
-        let tracer = InstrumentationSystem.tracer
-        self.tracer = tracer is NoOpTracer ? nil : tracer
+        self.metrics = GroupMetrics(group: name, factory: observers.metrics)
+        self.tracer = observers.tracer is NoOpTracer ? nil : observers.tracer
         self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
         try peers?.register(self)
     }

@@ -9,14 +9,14 @@ struct GroupMetrics: Sendable {
     private let peerErrors: Counter
     private let loadDuration: CoreMetrics.Timer
 
-    init(group: String) {
+    init(group: String, factory: any MetricsFactory) {
         let dimensions = [("group", group)]
-        self.hits = Counter(label: "groupcache_hits_total", dimensions: dimensions)
-        self.overloads = Counter(label: "groupcache_overloads_total", dimensions: dimensions)
-        self.loads = Counter(label: "groupcache_loads_total", dimensions: dimensions)
-        self.loadErrors = Counter(label: "groupcache_load_errors_total", dimensions: dimensions)
-        self.peerErrors = Counter(label: "groupcache_peer_errors_total", dimensions: dimensions)
-        self.loadDuration = CoreMetrics.Timer(label: "groupcache_load_seconds", dimensions: dimensions)
+        self.hits = Counter(label: "groupcache_hits_total", dimensions: dimensions, factory: factory)
+        self.overloads = Counter(label: "groupcache_overloads_total", dimensions: dimensions, factory: factory)
+        self.loads = Counter(label: "groupcache_loads_total", dimensions: dimensions, factory: factory)
+        self.loadErrors = Counter(label: "groupcache_load_errors_total", dimensions: dimensions, factory: factory)
+        self.peerErrors = Counter(label: "groupcache_peer_errors_total", dimensions: dimensions, factory: factory)
+        self.loadDuration = CoreMetrics.Timer(label: "groupcache_load_seconds", dimensions: dimensions, factory: factory)
     }
 
     /// Hits since the last time.

@@ -48,9 +48,10 @@ extension PeerGetter {
                     for _ in 0..<min(64, keys.count) {
                         tasks.addTask {
                             while let index = queue.next() {
-                                let request = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
+                                var single = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
+                                single.trace = request.trace
                                 do throws(GroupCacheError) {
-                                    caller.peerAnswered(index, .success(try await self.get(request)))
+                                    caller.peerAnswered(index, .success(try await self.get(single)))
                                 } catch {
                                     caller.peerAnswered(index, .failure(error))
                                 }
@@ -105,6 +106,8 @@ public struct PeerBatch: Sendable {
     public var group: String
     /// How long the answers are of use; `nil`: as long as the pool allows.
     public var timeout: Duration?
+    /// The trace that the request belongs to, if somebody traces.
+    public var trace: PeerTrace?
 
     /// A request about keys of `group`.
     public init(group: String, timeout: Duration? = nil) {

@@ -65,7 +65,7 @@ final class PeerLoad: PeerCaller {
         let span = tracer.startAnySpan("groupcache.peer.get", ofKind: .client)
         span.attributes["groupcache.group"] = request.group
         span.attributes["groupcache.peer"] = peer.id
-        request.trace = PeerTrace(span.context)
+        request.trace = PeerTrace(span.context, by: tracer)
         self.state.withLock { state in
             if tag == 0 { state.spans.owner = span } else { state.spans.next = span }
         }

@@ -14,9 +14,9 @@ public struct PeerTrace: Sendable, Hashable {
     }
 
     /// `nil` when `context` is in no trace.
-    init?(_ context: ServiceContext) {
+    init?(_ context: ServiceContext, by tracer: any Tracer) {
         var carrier: [String: String] = [:]
-        InstrumentationSystem.instrument.inject(context, into: &carrier, using: Fields())
+        tracer.inject(context, into: &carrier, using: Fields())
         guard let parent = carrier["traceparent"] else { return nil }
         self.init(traceparent: parent, tracestate: carrier["tracestate"] ?? "")
     }

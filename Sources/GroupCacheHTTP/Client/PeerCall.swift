@@ -135,7 +135,8 @@ final class PeerCall: PeerTicket {
     /// The request for one key of many, alone.
     func single(_ index: Int, by carrier: any PeerCarrier) -> PeerCall? {
         guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
-        let request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
+        var request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
+        request.trace = batch.trace
         return self.passed(
             on: PeerCall(
                 .peer(.get, request),

@@ -60,7 +60,14 @@ extension LinkClient {
             )
         case .many(let keys, let batch):
             let group = self.group(batch.group)
-            self.writer.payload.writeLinkRequest(id: id, group: group, keys: keys, timeout: timeout)
+            self.writer.payload.writeLinkRequest(
+                id: id,
+                group: group,
+                keys: keys,
+                timeout: timeout,
+                traceparent: batch.trace?.traceparent ?? "",
+                tracestate: batch.trace?.tracestate ?? ""
+            )
         case .path:
             // Paths go by GET.
             _ = self.slots.remove(id)

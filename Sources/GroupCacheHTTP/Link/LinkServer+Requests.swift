@@ -96,17 +96,21 @@ extension LinkServer {
         }
         guard !missing.isEmpty else { return }
         let (id, replies, wanted, timeout) = (request.id, self.replies, missing, LinkTime.timeout(request.timeout))
+        let trace = self.trace(of: request, bytes)
         let isRunning = self.begin(id, keys: missing.count) { serial in
-            await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
-                let content: LinkReplies.Reply.Content =
-                    switch result {
-                    case .success(let entry): .entry(entry)
-                    case .failure(let error): .failure(error)
+            let serve = {
+                await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
+                    let content: LinkReplies.Reply.Content =
+                        switch result {
+                        case .success(let entry): .entry(entry)
+                        case .failure(let error): .failure(error)
+                        }
+                    for index in wanted[key] ?? [] {
+                        await replies.add(LinkReplies.Reply(id: id, serial: serial, index: index, content: content))
                     }
-                for index in wanted[key] ?? [] {
-                    await replies.add(LinkReplies.Reply(id: id, serial: serial, index: index, content: content))
                 }
             }
+            if let trace { await trace.continued(serve) } else { await serve() }
             await replies.add(LinkReplies.Reply(id: id, serial: serial, content: .end))
         }
         if isRunning { return }

@@ -167,6 +167,15 @@ import Testing
         #expect(asked.first?.key == Array("Tom".utf8) && asked.first?.verb == .reload)
         #expect(asked.first?.traceparent == request.trace?.traceparent && asked.first?.tracestate == "a=b")
         #expect((2_000...3_000).contains(asked.first?.timeout ?? 0))
+        var batch = PeerBatch(group: "scores")
+        batch.trace = request.trace
+        let answers = Answers()
+        _ = getter.start(["a", "b"], of: batch, for: answers)
+        try await eventually { answers.count == 2 }
+        let many = peer.seen.compactMap { content -> LinkContent.Request? in
+            if case .request(let request) = content, !request.keys.isEmpty { request } else { nil }
+        }
+        #expect(many.map(\.traceparent) == [request.trace?.traceparent])
         getter.close()
         try await peer.close()
     }

@@ -1,0 +1,180 @@
+import CoreMetrics
+import GroupCacheTesting
+import InMemoryTracing
+import MetricsTestKit
+import NIOConcurrencyHelpers
+import Testing
+import Tracing
+
+@testable import GroupCache
+
+/// What a group says to swift-metrics and swift-distributed-tracing.
+@Suite("Group: metrics and traces", .timeLimit(.minutes(1)))
+struct ObserversTests {
+    private let metrics = TestMetrics()
+    private let tracer = W3CTracer()
+    private let origin = Origin()
+
+    /// A peer that answers nothing but errors, and keeps what it is asked.
+    private final class Peer: PeerGetter, PeerPicker {
+        let id = "peer"
+        let traces = NIOLockedValueBox<[String]>([])
+        let error: GroupCacheError?
+
+        init(_ error: GroupCacheError? = nil) { self.error = error }
+
+        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
+            self.traces.withLockedValue { $0.append(request.trace?.traceparent ?? "none") }
+            if let error { throw error }
+            return PeerEntry(value: "630", ttl: .seconds(9))
+        }
+        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {}
+        func remove(_ request: PeerRequest) async throws(GroupCacheError) {}
+        func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: key.string.hasPrefix("own") ? nil : self) }
+        func register(_ group: any PeerServing) throws(GroupCacheError) {}
+    }
+
+    private struct Origin: Getter {
+        let gate = Gate()
+
+        func load(_ key: Key, context: LoadContext<String>) async throws -> Loaded<String> {
+            if key.string.contains("slow") { try await self.gate.pass() }
+            if key.string.contains("fail") { throw GetterFailure() }
+            return key.string.contains("nobody") ? .notFound : .value("value")
+        }
+    }
+
+    private func group(peers: (any PeerPicker)? = nil, _ configure: (inout GroupConfiguration) -> Void = { _ in }) throws -> Group<String> {
+        var configuration = GroupConfiguration()
+        configure(&configuration)
+        let observers = Observers(metrics: self.metrics, tracer: self.tracer)
+        return try Group("g", .mebibytes(1), configuration, peers, nil, StringCodec(), self.origin, observers)
+    }
+
+    private func total(_ name: String) throws -> Int64 {
+        try self.metrics.expectCounter("groupcache_\(name)_total", [("group", "g")]).totalValue
+    }
+
+    private var spans: [FinishedInMemorySpan] { self.tracer.memory.finishedSpans }
+
+    private func text(_ attribute: (any SpanAttributeConvertible)?) -> String? {
+        if case .string(let text) = attribute?.toSpanAttribute() { text } else { nil }
+    }
+
+    // MARK: Metrics
+
+    @Test("each kind of event has its counter, with the group's name; all are made once")
+    func counters() async throws {
+        let group = try self.group(peers: Peer(GroupCacheError(.peerFailed, "no")))
+        let made = self.metrics.counters.count
+        for _ in 0..<4 { _ = try await group.get("own") }
+        for key in ["own-fail", "own-nobody", "far"] { _ = try? await group.get(key) }
+        #expect(try self.total("loads") == 4)
+        #expect(try self.total("load_errors") == 1)
+        #expect(try self.total("peer_errors") == 1)
+        #expect(try self.total("overloads") == 0)
+        let timer = try self.metrics.expectTimer("groupcache_load_seconds", [("group", "g")])
+        #expect(timer.values.count == 4 && timer.values.allSatisfy { $0 >= 0 })
+        // A hit touches no metric: it is counted where it is, and reported when somebody reads the statistics.
+        #expect(try self.total("hits") == 0)
+        #expect(group.statistics.cacheHits == 3)
+        #expect(try self.total("hits") == 3)
+        _ = group.statistics
+        #expect(try self.total("hits") == 3, "once")
+        #expect(self.metrics.counters.count == made)
+    }
+
+    @Test("who is refused is counted")
+    func overloads() async throws {
+        let group = try self.group { $0.maximumWaiters = 1 }
+        async let slow = group.get("own-slow")
+        await self.origin.gate.waitForArrivals()
+        #expect(await #expect(throws: GroupCacheError.self) { try await group.get("own") }?.code == .overloaded)
+        #expect(try self.total("overloads") == 1)
+        self.origin.gate.open()
+        _ = try await slow
+    }
+
+    // MARK: Traces
+
+    @Test("a load is a span below its first caller's; a failure is noted, a missing key is none; a hit is no span")
+    func loads() async throws {
+        let group = try self.group()
+        await self.tracer.withSpan("caller", ofKind: .server) { _ in
+            for key in ["own", "own", "own-fail", "own-nobody"] { _ = try? await group.get(key) }
+        }
+        let loads = self.spans.filter { $0.operationName == "groupcache.load" }
+        let caller = try #require(self.spans.first { $0.operationName == "caller" })
+        #expect(loads.map(\.errors.count) == [0, 1, 0])
+        #expect(loads.first { !$0.errors.isEmpty }?.errors.first?.error is GetterFailure)
+        #expect(loads.allSatisfy { $0.parentSpanID == caller.spanID && $0.traceID == caller.traceID && $0.kind == .internal })
+        #expect(loads.allSatisfy { self.text($0.attributes["groupcache.group"]) == "g" })
+        // Neither keys nor values.
+        #expect(loads.allSatisfy { $0.attributes.count == 1 })
+        #expect(self.tracer.memory.activeSpans.isEmpty)
+    }
+
+    @Test("a request to a peer is a span, which the peer is told of")
+    func peer() async throws {
+        let peer = Peer()
+        let group = try self.group(peers: peer)
+        try await self.tracer.withSpan("caller", ofKind: .server) { _ in
+            let value = try await group.get("far")
+            #expect(value == "630")
+        }
+        let span = try #require(self.spans.first { $0.operationName == "groupcache.peer.get" })
+        let caller = try #require(self.spans.first { $0.operationName == "caller" })
+        #expect(span.kind == .client && span.parentSpanID == caller.spanID && self.text(span.attributes["groupcache.peer"]) == "peer")
+        #expect(peer.traces.withLockedValue { $0 } == ["00-\(span.traceID)-\(span.spanID)-01"])
+        #expect(self.tracer.memory.activeSpans.isEmpty)
+    }
+
+    @Test("many keys are one span for each owner; it ends when all are answered, and knows if the owner failed", arguments: [false, true])
+    func many(_ fails: Bool) async throws {
+        let peer = Peer(fails ? GroupCacheError(.peerFailed, "no") : nil)
+        let group = try self.group(peers: peer)
+        let results = await group.get(keys: ["a", "b", "c"])
+        #expect(results.values.allSatisfy { (try? $0.get()) == (fails ? "value" : "630") })
+        let spans = self.spans.filter { $0.operationName == "groupcache.peer.get" }
+        let span = try #require(spans.first)
+        #expect(spans.count == 1)
+        #expect(span.errors.isEmpty != fails)
+        #expect(peer.traces.withLockedValue { $0 } == Array(repeating: "00-\(span.traceID)-\(span.spanID)-01", count: 3))
+        #expect(self.tracer.memory.activeSpans.isEmpty)
+    }
+
+    @Test("looking at a former owner is a span below the caller's, and finding nothing there is no error")
+    func peek() async throws {
+        let cluster = try Cluster(2)
+        try cluster.nodes[0].setPeers([cluster.nodes[1]])
+        let group = try self.group(peers: cluster.nodes[0])
+        let other = try Group<String>("g", capacity: .mebibytes(1), peers: cluster.nodes[1]) { _, _ in "other" }
+        try cluster.nodes[0].setPeers([cluster.nodes[0]], warm: true)
+        _ = try await group.get("own")
+        cluster.nodes[1].fault = .down
+        _ = try await group.get("own-2")
+        let spans = self.spans.filter { $0.operationName == "groupcache.peer.peek" }
+        #expect(spans.map(\.errors.count) == [0, 1])
+        #expect(spans.allSatisfy { self.text($0.attributes["groupcache.peer"]) == "node-1" })
+        #expect(self.tracer.memory.activeSpans.isEmpty)
+        withExtendedLifetime(other) {}
+    }
+
+    @Test("a caller who leaves takes the span along")
+    func leaving() async throws {
+        let cluster = try Cluster(2)
+        let gate = Gate()
+        cluster.nodes[1].fault = .stuck(gate)
+        let group = try self.group(peers: cluster.nodes[0])
+        let keys = (0..<50).map { Key("k-\($0)") }.filter { cluster.owner(of: $0).id == "node-1" }
+        for one in [true, false] {
+            let caller = Task { if one { _ = try? await group.get(keys[0]) } else { _ = await group.get(keys: keys) } }
+            await gate.waitForArrivals(one ? 1 : 2)
+            caller.cancel()
+            await caller.value
+            #expect(self.tracer.memory.activeSpans.isEmpty)
+        }
+        #expect(self.spans.count == 2)
+        gate.open()
+    }
+}
