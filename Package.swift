@@ -138,7 +138,7 @@ let package = Package(
             name: "GroupCacheHTTPTests",
             dependencies: [
                 "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
-                nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, lifecycle,
+                nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, tracing, lifecycle,
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),

@@ -1,3 +1,5 @@
+internal import GroupCache
+
 /// What the server needs of a request's head. Everything is a number or a range of offsets from the first byte of the head, so that
 /// reading a request allocates nothing.
 struct RequestHead: Equatable {
@@ -27,6 +29,9 @@ struct RequestHead: Equatable {
     var cacheControl: Range<Int>?
     var origin: Range<Int>?
     var authorization: Range<Int>?
+    /// W3C Trace Context. Not checked: that is the tracer's business.
+    var traceparent: Range<Int>?
+    var tracestate: Range<Int>?
     /// `GroupCache-Timeout`, in milliseconds.
     var timeout: Int?
     /// `GroupCache-TTL`, in milliseconds.
@@ -37,4 +42,12 @@ struct RequestHead: Equatable {
     var linkKey: Range<Int>?
     /// How many bytes the head has, with its last empty line.
     var length = 0
+}
+
+extension RequestHead {
+    /// The trace that the request is a part of.
+    func trace(_ bytes: Span<UInt8>) -> PeerTrace? {
+        guard let traceparent else { return nil }
+        return PeerTrace(traceparent: bytes.string(traceparent), tracestate: self.tracestate.map { bytes.string($0) } ?? "")
+    }
 }

@@ -154,6 +154,10 @@ struct RequestParser {
             self.head.expectsContinue = self.head.minorVersion == 1
         case 6 where bytes.matches(line.name, "origin"):
             self.head.origin = value
+        case 10 where bytes.matches(line.name, "tracestate"):
+            self.head.tracestate = value
+        case 11 where bytes.matches(line.name, "traceparent"):
+            self.head.traceparent = value
         case 10 where bytes.matches(line.name, "connection"):
             if bytes.hasToken("close", in: value) { self.head.closes = true }
             if bytes.hasToken("upgrade", in: value) { self.upgrade.inConnection = true }

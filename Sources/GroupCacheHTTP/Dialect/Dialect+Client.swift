@@ -52,6 +52,7 @@ extension Dialect {
             buffer.writeStaticString("\r\nAuthorization: ")
             buffer.writeString(authorization)
         }
+        if let trace = request.trace { Self.append(trace, to: &buffer) }
         if request.reload { buffer.writeStaticString("\r\nCache-Control: no-cache") }
         if self.base == .native {
             if let ring {
@@ -79,6 +80,19 @@ extension Dialect {
         Protobuf.appendSetRequest(group: request.group, key: request.key, value: entry.value, expire: expire, to: &body)
         Self.appendLength(body.readableBytes, to: &buffer)
         buffer.writeBuffer(&body)
+    }
+
+    /// The headers of W3C Trace Context. What is in them may have come over a link, from a stranger: what could end a line is left out.
+    private static func append(_ trace: PeerTrace, to buffer: inout ByteBuffer) {
+        func isText(_ text: String) -> Bool {
+            !text.isEmpty && text.utf8.count <= 512 && text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        }
+        guard isText(trace.traceparent) else { return }
+        buffer.writeStaticString("\r\ntraceparent: ")
+        buffer.writeString(trace.traceparent)
+        guard isText(trace.tracestate) else { return }
+        buffer.writeStaticString("\r\ntracestate: ")
+        buffer.writeString(trace.tracestate)
     }
 
     private static func appendLength(_ length: Int, to buffer: inout ByteBuffer) {

@@ -112,9 +112,10 @@ extension ServerConnection {
             self.write(reply, options)
         case .later(let operation):
             self.phase = .running(options)
-            self.run(operation)
+            let trace = head.trace(bytes)
+            self.run { if let trace { await trace.continued(operation) } else { await operation() } }
         case .stream(let request):
-            self.beginStream(request, options, isChunked: head.minorVersion == 1)
+            self.beginStream(request, options, isChunked: head.minorVersion == 1, head.trace(bytes))
         }
     }
 

@@ -1,3 +1,4 @@
+internal import GroupCache
 internal import NIOCore
 
 /// Answers that are not there at once: a task makes them, the loop writes them.
@@ -21,7 +22,7 @@ extension ServerConnection {
         self.process()
     }
 
-    func beginStream(_ request: KeysRequest, _ options: ReplyOptions, isChunked: Bool) {
+    func beginStream(_ request: KeysRequest, _ options: ReplyOptions, isChunked: Bool, _ trace: PeerTrace?) {
         guard let eventLoop = self.context?.eventLoop else { return }
         guard isChunked else {
             return self.write(.failure(Status(505, "many keys at once need HTTP/1.1", .request)), options)
@@ -30,11 +31,14 @@ extension ServerConnection {
         self.phase = .streaming(closes: options.closes)
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         self.task = Task {
-            await request.run { line in
-                await withCheckedContinuation { continuation in
-                    eventLoop.execute { connection.value.writePiece(line, continuation) }
+            let run = {
+                await request.run { line in
+                    await withCheckedContinuation { continuation in
+                        eventLoop.execute { connection.value.writePiece(line, continuation) }
+                    }
                 }
             }
+            if let trace { await trace.continued(run) } else { await run() }
             eventLoop.execute { connection.value.endStream() }
         }
     }
