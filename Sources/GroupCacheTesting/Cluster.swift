@@ -43,9 +43,8 @@ public final class ClusterNode: PeerPicker {
         var groups: [String: any PeerServing] = [:]
         var ring = HashRing()
         var peers: [ClusterPeer] = []
-        /// The ring of before, and how often it has changed.
+        /// The ring of before.
         var former: (ring: HashRing, peers: [ClusterPeer])?
-        var changes = 0
         var requests = 0
     }
 
@@ -75,7 +74,6 @@ public final class ClusterNode: PeerPicker {
         let peers = nodes.map { ClusterPeer(node: $0) }.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
         self.state.withLockedValue { state in
             state.former = warm ? (state.ring, state.peers) : nil
-            state.changes += 1
             state.ring = ring
             state.peers = peers
         }
@@ -102,9 +100,6 @@ public final class ClusterNode: PeerPicker {
             return former.peers[owner].id == self.id ? nil : former.peers[owner]
         }
     }
-
-    /// See ``PeerPicker/warming``.
-    public var warming: Int? { self.state.withLockedValue { $0.former == nil ? nil : $0.changes } }
 
     /// See ``PeerPicker/register(_:)``.
     public func register(_ group: any PeerServing) throws(GroupCacheError) {

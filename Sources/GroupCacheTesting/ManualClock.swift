@@ -59,21 +59,27 @@ public final class ManualClock: TimeSource {
 
     /// Waits until the clock has been advanced by `duration`; throws `CancellationError` when the task is cancelled.
     public func sleep(for duration: Duration) async throws {
+        let (seconds, attoseconds) = duration.components
+        try await self.sleep(until: self.milliseconds + seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    }
+
+    /// Waits until the clock shows `moment`; throws `CancellationError` when the task is cancelled.
+    public func sleep(until moment: Int64) async throws {
         let id = self.state.withLockedValue { state in
             state.nextID += 1
             return state.nextID
         }
         let slept = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-                let (seconds, attoseconds) = duration.components
-                let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
-                let watchers = self.state.withLockedValue { state in
-                    state.sleepers.append(Sleeper(id: id, until: state.now + milliseconds, wake: continuation))
+                let watchers: [(count: Int, wake: CheckedContinuation<Void, Never>)]? = self.state.withLockedValue { state in
+                    if state.now >= moment { return nil }
+                    state.sleepers.append(Sleeper(id: id, until: moment, wake: continuation))
                     let count = state.sleepers.count
                     let watchers = state.watchers.filter { $0.count <= count }
                     state.watchers.removeAll { $0.count <= count }
                     return watchers
                 }
+                guard let watchers else { return continuation.resume(returning: true) }
                 for watcher in watchers { watcher.wake.resume() }
                 // Cancelled before we were in the list: the handler has found nobody.
                 if Task.isCancelled { self.cancel(id) }

@@ -4,21 +4,24 @@ internal import Synchronization
 extension Group {
     /// Runs `load` when its turn has come.
     ///
-    /// - Parameter load: Is told how much of its time is left, and whether it had to wait.
+    /// - Parameters:
+    ///   - began: When the load's time began, in milliseconds of the group's clock.
+    ///   - load: Is told how much of its time is left, and whether it had to wait.
     /// - Throws: `overloaded` when too many wait already; `cancelled`.
-    func whenAdmitted(_ load: (_ timeout: Duration, _ hasWaited: Bool) async -> Void) async throws(GroupCacheError) {
-        var timeout = self.configuration.loadTimeout
+    func whenAdmitted(
+        since began: Int64,
+        _ load: (_ timeout: Duration, _ hasWaited: Bool) async -> Void
+    ) async throws(GroupCacheError) {
         let waits = !self.loads.tryEnter()
         if waits {
-            let began = self.configuration.clock.milliseconds
             switch await self.loads.enter() {
             case .run: break
             case .refused: throw self.overloaded("too many loads of the group run and wait")
             case .cancelled: throw .cancelled
             }
-            // The flight's own deadline began before the queue; what the getter is told has to end with it.
-            timeout -= .milliseconds(self.configuration.clock.milliseconds - began)
         }
+        // What the getter is told has to end with the flight's own deadline.
+        let timeout = self.configuration.loadTimeout - .milliseconds(self.configuration.clock.milliseconds - began)
         let place = LoadPlace(self.loads)
         defer { place.end() }
         // The turn and the cancellation may have come at the same moment, or the time may be over just now.

@@ -212,6 +212,7 @@ extension Group {
         let first = flights[0].id
         for flight in unanswered where flight.id != first { _ = WaitGraph.begin(flight.id, waitsFor: first) }
         defer { for flight in unanswered where flight.id != first { WaitGraph.end(flight.id, waitsFor: first) } }
+        let began = self.configuration.clock.milliseconds
         let deadline = self.flights.deadlines.add(after: self.configuration.loadTimeout) {
             for flight in unanswered {
                 self.landFailure(flight.id, flight.key.key, flight.key.hash, .deadlineExceeded, cancelling: true)
@@ -221,7 +222,9 @@ extension Group {
         do throws(GroupCacheError) {
             let rest = await self.takeOver(unanswered)
             if rest.isEmpty { return }
-            try await self.whenAdmitted { timeout, _ in await self.loadAdmitted(rest, getter, timeout: timeout) }
+            // Everybody may have left meanwhile.
+            if Task.isCancelled { throw .cancelled }
+            try await self.whenAdmitted(since: began) { timeout, _ in await self.loadAdmitted(rest, getter, timeout: timeout) }
         } catch {
             // Those that have landed already are not in the table any more.
             for flight in unanswered { self.landFailure(flight.id, flight.key.key, flight.key.hash, error) }

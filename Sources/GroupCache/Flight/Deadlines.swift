@@ -78,16 +78,15 @@ final class Deadlines: Sendable {
     }
 
     private func run(_ generation: Int) async {
-        while let pause = self.pause(generation) {
-            if pause > .zero, (try? await self.clock.sleep(for: pause)) == nil { return }
+        while let next = self.next(generation) {
+            if next > self.clock.milliseconds, (try? await self.clock.sleep(until: next)) == nil { return }
             for token in self.due(generation) { token.take()?() }
         }
     }
 
-    /// How long to sleep, if at all; `nil`: there is nothing to wait for, or another task does it.
-    private func pause(_ generation: Int) -> Duration? {
-        let now = self.clock.milliseconds
-        return self.state.withLockedValue { state in
+    /// Until when to sleep; `nil`: there is nothing to wait for, or another task does it.
+    private func next(_ generation: Int) -> Int64? {
+        self.state.withLockedValue { state in
             guard state.generation == generation else { return nil }
             guard let due = state.heap.first else {
                 state.wakes = nil
@@ -95,7 +94,7 @@ final class Deadlines: Sendable {
                 return nil
             }
             state.wakes = due
-            return .milliseconds(max(0, due - now))
+            return due
         }
     }
 

@@ -36,6 +36,8 @@ struct FlightTable<Waiter: Sendable>: Sendable {
     private var flights: [FlightID: Flight] = [:]
     /// How many callers wait.
     private(set) var waiters = 0
+    /// What has superseded loads of late.
+    var changed = ChangedKeys()
 
     /// How many loads run.
     var count: Int { self.flights.count }
@@ -91,8 +93,19 @@ struct FlightTable<Waiter: Sendable>: Sendable {
         return running
     }
 
-    /// Tells that the flight waits for another node, or does so no more.
-    mutating func setPeeking(_ id: FlightID, _ isPeeking: Bool) { self.flights[id]?.isPeeking = isPeeking }
+    /// The flight is about to wait for what another node has of its key, and nobody who asks for the same thing here may wait for it meanwhile.
+    /// Two nodes that take each other for the key's former owner would wait for one another: each marks its flight first and asks then, so the
+    /// one whose question comes later finds the mark. `false`: what other nodes have of the key is old.
+    ///
+    /// Under the lock that changes are noted under: one that comes later supersedes this flight.
+    mutating func beginPeeking(_ id: FlightID, _ hash: UInt64, now: Int64) -> Bool {
+        if self.changed.contains(hash, now: now) { return false }
+        self.flights[id]?.isPeeking = true
+        return true
+    }
+
+    /// The other node has answered.
+    mutating func endPeeking(_ id: FlightID) { self.flights[id]?.isPeeking = false }
 
     /// Begins a flight that nobody waits for yet. `false`: one is already under way.
     mutating func hold(_ kind: FlightKind, _ key: Key, start id: FlightID) -> Bool {

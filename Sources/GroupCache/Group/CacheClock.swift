@@ -34,11 +34,11 @@ public struct CacheClock: Sendable {
         }
     }
 
-    /// Waits; throws `CancellationError` when the task is cancelled.
-    func sleep(for duration: Duration) async throws {
+    /// Waits until a moment; throws `CancellationError` when the task is cancelled.
+    func sleep(until moment: Int64) async throws {
         switch self.base {
-        case .system: try await Task.sleep(for: min(duration, .seconds(1 << 30)))
-        case .source(let source): try await source.sleep(for: duration)
+        case .system: try await Task.sleep(for: .milliseconds(min(max(0, moment - self.milliseconds), 1 << 40)))
+        case .source(let source): try await source.sleep(until: moment)
         }
     }
 
@@ -59,6 +59,7 @@ public struct CacheClock: Sendable {
 public protocol TimeSource: Sendable {
     /// Milliseconds since some fixed moment; never goes back.
     var milliseconds: Int64 { get }
-    /// Waits; throws `CancellationError` when the task is cancelled.
-    func sleep(for duration: Duration) async throws
+    /// Waits until a moment in ``milliseconds``; throws `CancellationError` when the task is cancelled. Not for a duration: the clock may be
+    /// turned between the look at it and the sleep.
+    func sleep(until moment: Int64) async throws
 }

@@ -57,11 +57,12 @@ extension Group {
         // load again.
         if !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
         // Before the queue: the time that a load waits for its turn is part of its time.
+        let began = self.configuration.clock.milliseconds
         let deadline = self.startDeadline(of: flight, key, hash)
         defer { self.flights.deadlines.cancel(deadline) }
         if !reload, await self.takeOver(flight, key, hash) { return }
         do throws(GroupCacheError) {
-            try await self.whenAdmitted { timeout, hasWaited in
+            try await self.whenAdmitted(since: began) { timeout, hasWaited in
                 // It was a long time: somebody may have set the value.
                 if hasWaited, !reload, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
                 await self.loadAdmitted(flight, key, hash, timeout: timeout)
@@ -132,12 +133,13 @@ extension Group {
         _ loaded: Loaded<Value>,
         previous: Value?,
         cost: Duration,
-        source: ServedEntry.Source = .loaded,
+        takenOver: Bool = false,
         cancelling: Bool = false
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
-        // because a peer sees another ring than we do; the true owner's value may change without our knowing.
-        let owned = self.peers?.pickOwner(of: key) == nil
+        // because a peer sees another ring than we do; the true owner's value may change without our knowing. Or another node loaded it.
+        let owned = !takenOver && self.peers?.pickOwner(of: key) == nil
+        let source: ServedEntry.Source = takenOver ? .peer : .loaded
         let ttl = self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
@@ -161,7 +163,7 @@ extension Group {
                         self.drop(key, hash, releasing: &$0)
                     }
                 }
-                if owned { self.checkOwner(key) }
+                if owned { self.endSoonIfMoved(key, hash) }
             } catch {
                 self.landFailure(flight, key, hash, error)
             }
@@ -213,7 +215,15 @@ extension Group {
     }
 
     private func finish(_ landing: Flights.Table.Landing, _ result: Flights.Outcome) {
-        if !landing.stores { self.counters.supersededLoads.increment() }
+        var result = result
+        if !landing.stores {
+            self.counters.supersededLoads.increment()
+            // Nor is it a peer's to keep who asked for it.
+            if case .success(var answer) = result {
+                answer.ttl = .zero
+                result = .success(answer)
+            }
+        }
         if case .success(let answer) = result, answer.source == .stale {
             self.counters.staleIfErrorHits.increment(by: landing.others.count + (landing.first == nil ? 0 : 1))
         }

@@ -47,9 +47,12 @@ extension Group {
     /// Removes everything that this node holds.
     public func clear() {
         // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
-        self.noteChangeOfAll()
+        let now = self.configuration.clock.milliseconds
         for shard in 0..<self.store.shardCount {
-            _ = self.flights.withTable(shard) { $0.supersedeAll() }
+            self.flights.withTable(shard) { table in
+                if self.peers != nil { table.changed.insertAll(now: now) }
+                _ = table.supersedeAll()
+            }
         }
         self.store.removeAll()
     }
@@ -75,8 +78,7 @@ extension Group {
         guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
             // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
             // who comes after us, are for a new one.
-            self.noteChange(hash)
-            self.flights.withTable(self.store.shardIndex(of: hash)) { _ = $0.supersede(key) }
+            self.change(key, hash) { _ in }
             return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
         }
         defer { self.discard(key, hash) }
@@ -112,7 +114,7 @@ extension Group {
         let outcome = self.change(key, hash) {
             self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
-        if owned { self.checkOwner(key) }
+        if owned { self.endSoonIfMoved(key, hash) }
         if outcome == .tooLarge {
             let most = owned ? self.store.largestItem : self.store.largestNearItem
             throw GroupCacheError(
@@ -131,8 +133,9 @@ extension Group {
     /// Changes the store in one step with sending off the loads that began before.
     private func change<R>(_ key: Key, _ hash: UInt64, _ body: (inout Victims<Value>) -> R) -> R {
         var victims = Victims<Value>()
-        self.noteChange(hash)
+        let now = self.peers == nil ? nil : self.configuration.clock.milliseconds
         let result = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
+            if let now { table.changed.insert(hash, now: now) }
             _ = table.supersede(key)
             return body(&victims)
         }

@@ -126,12 +126,13 @@ extension Group: PeerServing {
         var encoded: ByteView?
         if let value = answer.value as? Value { encoded = try self.encode(value) }
         let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)
-        guard answer.source != .peer else { return served }
+        // What is in the store is not what a superseded load brought.
+        guard answer.source != .peer, answer.source != .loaded || answer.ttl != .zero else { return served }
         return self.dated(served, self.entry(key, self.hash(of: key)))
     }
 
     /// `served` with the age and the remaining time of what the store has.
-    private func dated(_ served: ServedEntry, _ entry: EntryInfo<Value>?) -> ServedEntry {
+    func dated(_ served: ServedEntry, _ entry: EntryInfo<Value>?) -> ServedEntry {
         guard let entry else { return served }
         let now = self.configuration.clock.milliseconds
         var served = served

@@ -1,6 +1,4 @@
 public import Logging
-internal import NIOConcurrencyHelpers
-internal import Synchronization
 internal import Tracing
 
 /// A named cache with one getter, spread over the nodes of a cluster.
@@ -37,10 +35,6 @@ public final class Group<Value: Sendable>: Sendable {
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
-    /// What is not to be taken over from former owners.
-    let changed = NIOLockedValueBox(ChangedKeys())
-    /// Whether values of keys that are another node's now are to be dropped.
-    let dropsMoved = Atomic(false)
     let counters = GroupCounters()
     let metrics: GroupMetrics
     /// `nil`: nobody traces, and no span is made.

@@ -50,6 +50,7 @@ extension PeerGetter {
                             while let index = queue.next() {
                                 var single = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
                                 single.trace = request.trace
+                                if request.isPeek { (single.isPeek, single.timeout) = (true, .zero) }
                                 do throws(GroupCacheError) {
                                     caller.peerAnswered(index, .success(try await self.get(single)))
                                 } catch {
@@ -84,7 +85,7 @@ public struct PeerRequest: Sendable {
     /// Load the value anew, even if a fresh one is cached.
     public var reload = false
     /// Answer with what is cached, or is being loaded already, and call no getter: this node owns the key since a moment ago, and asks its
-    /// former owner. A peer that has nothing says ``GroupCacheError/Code/notHeld``.
+    /// former owner. A peer that has nothing says ``GroupCacheError/Code/notHeld``. With a ``timeout`` of zero no load is waited for.
     public var isPeek = false
     /// Another peer has been asked before, and has failed or is slow. A transport may hold such requests to a budget, so that
     /// a failing node does not double the load of the others.
@@ -106,6 +107,8 @@ public struct PeerBatch: Sendable {
     public var group: String
     /// How long the answers are of use; `nil`: as long as the pool allows.
     public var timeout: Duration?
+    /// Answer with what is cached, at once; what is not there, or is only being loaded, is ``GroupCacheError/Code/notHeld``.
+    public var isPeek = false
     /// The trace that the request belongs to, if somebody traces.
     public var trace: PeerTrace?
 

@@ -12,10 +12,6 @@ public protocol PeerPicker: Sendable {
     ///
     /// A node that joins would load everything anew that the others hold, and load a second time what they load just now.
     func formerOwner(of key: Key) -> (any PeerGetter)?
-    /// A number for the time since the last change of owners, while it counts as a moment ago; `nil`: not now. By default `nil`.
-    ///
-    /// What is set or removed here in this time is remembered, since a former owner does not hear of it.
-    var warming: Int? { get }
     /// Makes `group` answer to peers under its name.
     ///
     /// - Throws: ``GroupCacheError/Code/duplicateGroup``.
@@ -28,9 +24,6 @@ extension PeerPicker {
 
     /// Nobody.
     public func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
-
-    /// Never.
-    public var warming: Int? { nil }
 }
 
 /// The nodes to ask for one key, in the ring's order of preference.

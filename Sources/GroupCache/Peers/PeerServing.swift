@@ -31,6 +31,8 @@ public protocol PeerServing: AnyObject, Sendable {
     ///
     /// - Throws: ``GroupCacheError/Code/notHeld``, which is the default; or what the load throws.
     func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry
+    /// What this node has cached of a key that is another's now; `nil`, which is the default: nothing. Does not suspend, and counts nothing.
+    func servePeek(_ key: Key) -> ServedEntry?
     /// Stores a value: for a client at its owner, for a peer here.
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError)
     /// Removes a value: for a client everywhere it is known to be, for a peer here.
@@ -44,6 +46,9 @@ public protocol PeerServing: AnyObject, Sendable {
 extension PeerServing {
     /// Nothing.
     public func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry { throw .notHeld }
+
+    /// Nothing.
+    public func servePeek(_ key: Key) -> ServedEntry? { nil }
 
     /// Gets the value, from a cache if there is one.
     public func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {

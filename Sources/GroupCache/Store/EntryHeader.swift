@@ -94,6 +94,14 @@ extension EntryHeader {
         self.created = UInt32(clamping: now / 1000)
     }
 
+    /// Ends, with all grace, in `time` milliseconds, if it does not end before.
+    mutating func shorten(to time: Int64, now: Int64) {
+        let end = min(max(1, now + max(0, time)), Self.maximumExpiry)
+        let expires = self.expires == 0 ? end : min(self.expires, end)
+        self.expiry = UInt64(expires) << 24 | self.expiry & 0xFF
+        self.origin &= ~0xFFFF
+    }
+
     /// Calls `body` with the bytes of the key.
     func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         if let key = self.longKey { return body(UnsafeRawBufferPointer(start: key, count: Int(self.keyLength))) }

@@ -62,8 +62,8 @@ extension ShardCore {
     }
 
     /// Whether a copy of another node's entry is worth its place: it was asked for twice of late, and, when near is full, more often
-    /// than the copy that would leave for it.
-    mutating func admitNear(_ hash: UInt64) -> Bool {
+    /// than the copy that would leave for it, unless that is over anyway.
+    mutating func admitNear(_ hash: UInt64, now: Int64) -> Bool {
         guard self.nearCapacity > 0 else { return false }
         let frequency = self.sketch?.frequency(UInt32(truncatingIfNeeded: hash)) ?? 2
         guard frequency >= 2 else { return false }
@@ -71,7 +71,7 @@ extension ShardCore {
         let near = self.lists[2]
         guard near.count > 0, near.footprint + near.footprint / near.count > self.nearCapacity else { return true }
         self.replayTouches()
-        let victim = self.slab.header(Int(self.lists[2].tail)).pointee.hash
-        return frequency > self.sketch?.frequency(victim) ?? 0
+        let victim = self.slab.header(Int(self.lists[2].tail)).pointee
+        return (victim.expires != 0 && victim.expires <= now) || frequency > self.sketch?.frequency(victim.hash) ?? 0
     }
 }

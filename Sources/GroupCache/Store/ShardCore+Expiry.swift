@@ -63,6 +63,13 @@ extension ShardCore {
         if header.pointee.expires != 0 { self.mortals += 1 }
     }
 
+    /// Ends an entry's life, with all its grace, in `time` milliseconds, if it does not end before.
+    mutating func shorten(_ slot: Int, to time: Int64, now: Int64) {
+        let header = self.slab.header(slot)
+        if header.pointee.expires == 0 { self.mortals += 1 }
+        header.pointee.shorten(to: time, now: now)
+    }
+
     /// Everything about an entry but its value; `isNegative` is the caller's to know.
     @usableFromInline
     mutating func details(_ slot: Int, isNegative: Bool, birth: Int64, now: Int64) -> EntryDetails {

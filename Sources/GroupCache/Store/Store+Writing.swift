@@ -120,6 +120,19 @@ extension Store {
         return true
     }
 
+    /// Lets the entry of `key` end, with all its grace, at the latest in `time` milliseconds; not later than it would. Whether there is an entry.
+    package func shorten(_ hash: UInt64, _ key: UnsafeRawBufferPointer, to time: Int64) -> Bool {
+        let packed = PackedKey(key)
+        let now = self.now()
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.find(hash, packed)
+        guard slot >= 0 else { return false }
+        shard.core.pointee.shorten(slot, to: time, now: now)
+        return true
+    }
+
     /// Removes the entry of `key`. Whether there was one.
     @inlinable @discardableResult
     package func remove(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Bool {

@@ -185,10 +185,11 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
 
     /// Whether to keep a copy of another node's entry: whether its key was asked for twice of late, and more often than what would leave for it.
     package func admitNear(_ hash: UInt64) -> Bool {
+        let now = self.now()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
-        return shard.core.pointee.admitNear(hash)
+        return shard.core.pointee.admitNear(hash, now: now)
     }
 
     /// Whether there is nothing to serve for `key`, not even a stale entry. Knows nothing of values, so it stays cheap where the type of them is
@@ -214,11 +215,12 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
 
     /// ``recordRemote(_:)`` and ``admitNear(_:)`` in one.
     package func admitRemote(_ hash: UInt64) -> Bool {
+        let now = self.now()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
         shard.core.pointee.recordRemote(hash)
-        return shard.core.pointee.admitNear(hash)
+        return shard.core.pointee.admitNear(hash, now: now)
     }
 
     /// The counters. Each shard's are of one moment; the shards are read one after the other.

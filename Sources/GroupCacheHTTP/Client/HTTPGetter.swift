@@ -97,7 +97,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     private func start(_ kind: PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Duration?) -> PeerCall? {
         let now = NIODeadline.now()
-        let limit = min(timeout ?? self.configuration.requestTimeout, self.configuration.requestTimeout)
+        var limit = min(timeout ?? self.configuration.requestTimeout, self.configuration.requestTimeout)
+        // Whoever asks a node that peeks waits no longer than a request may take, and is to have the getter's answer in that time.
+        if kind.isPeek { limit /= 2 }
         // A request without time fails in the lane, which knows how to tell its caller.
         let deadline = now + .init(max(.zero, limit))
         if let link = self.link(now, for: kind) {
@@ -105,8 +107,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             link.enqueue(call)
             return call
         }
-        if case .peer(.get, let request) = kind, request.isPeek {
-            caller.peerAnswered(tag, .failure(PeerCall.cannotPeek))
+        if kind.isPeek {
+            for index in 0..<kind.count { caller.peerAnswered(tag + index, .failure(PeerCall.cannotPeek)) }
             return nil
         }
         let lane = self.lane()

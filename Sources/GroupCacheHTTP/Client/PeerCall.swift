@@ -10,6 +10,18 @@ final class PeerCall: PeerTicket {
         case many([Key], PeerBatch)
         /// GET of any path, for its body.
         case path(String)
+
+        /// Whether it goes over a link or not at all: a GET would make the peer load the value.
+        var isPeek: Bool {
+            switch self {
+            case .peer(.get, let request): request.isPeek
+            case .many(_, let batch): batch.isPeek
+            case .peer, .path: false
+            }
+        }
+
+        /// How many answers it wants.
+        var count: Int { if case .many(let keys, _) = self { keys.count } else { 1 } }
     }
 
     typealias Outcome = Result<PeerEntry, GroupCacheError>
@@ -61,16 +73,10 @@ final class PeerCall: PeerTicket {
     /// Whether somebody waits for a value, who can ask elsewhere.
     var isGet: Bool { if case .peer(.get, _) = self.kind { true } else { false } }
 
-    /// Whether it goes over a link or not at all: a GET would make the peer load the value.
-    var isPeek: Bool { if case .peer(.get, let request) = self.kind { request.isPeek } else { false } }
-
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
 
     /// How many answers it wants.
-    var count: Int {
-        if case .many(let keys, _) = self.kind { return keys.count }
-        return 1
-    }
+    var count: Int { self.kind.count }
 
     var isFinished: Bool { self.finished.load(ordering: .acquiring) }
 

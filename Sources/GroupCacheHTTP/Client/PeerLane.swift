@@ -52,11 +52,11 @@ final class PeerLane: PeerCarrier {
     ///
     /// - Parameter isHeld: The peer has said that it holds the value.
     func take(_ call: PeerCall, isHeld: Bool = false) {
-        if case .many = call.kind {
+        if call.kind.isPeek, !isHeld {
+            LinkPending(call).fail(PeerCall.cannotPeek)
+        } else if case .many = call.kind {
             guard call.close() else { return }
             for index in 0..<call.count { if let single = call.single(index, by: self) { self.enqueue(single) } }
-        } else if call.isPeek, !isHeld {
-            call.finish(.failure(PeerCall.cannotPeek))
         } else if let moved = call.moved(to: self) {
             self.enqueue(moved)
         }

@@ -50,14 +50,14 @@ extension LinkClient {
             if reply.status == .tooLarge {
                 if let single = call.single(index, by: self.lane.http) { self.lane.http.enqueue(single) }
             } else {
-                call.answer(index, self.outcome(reply, bytes))
+                call.answer(index, self.outcome(reply, bytes, isGet: true))
             }
             if self.slots[reply.id] == nil { call.close() }
         } else if reply.status == .tooLarge {
             self.lane.http.take(call, isHeld: true)
         } else {
             self.learn(call)
-            call.finish(self.outcome(reply, bytes))
+            call.finish(self.outcome(reply, bytes, isGet: call.isGet))
         }
     }
 
@@ -69,12 +69,13 @@ extension LinkClient {
         self.settings.health.learn(UInt64(clamping: latency), requests: Self.sample)
     }
 
-    func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>) -> PeerCall.Outcome {
+    func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, isGet: Bool) -> PeerCall.Outcome {
         let ttl = LinkTime.replyTTL(reply.ttl)
         switch reply.status {
         case .value:
             return .success(PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version))
-        case .done: return .success(PeerEntry(value: .empty))
+        // Of a get it would be an empty value.
+        case .done where !isGet: return .success(PeerEntry(value: .empty))
         default: return .failure(reply.status.error(ttl: ttl, retryAfter: reply.retryAfter))
         }
     }

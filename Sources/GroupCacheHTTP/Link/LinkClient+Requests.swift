@@ -65,6 +65,7 @@ extension LinkClient {
                 group: group,
                 keys: keys,
                 timeout: timeout,
+                verb: batch.isPeek ? .peek : .get,
                 traceparent: batch.trace?.traceparent ?? "",
                 tracestate: batch.trace?.tracestate ?? ""
             )

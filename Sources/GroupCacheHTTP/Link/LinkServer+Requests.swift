@@ -36,7 +36,8 @@ extension LinkServer {
                 do throws(GroupCacheError) {
                     return .entry(try await group.servePeek(key, timeout: timeout))
                 } catch {
-                    return .failure(error)
+                    // Only what is held is too large for the link; a load that failed so is the asker's own to repeat.
+                    return .failure(error.code == .valueTooLarge ? .notHeld : error)
                 }
             }
         case .set:
@@ -78,6 +79,7 @@ extension LinkServer {
     // MARK: Many keys
 
     private func answerMany(_ request: LinkRequest, _ group: any PeerServing, _ bytes: Span<UInt8>) {
+        if request.verb == .peek { return self.peekMany(request, group, bytes) }
         guard request.verb == .get || request.verb == .reload else {
             return self.refuse(request, GroupCacheError(.badRequest, "many keys can only be got"))
         }
@@ -115,6 +117,18 @@ extension LinkServer {
         }
         if isRunning { return }
         for index in wanted.values.joined() { self.write(request.id, index, .failure(Self.overloaded)) }
+    }
+
+    /// What is cached of many keys: all of it at once, so that no task waits.
+    private func peekMany(_ request: LinkRequest, _ group: any PeerServing, _ bytes: Span<UInt8>) {
+        var keys = request.keys
+        var index: UInt32 = 0
+        while let range = keys.next(bytes) {
+            // A peer that does not read gets no values that would gather here.
+            let held = self.takesAnswers ? group.servePeek(Key(bytes: bytes.array(range))) : nil
+            self.write(request.id, index, held.map { .entry($0) } ?? .failure(.notHeld))
+            index += 1
+        }
     }
 
     // MARK: Replies

@@ -48,9 +48,10 @@ extension HTTPPool {
         public var server = Server()
         /// The client side.
         public var client = Client()
-        /// How long, after this node has begun or the ring has changed, it asks the former owner of a key for the value before it loads the
-        /// value itself: a cluster that grows does not load everything anew. Longer than a load takes, so that a load that runs when the
-        /// key moves is found; zero: never. At most a day. It is a microsecond-scale question over a link; over GET nobody is asked.
+        /// How long, after this node has begun or the ring has changed, it asks the former owner of a key for the value, or for the result of a
+        /// load that runs there, before it loads the value itself: a node that joins does not load everything anew at once, and nothing twice.
+        /// Longer than a load takes; at most a day; zero: never. A value that is taken over so is kept for
+        /// ``GroupCache/GroupConfiguration/nearTTL`` at the most. Over GET nobody is asked.
         public var warmTime = Duration.seconds(30)
 
         /// A node alone on 127.0.0.1:8001.

@@ -129,12 +129,6 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         self.core.members.withLockedValue { $0 }.formerOwner(of: key.bytes.span, now: .now())
     }
 
-    /// A number for the time since the last change of the ring, as long as it is no longer ago than ``Configuration/warmTime``.
-    public var warming: Int? {
-        guard let warming = self.core.members.withLockedValue({ $0 }).warming, warming.until > .now() else { return nil }
-        return warming.number
-    }
-
     /// Makes `group` answer to peers, and to clients on the public routes.
     ///
     /// - Throws: ``GroupCache/GroupCacheError/Code/duplicateGroup``, or ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when its

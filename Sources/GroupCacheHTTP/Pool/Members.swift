@@ -11,9 +11,9 @@ final class Members: Sendable {
     /// This node's index in the ring, if it is there.
     let selfIndex: Int?
     /// Whether keys have come to this node just now, and from whom.
-    let warming: Warming?
+    let warming: Warming
 
-    init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?, warming: Warming?) {
+    init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?, warming: Warming) {
         self.warming = warming
         self.ring = ring
         self.getters = getters
@@ -28,15 +28,8 @@ final class Members: Sendable {
 
     /// Who owned `key`, which this node owns now, before the last change of the ring, if that was a moment ago and it can be asked.
     func formerOwner(of key: Span<UInt8>, now: NIODeadline) -> HTTPGetter? {
-        guard let warming, warming.until > now, let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else {
-            return nil
-        }
-        let getter: HTTPGetter? =
-            if let former = warming.former {
-                former.ring.ownerAndNext(of: key).flatMap { former.getters[$0.owner] }
-            } else {
-                next.flatMap { self.getters[$0] }
-            }
+        guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return nil }
+        let getter = self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
         guard let getter, getter.hasLinks, getter.isUp else { return nil }
         return getter
     }
@@ -44,7 +37,7 @@ final class Members: Sendable {
     /// The same, but the ring has changed only now.
     func warmed(for time: Duration, now: NIODeadline) -> Members {
         var warming = self.warming
-        warming?.until = now + .init(time)
+        warming.restart(until: now + .init(time))
         return Members(ring: self.ring, getters: self.getters, url: self.url, selfIndex: self.selfIndex, warming: warming)
     }
 
@@ -123,7 +116,7 @@ final class Members: Sendable {
             getters: getters,
             url: url,
             selfIndex: selfID.flatMap { ring.index(of: $0) },
-            warming: .next(after: old, ring: ring, getters: getters, for: configuration.warmTime, now: .now())
+            warming: Warming(after: old, ring: ring, getters: getters, for: configuration.warmTime, now: .now())
         )
     }
 }

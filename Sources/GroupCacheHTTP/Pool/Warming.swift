@@ -1,44 +1,70 @@
 internal import GroupCache
 internal import NIOCore
 
-/// The time after a change of the ring in which this node asks the former owners of its new keys for their values.
+/// The last changes of the ring that are not long ago: whose the keys were that are this node's now. A value.
 struct Warming: Sendable {
-    /// Which of these times it is. One that is extended by a further change keeps its number, and its former ring.
-    var number: Int
-    var until: NIODeadline
-    /// `nil`: there was none, because this node has just begun. Then a key was that node's which comes after us: a ring without us gives it
-    /// to the next.
-    var former: Former?
-
-    /// The ring of before, and those of its members that can still be asked.
-    struct Former: Sendable {
-        var ring: HashRing
-        /// By index of the ring's members; `nil`: this node, or one that has gone.
+    /// A ring that was replaced.
+    struct Change: Sendable {
+        /// How long its owners are asked.
+        var until: NIODeadline
+        /// `nil`: this node had none, because it has just begun. Then a key was that node's which comes after us: a ring without us gives it to
+        /// the next.
+        var ring: HashRing?
+        /// By index of the ring's members, those that can still be asked.
         var getters: [HTTPGetter?]
-
-        /// - Parameter getters: those of now.
-        init(_ ring: HashRing, among getters: [HTTPGetter?]) {
-            let known = Dictionary(getters.compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
-            self.ring = ring
-            self.getters = ring.members.map { known[$0.id] }
-        }
+        /// This node's index in the ring, if it was there.
+        var selfIndex: Int?
     }
 
-    /// What follows from replacing `old` by a new ring.
+    /// More than this many changes in one warm time are not looked back over.
+    private static let limit = 4
+
+    /// The latest first.
+    private(set) var changes: [Change] = []
+
+    /// A node that begins.
+    init(beginning until: NIODeadline) {
+        self.changes = [Change(until: until, ring: nil, getters: [], selfIndex: nil)]
+    }
+
+    /// What follows from replacing the ring of `old` by a new one.
     ///
-    /// - Parameter time: how long it lasts; zero: not at all.
-    static func next(after old: Members?, ring: HashRing, getters: [HTTPGetter?], for time: Duration, now: NIODeadline) -> Warming {
-        let last = old?.warming
-        let until = now + .init(time)
-        guard let old, !old.ring.members.isEmpty else { return Warming(number: (last?.number ?? 0) + 1, until: until, former: nil) }
-        guard var last else { return Warming(number: 1, until: until, former: Former(old.ring, among: getters)) }
-        if last.until > now {
-            // Who has gone meanwhile cannot be asked any more.
-            last.former = last.former.map { Former($0.ring, among: getters) }
-            if old.ring.version != ring.version { last.until = until }
-            return last
+    /// - Parameters:
+    ///   - getters: the peers of the new ring.
+    ///   - time: how long it lasts; zero: not at all.
+    init(after old: Members?, ring: HashRing, getters: [HTTPGetter?], for time: Duration, now: NIODeadline) {
+        self.init(beginning: now + .init(time))
+        guard let old, !old.ring.members.isEmpty else { return }
+        let known = Dictionary(getters.compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
+        func askable(_ ring: HashRing) -> [HTTPGetter?] { ring.members.map { known[$0.id] } }
+        // Who has gone meanwhile cannot be asked any more.
+        var changes = old.warming.changes.filter { $0.until > now }
+        for index in changes.indices { if let ring = changes[index].ring { changes[index].getters = askable(ring) } }
+        if old.ring.version != ring.version {
+            let change = Change(until: now + .init(time), ring: old.ring, getters: askable(old.ring), selfIndex: old.selfIndex)
+            changes.insert(change, at: 0)
         }
-        if old.ring.version == ring.version { return last }
-        return Warming(number: last.number + 1, until: until, former: Former(old.ring, among: getters))
+        self.changes = Array(changes.prefix(Self.limit))
+    }
+
+    /// Whom to ask for a key that is this node's.
+    ///
+    /// The last owner before this node is the one, and nobody before that: what was changed while it was the owner, others do not know.
+    ///
+    /// - Parameter next: who comes after this node in the ring of now.
+    func formerOwner(of key: Span<UInt8>, next: HTTPGetter?, now: NIODeadline) -> HTTPGetter? {
+        for change in self.changes where change.until > now {
+            guard let ring = change.ring else { return next }
+            guard let owner = ring.ownerAndNext(of: key)?.owner else { return nil }
+            // It was this node's already then. Since when? The change before that knows.
+            if owner == change.selfIndex { continue }
+            return change.getters[owner]
+        }
+        return nil
+    }
+
+    /// The last change is only now.
+    mutating func restart(until: NIODeadline) {
+        if !self.changes.isEmpty { self.changes[0].until = until }
     }
 }

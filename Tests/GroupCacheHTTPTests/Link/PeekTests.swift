@@ -91,8 +91,44 @@ import Testing
         try await server.close()
     }
 
-    @Test("a message of many keys with this verb is refused, key by key")
+    @Test("of many keys what is cached comes at once, by one message; nothing is loaded, and no load is waited for")
     func many() async throws {
+        let gate = Gate()
+        try await withPools { pools in
+            let group = try Group<String>("scores", capacity: .mebibytes(64), peers: pools[0].pool) { key, _ -> Loaded<String> in
+                if key.string == "slow" { try await gate.pass() }
+                if key.string == "nobody" { return .notFound(ttl: .seconds(9)) }
+                return .value(key.string == "large" ? String(repeating: "x", count: 262_145) : "630")
+            }
+            for key: Key in ["Tom", "large", "nobody"] { _ = try? await group.get(key) }
+            let caller = Task { try? await group.get("slow") }
+            await gate.waitForArrivals()
+            let getter = try HTTPGetter(url: "http://127.0.0.1:\(pools[0].port)")
+            let answers = Answers()
+            var batch = PeerBatch(group: "scores")
+            batch.isPeek = true
+            _ = getter.start(["Tom", "large", "nobody", "slow", "Jack", ""], of: batch, for: answers)
+            try await eventually { answers.count == 6 }
+            let all = answers.all
+            #expect(all[0] == ["630"] && all[1] == ["262145 bytes"] && all[2] == ["notFound"])
+            #expect(all[3] == ["notHeld"] && all[4] == ["notHeld"] && all[5] == ["notHeld"])
+            #expect(group.statistics.localLoads == 3)
+            gate.open()
+            _ = await caller.value
+            getter.close()
+            var client = HTTPPool.Configuration.Client()
+            client.links = .never
+            let get = try HTTPGetter(url: "http://127.0.0.1:\(pools[0].port)", configuration: client)
+            let refused = Answers()
+            _ = get.start(["Tom", "Jack"], of: batch, for: refused)
+            try await eventually { refused.count == 2 }
+            #expect(refused.all == [0: ["unsupported"], 1: ["unsupported"]])
+            get.close()
+        }
+    }
+
+    @Test("a group that cannot be peeked at holds nothing")
+    func byDefault() async throws {
         try await withPools { pools in
             try pools[0].pool.register(FakeGroup())
             let link = try await RawLink(port: pools[0].port)
@@ -104,9 +140,17 @@ import Testing
                 }
             )
             let replies = try await link.received { $0.replies.count == 3 }.replies
-            #expect(replies.filter { $0.id == 1 }.map(\.status) == [.badRequest, .badRequest])
-            #expect(replies.filter { $0.id == 2 }.map(\.status) == [.notHeld], "what a group that cannot be peeked at says")
+            #expect(replies.allSatisfy { $0.status == .notHeld })
             await link.close()
         }
+    }
+
+    @Test("\"done\" is no answer to a question for a value")
+    func done() async throws {
+        let peer = try await RecordingPeer(status: .done)
+        let getter = try HTTPGetter(url: peer.url)
+        #expect(await self.peek(getter, "Tom") == "peerFailed")
+        getter.close()
+        try await peer.close()
     }
 }

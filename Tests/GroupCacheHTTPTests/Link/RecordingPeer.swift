@@ -11,11 +11,15 @@ final class RecordingPeer: Sendable {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
         private let seen: NIOLockedValueBox<[LinkContent]>
+        private let status: LinkStatus?
         private var input = ByteBuffer()
         private var isLink = false
         private var reader = WebSocketReader(expectsMask: true, limit: 1 << 24)
 
-        init(_ seen: NIOLockedValueBox<[LinkContent]>) { self.seen = seen }
+        init(_ seen: NIOLockedValueBox<[LinkContent]>, _ status: LinkStatus?) {
+            self.seen = seen
+            self.status = status
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             var incoming = self.unwrapInboundIn(data)
@@ -37,7 +41,14 @@ final class RecordingPeer: Sendable {
                 while let item = try? items.next(bytes) {
                     let content = LinkContent(item, in: bytes)
                     self.seen.withLockedValue { $0.append(content) }
-                    if case .request(let request) = item { writer.payload.writeLinkReply(id: request.id, value: "recorded") }
+                    guard case .request(let request) = content else { continue }
+                    for index in 0..<UInt32(max(1, request.keys.count)) {
+                        if let status = self.status {
+                            writer.payload.writeLinkReply(id: request.id, status: status, index: index)
+                        } else {
+                            writer.payload.writeLinkReply(id: request.id, value: "recorded", index: index)
+                        }
+                    }
                 }
                 context.writeAndFlush(self.wrapOutboundOut(writer.frame(mask: nil)), promise: nil)
             }
@@ -47,12 +58,13 @@ final class RecordingPeer: Sendable {
     private let listener: any Channel
     private let contents: NIOLockedValueBox<[LinkContent]>
 
-    init() async throws {
+    /// - Parameter status: What it answers instead.
+    init(status: LinkStatus? = nil) async throws {
         let contents = NIOLockedValueBox<[LinkContent]>([])
         self.contents = contents
         self.listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Handler(contents)) }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Handler(contents, status)) }
             }
             .bind(host: "127.0.0.1", port: 0).get()
     }

@@ -86,21 +86,29 @@ import Testing
         #expect(moved > 30)
     }
 
-    @Test("a second change soon after the first one extends the time, and the ring of before the first one counts")
-    func twice() throws {
+    @Test("of several changes the last one counts; a key that was this node's already then is that of the node before")
+    func several() throws {
         let before = try self.members([0, 1, 2, 3]).warmed(for: .zero, now: .now())
         let one = try self.members([0, 1, 2], after: before)
         let two = try self.members([0, 1], after: one)
-        #expect(one.warming?.number == before.warming.map { $0.number + 1 })
-        #expect(two.warming?.number == one.warming?.number)
-        #expect(two.warming?.former?.ring.version == before.ring.version)
-        #expect(two.warming!.until >= one.warming!.until)
+        for key in self.keys where self.owner(key, two) == self.urls[0] {
+            let owners = [self.owner(key, one), self.owner(key, before)]
+            // Those of nodes that have gone cannot be asked, and who had a key before them does not know what they changed.
+            let last = owners.first { $0 != self.urls[0] }
+            #expect(self.former(key, two) == (last == self.urls[1] ? last : nil))
+        }
+        // Back again: keys go to those that had them, who ask the one that stood in for them.
+        let back = try self.members([0, 1, 2, 3], after: two)
+        for key in self.keys where self.owner(key, back) == self.urls[0] { #expect(self.former(key, back) == nil) }
+        #expect(two.warming.changes.count == 2, "the beginning is over")
         // The same ring once more is no change.
         let same = try self.members([1, 0], after: two)
-        #expect(same.warming?.until == two.warming?.until)
+        #expect(same.warming.changes.map(\.until) == two.warming.changes.map(\.until))
         let later = try self.members([0, 1, 2], after: two.warmed(for: .zero, now: .now()))
-        #expect(later.warming?.number == one.warming.map { $0.number + 1 })
-        #expect(later.warming?.former?.ring.version == two.ring.version)
+        #expect(later.warming.changes.count == 2 && later.warming.changes[0].ring?.version == two.ring.version)
+        var many = before
+        for _ in 0..<10 { many = try self.members([0, 1], after: self.members([0, 1, 2], after: many)) }
+        #expect(many.warming.changes.count == 4, "bounded")
     }
 
     @Test("a warm time that is negative or too long is refused")

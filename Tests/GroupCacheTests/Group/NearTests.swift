@@ -4,7 +4,7 @@ import Testing
 @testable import GroupCache
 
 /// Which keys of other nodes are kept here, and for how long. After galaxycache's TestPromotion, TestHotcache and TestCapExpiry: there a promoter is
-/// asked, here it is measured.
+/// asked, here it is measured. (That old fame fades is the sketch's business: `StoreEvictionTests`.)
 @Suite("Group: copies of other nodes' keys", .timeLimit(.minutes(1)))
 struct NearTests {
     private let clock = ManualClock()
@@ -62,23 +62,5 @@ struct NearTests {
         #expect(groups[0].cached(key) != nil)
         self.clock.advance(by: .milliseconds(2))
         #expect(groups[0].cached(key) == nil)
-    }
-
-    @Test("old fame fades: after many gets of other keys a key that was hot has to prove itself again")
-    func fading() async throws {
-        let groups = try self.groups()
-        let all = self.keys(4_001)
-        let key = all[0]
-        for _ in 0..<5 { _ = try await groups[0].get(key) }
-        #expect(groups[0].cached(key) != nil)
-        for _ in 0..<6 {
-            for other in all[1...] { _ = try await groups[0].get(other) }
-            // Copies would be hits, which say nothing of what is asked of the owner.
-            self.clock.advance(by: .seconds(11))
-        }
-        _ = try await groups[0].get(key)
-        #expect(groups[0].cached(key) == nil, "asked for once of late")
-        _ = try await groups[0].get(key)
-        #expect(groups[0].cached(key) != nil)
     }
 }

@@ -96,6 +96,20 @@ import Testing
         #expect(!store.admitNear(cold))
         for _ in 0..<15 { store.recordRemote(cold) }
         #expect(store.admitNear(cold))
+        // Nobody is less wanted than what is over.
+        let clock = HandClock()
+        let mortal = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1), clock: CacheClock(clock))
+        for number in 0..<1_000 {
+            for _ in 0..<15 { mortal.recordRemote(mortal.hash(of: "near \(number)")) }
+            mortal.put("near \(number)", number, size: 300, kind: .near, life: EntryLife(ttl: 1_000))
+        }
+        let early = mortal.hash(of: "early")
+        for _ in 0..<2 { mortal.recordRemote(early) }
+        #expect(!mortal.admitNear(early))
+        clock.advance(1_001)
+        let next = mortal.hash(of: "next")
+        for _ in 0..<2 { mortal.recordRemote(next) }
+        #expect(mortal.admitNear(next))
         let without = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1, near: false))
         for _ in 0..<9 { without.recordRemote(hash) }
         #expect(!without.admitNear(hash) && without.put("hot", 1, kind: .near) == .tooLarge)

@@ -47,6 +47,26 @@ import Testing
         #expect(!Array("nobody".utf8).withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife()) })
     }
 
+    @Test func `A shortened life ends sooner, without grace; it never ends later`() throws {
+        let store = self.store()
+        store.put("short", 1, life: EntryLife(ttl: 100, staleWhileRevalidate: 500, staleIfError: 900, cost: 100, version: 3))
+        store.put("long", 2, life: EntryLife(ttl: 10_000, staleWhileRevalidate: 500, staleIfError: 900, cost: 100, version: 4))
+        store.put("endless", 3, life: EntryLife(version: 5))
+        for key in ["short", "long", "endless", "nobody"] {
+            let bytes = Array(key.utf8)
+            #expect(bytes.withUnsafeBytes { store.shorten(store.hash($0), $0, to: 1_000) } == (key != "nobody"))
+        }
+        for (key, end, version) in [("short", Int64(5_100), UInt64(3)), ("long", 6_000, 4), ("endless", 6_000, 5)] {
+            let details = try #require(store.info(key)?.details)
+            #expect(details.expires == end && details.staleUntil == end && details.staleIfErrorUntil == end && details.version == version)
+            #expect(details.created == 5_000)
+        }
+        #expect(store.info("long")?.details.cost == 96)
+        self.clock.advance(1_000)
+        for number in 0..<5 { store.put("\(number)", number) }
+        #expect(store.statistics.main.expirations == 3, "swept as anything else whose time is over, also what had no end before")
+    }
+
     @Test func `Inserts sweep out what is over, a few slots at a time`() {
         let store = self.store()
         for number in 0..<400 { store.put("old \(number)", number, life: EntryLife(ttl: 10)) }

@@ -11,8 +11,8 @@ final class HandClock: TimeSource {
 
     func advance(_ milliseconds: Int64) { self.time.withLockedValue { $0 += milliseconds } }
 
-    func sleep(for duration: Duration) async throws {
-        self.advance(Int64(duration / .milliseconds(1)))
+    func sleep(until moment: Int64) async throws {
+        self.advance(max(0, moment - self.milliseconds))
     }
 }
 
