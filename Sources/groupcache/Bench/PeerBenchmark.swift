@@ -66,23 +66,21 @@ struct PeerBenchmark: Sendable {
         let end = start + self.duration
         // Callers begin on all loops in turn, as the requests of a server do.
         let loops = MultiThreadedEventLoopGroup.singleton.makeIterator().map { $0 }
+        let executors = loops.map { EventLoopTaskExecutor($0) }
         let running = (0..<self.concurrency).map { number in
-            let loop = loops[number % loops.count]
-            return loop.flatSubmit {
-                loop.makeFutureWithTask {
-                    var caller = Caller()
-                    let first = number * self.keys.count / self.concurrency
-                    if self.batch == 1 {
-                        await caller.ask(group, self.keys, from: first, until: end)
-                    } else {
-                        await caller.ask(group, self.keys.map { Key($0) }, from: first, batch: self.batch, until: end)
-                    }
-                    return caller
+            Task(executorPreference: executors[number % loops.count]) {
+                var caller = Caller()
+                let first = number * self.keys.count / self.concurrency
+                if self.batch == 1 {
+                    await caller.ask(group, self.keys, from: first, until: end)
+                } else {
+                    await caller.ask(group, self.keys.map { Key($0) }, from: first, batch: self.batch, until: end)
                 }
+                return caller
             }
         }
         var callers: [Caller] = []
-        for caller in running { callers.append(try await caller.get()) }
+        for caller in running { callers.append(await caller.value) }
         return Self.summary(callers, elapsed: start.duration(to: clock.now))
     }
 
