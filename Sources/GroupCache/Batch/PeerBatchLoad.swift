@@ -44,7 +44,9 @@ final class PeerBatchLoad: PeerCaller {
 
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         guard self.items.indices.contains(tag) else { return }
-        let (span, ended) = self.state.withLockedValue { state in (state.span, state.end(tag)) }
+        let (isLate, span, ended) = self.state.withLockedValue { state in (state.isDone[tag], state.span, state.end(tag)) }
+        // Nobody waits for it, and nobody else is to be asked.
+        if isLate { return }
         if let span, case .failure(let error) = result, !error.isFinal { span.recordError(error) }
         ended.ticket?.cancel()
         ended.span?.end()

@@ -9,6 +9,8 @@ struct Answer: Sendable {
     var source: ServedEntry.Source
     /// Shared a load that another caller had begun.
     var collapsed = false
+    /// What the store has is newer.
+    var isSuperseded = false
     /// In seconds.
     var age = 0
     /// `nil`: without end (or, with no value, not remembered).

@@ -137,16 +137,18 @@ extension Group {
         cancelling: Bool = false
     ) {
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or
-        // because a peer sees another ring than we do; the true owner's value may change without our knowing. Or another node loaded it.
-        let owned = !takenOver && self.peers?.pickOwner(of: key) == nil
+        // because a peer sees another ring than we do; the true owner's value may change without our knowing. What was taken over comes with
+        // its time.
+        let isOurs = self.peers?.pickOwner(of: key) == nil
+        let owned = isOurs && !takenOver
+        let kind: EntryKind = isOurs ? .main : .near
         let source: ServedEntry.Source = takenOver ? .peer : .loaded
-        let ttl = self.ttl(of: loaded, owned: owned)
+        let ttl = takenOver ? loaded.ttl?.milliseconds : self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
             life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.configuration.staleWhileRevalidate).milliseconds
             life.staleIfError = (loaded.staleIfError ?? self.configuration.staleIfError).milliseconds
         }
-        let kind: EntryKind = owned ? .main : .near
         switch loaded.outcome {
         case .value(let value):
             do throws(GroupCacheError) {
@@ -163,7 +165,6 @@ extension Group {
                         self.drop(key, hash, releasing: &$0)
                     }
                 }
-                if owned { self.endSoonIfMoved(key, hash) }
             } catch {
                 self.landFailure(flight, key, hash, error)
             }
@@ -171,7 +172,8 @@ extension Group {
             let negative = loaded.ttl ?? self.configuration.negativeTTL
             self.land(flight, hash, .success(Answer(value: nil, source: source, ttl: negative)), cancelling: cancelling) { victims in
                 if let negative, negative > .zero {
-                    let ttl = owned ? self.jittered(negative) : min(self.jittered(negative), self.configuration.nearTTL.milliseconds)
+                    let jittered = takenOver ? negative.milliseconds : self.jittered(negative)
+                    let ttl = owned ? jittered : min(jittered, self.configuration.nearTTL.milliseconds)
                     let life = EntryLife(ttl: ttl, cost: life.cost, version: flight.number)
                     self.insert(key, hash, nil, ValueSize(payload: 0), kind, life, releasing: &victims)
                 } else {
@@ -190,6 +192,7 @@ extension Group {
                 _ = self.withBytes(of: key) { self.store.extend(hash, $0, life: life) }
             }
         }
+        if isOurs { self.endSoonIfMoved(key, hash) }
     }
 
     /// Lands a failure: with the value that the store still has, if it may be served now.
@@ -220,7 +223,7 @@ extension Group {
             self.counters.supersededLoads.increment()
             // Nor is it a peer's to keep who asked for it.
             if case .success(var answer) = result {
-                answer.ttl = .zero
+                (answer.ttl, answer.isSuperseded) = (.zero, true)
                 result = .success(answer)
             }
         }

@@ -5,7 +5,7 @@ internal import Tracing
 // that the others hold, and a second time for what they load just then.
 //
 // While a ring changes, nodes disagree about owners, and a set or remove may go to one of them that is not asked here. So a value that is taken over
-// is kept as what it is, another node's: near, for `nearTTL` at the most. That is the bound for everything that a change may not have reached.
+// is kept no longer than any copy of another node's value, for `nearTTL`. That is the bound for everything that a change may not have reached.
 extension Group {
     // MARK: The new owner
 
@@ -72,16 +72,23 @@ extension Group {
                 asked.append((former, [flight]))
             }
         }
-        for (former, flights) in asked {
-            var request = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout / 4)
-            request.isPeek = true
-            for (flight, result) in zip(flights, await PeekAnswers.all(from: former, flights.map(\.key.key), request)) {
-                if !self.landTakenOver(flight.id, flight.key.key, flight.key.hash, from: former, result, cancelling: true) {
-                    open.append(flight)
+        if asked.isEmpty { return open }
+        var request = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout / 4)
+        request.isPeek = true
+        let batch = request
+        // All at the same time: each of them may be one that does not answer.
+        return await withTaskGroup(of: [BatchFlight].self) { tasks in
+            for (former, flights) in asked {
+                tasks.addTask {
+                    let answers = await PeekAnswers.all(from: former, flights.map(\.key.key), batch)
+                    return zip(flights, answers).filter { flight, result in
+                        !self.landTakenOver(flight.id, flight.key.key, flight.key.hash, from: former, result, cancelling: true)
+                    }.map(\.0)
                 }
             }
+            for await some in tasks { open += some }
+            return open
         }
-        return open
     }
 
     /// - Parameter cancelling: The task that we run in loads other flights as well, which counts off those that have landed.
@@ -93,17 +100,17 @@ extension Group {
         _ result: Result<PeerEntry, GroupCacheError>,
         cancelling: Bool = false
     ) -> Bool {
+        // Not all at the same moment: each of them is loaded when its time is over.
+        let longest = self.configuration.nearTTL * Double.random(in: 0.5...1)
         let loaded: Loaded<Value>
         do throws(GroupCacheError) {
             let entry = try result.get()
-            // Not all at the same moment: each of them is loaded when its time is over.
-            let longest = self.configuration.nearTTL * Double.random(in: 0.5...1)
             let ttl = min(entry.ttl ?? longest, longest)
             // A value without time left is good for those who wait.
             loaded = .value(try self.decode(entry.value), ttl: ttl, cacheable: ttl > .zero)
         } catch {
             switch error.code {
-            case .notFound: loaded = .notFound(ttl: error.retryAfter ?? .zero)
+            case .notFound: loaded = .notFound(ttl: min(error.retryAfter ?? .zero, longest))
             case .peerFailed:
                 self.peerFailed(former, error)
                 return false

@@ -126,8 +126,7 @@ extension Group: PeerServing {
         var encoded: ByteView?
         if let value = answer.value as? Value { encoded = try self.encode(value) }
         let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)
-        // What is in the store is not what a superseded load brought.
-        guard answer.source != .peer, answer.source != .loaded || answer.ttl != .zero else { return served }
+        guard answer.source != .peer, !answer.isSuperseded else { return served }
         return self.dated(served, self.entry(key, self.hash(of: key)))
     }
 

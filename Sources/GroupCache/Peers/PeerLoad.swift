@@ -66,9 +66,13 @@ final class PeerLoad: PeerCaller {
         span.attributes["groupcache.group"] = request.group
         span.attributes["groupcache.peer"] = peer.id
         request.trace = PeerTrace(span.context, by: tracer)
-        self.state.withLock { state in
+        let hasEnded = self.state.withLock { state in
+            if state.core.hasEnded { return true }
             if tag == 0 { state.spans.owner = span } else { state.spans.next = span }
+            return false
         }
+        // Nobody would.
+        if hasEnded { span.end() }
     }
 
     // MARK: Answers
@@ -113,7 +117,8 @@ final class PeerLoad: PeerCaller {
     }
 
     private func askNext() {
-        guard let next = self.route.next else { return }
+        // Everybody may have left since that was decided.
+        guard let next = self.route.next, !self.state.withLock({ $0.core.hasEnded }) else { return }
         var request = self.request
         request.isRepeated = true
         self.ask(next, tag: 1, request)

@@ -50,7 +50,7 @@ extension HTTPPool {
         public var client = Client()
         /// How long, after this node has begun or the ring has changed, it asks the former owner of a key for the value, or for the result of a
         /// load that runs there, before it loads the value itself: a node that joins does not load everything anew at once, and nothing twice.
-        /// Longer than a load takes; at most a day; zero: never. A value that is taken over so is kept for
+        /// Longer than a load takes; at most a minute, which is how long groups remember what has changed; zero: never. A value that is taken over so is kept for
         /// ``GroupCache/GroupConfiguration/nearTTL`` at the most. Over GET nobody is asked.
         public var warmTime = Duration.seconds(30)
 
@@ -202,7 +202,7 @@ extension HTTPPool.Configuration {
         )
         try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
         try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
-        try require(self.warmTime >= .zero && self.warmTime <= .seconds(86_400), "warmTime is negative or more than a day")
+        try require(self.warmTime >= .zero && self.warmTime <= .seconds(60), "warmTime is negative or more than a minute")
         try self.client.validate()
         try self.validateSecurity()
     }

@@ -23,6 +23,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     private let eventLoopGroup: any EventLoopGroup
     private let bound = OneShot<SocketAddress>()
     private let hasRun = Atomic(false)
+    /// Held while the ring changes.
+    private let changing = NIOLock()
 
     /// Checks everything and opens nothing.
     ///
@@ -95,14 +97,19 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     }
 
     private func replaceMembers(_ make: (Members) throws(GroupCacheError) -> Members) throws(GroupCacheError) {
+        // One change after the other, with what the groups make of it: were the ring changed back while they still look, they would find
+        // nothing moved, though others may have changed it meanwhile. No other lock is held here, and none that is taken below waits for this one.
+        self.changing.lock()
+        defer { self.changing.unlock() }
         let gone: [HTTPGetter]
+        let isChanged: Bool
         do {
-            // Made inside the lock, so that of two calls at once the later one starts from what the earlier one left. It is short.
-            gone = try self.core.members.withLockedValue { members in
+            (gone, isChanged) = try self.core.members.withLockedValue { members in
                 let old = members
                 members = try make(old)
                 let kept = members.getters.compactMap { $0 }
-                return old.getters.compactMap { $0 }.filter { getter in !kept.contains { $0 === getter } }
+                let gone = old.getters.compactMap { $0 }.filter { getter in !kept.contains { $0 === getter } }
+                return (gone, old.ring.version != members.ring.version || old.selfIndex != members.selfIndex)
             }
         } catch let error as GroupCacheError {
             throw error
@@ -110,6 +117,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
         for getter in gone { getter.close() }
+        // A list that is repeated costs no look at every entry.
+        guard isChanged else { return }
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 

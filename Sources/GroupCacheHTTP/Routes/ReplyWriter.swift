@@ -161,7 +161,10 @@ struct ReplyWriter {
         switch entry.source {
         case .main, .stale: out.writeStaticString("\r\nCache-Status: GroupCache; hit")
         case .near: out.writeStaticString("\r\nCache-Status: GroupCache; hit; detail=near")
-        case .loaded: out.writeStaticString("\r\nCache-Status: GroupCache; fwd=miss; stored")
+        case .loaded:
+            out.writeStaticString("\r\nCache-Status: GroupCache; fwd=miss")
+            // Without time left it was not kept: its getter said so, or something newer is there already.
+            if entry.ttl != .zero { out.writeStaticString("; stored") }
         case .peer: out.writeStaticString("\r\nCache-Status: GroupCache; fwd=miss; detail=peer")
         }
         if entry.collapsed { out.writeStaticString("; collapsed") }

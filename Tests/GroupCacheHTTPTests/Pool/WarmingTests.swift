@@ -113,7 +113,7 @@ import Testing
 
     @Test("a warm time that is negative or too long is refused")
     func limits() {
-        for time in [Duration.seconds(-1), .seconds(86_401)] {
+        for time in [Duration.seconds(-1), .seconds(61)] {
             var configuration = self.configuration
             configuration.warmTime = time
             #expect(#expect(throws: GroupCacheError.self) { try HTTPPool(configuration: configuration) }?.code == .invalidConfiguration)
