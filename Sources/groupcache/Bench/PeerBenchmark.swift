@@ -61,7 +61,7 @@ struct PeerBenchmark: Sendable {
             throw CommandError("no node answered")
         }
         let clock = ContinuousClock()
-        try await Self.warmUp(group, self.keys)
+        try await Self.warmUp(group, self.keys, until: clock.now + self.duration)
         let start = clock.now
         let end = start + self.duration
         // Callers begin on all loops in turn, as the requests of a server do.
@@ -84,12 +84,15 @@ struct PeerBenchmark: Sendable {
         return Self.summary(callers, elapsed: start.duration(to: clock.now))
     }
 
-    /// Opens connections and lets the owners load what they have not; failures show again in the measurement.
-    private static func warmUp(_ group: Group<ByteView>, _ keys: [String]) async throws {
+    /// Opens connections and lets the owners load what they have not; failures show again in the measurement. An origin that does not answer is
+    /// not waited for longer than the measurement will take.
+    private static func warmUp(_ group: Group<ByteView>, _ keys: [String], until end: ContinuousClock.Instant) async throws {
         await withTaskGroup(of: Void.self) { tasks in
             for first in 0..<min(64, keys.count) {
                 tasks.addTask {
-                    for index in stride(from: first, to: keys.count, by: 64) { _ = try? await group.get(keys[index]) }
+                    for index in stride(from: first, to: keys.count, by: 64) where ContinuousClock.now < end {
+                        _ = try? await group.get(keys[index])
+                    }
                 }
             }
         }
