@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A task that waits for a load. The result may come before the task has begun to wait.
 ///
@@ -10,11 +10,12 @@ final class WaitingCaller: FlightWaiter {
         var waiting: UnsafeContinuation<Void, Never>?
     }
 
-    /// In the object itself, which saves an allocation for each load. Two threads meet here at most once, so no convoy can form.
-    private let state = Mutex(State())
+    /// The standard library's `Mutex` would lie in the object itself and save an allocation, but ThreadSanitizer does not see its slow path, and
+    /// takes each meeting of two threads there for a race.
+    private let state = NIOLockedValueBox(State())
 
     func finish(_ outcome: Flights.Outcome) {
-        let waiting = self.state.withLock { state in
+        let waiting = self.state.withLockedValue { state in
             state.outcome = outcome
             return state.waiting.take()
         }
@@ -24,12 +25,12 @@ final class WaitingCaller: FlightWaiter {
     /// Suspends until ``finish(_:)``. Called once.
     func wait() async -> Flights.Outcome {
         await withUnsafeContinuation { continuation in
-            let isFinished = self.state.withLock { state in
+            let isFinished = self.state.withLockedValue { state in
                 if state.outcome == nil { state.waiting = continuation }
                 return state.outcome != nil
             }
             if isFinished { continuation.resume() }
         }
-        return self.state.withLock { $0.outcome.take() } ?? .failure(.cancelled)
+        return self.state.withLockedValue { $0.outcome.take() } ?? .failure(.cancelled)
     }
 }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 internal import Tracing
 
 /// The load of a routed flight: asks the owner, the next owner, and then gives it back to the group.
@@ -17,8 +17,7 @@ final class PeerLoad: PeerCaller {
     let hash: UInt64
     private let route: PeerRoute
     private let request: PeerRequest
-    /// In the object itself, which saves an allocation for each load. Threads hardly ever meet here.
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     var key: Key { self.request.key }
 
@@ -28,7 +27,7 @@ final class PeerLoad: PeerCaller {
         self.hash = hash
         self.route = route
         self.request = request
-        self.state = Mutex(State(core: PeerLoadState(hasNext: route.next != nil), tickets: (nil, nil), spans: (nil, nil)))
+        self.state = NIOLockedValueBox(State(core: PeerLoadState(hasNext: route.next != nil), tickets: (nil, nil), spans: (nil, nil)))
     }
 
     /// Asks the owner.
@@ -38,7 +37,7 @@ final class PeerLoad: PeerCaller {
 
     /// Nobody waits any more.
     func cancel() {
-        let (tickets, spans) = self.state.withLock { state -> ([any PeerTicket], [any Span]) in
+        let (tickets, spans) = self.state.withLockedValue { state -> ([any PeerTicket], [any Span]) in
             guard state.core.cancel() else { return ([], []) }
             // An answer that comes all the same must not end a span twice.
             defer { state.spans = (nil, nil) }
@@ -53,7 +52,7 @@ final class PeerLoad: PeerCaller {
         if let tracer = self.group.tracer { self.trace(peer, tag, tracer, &request) }
         guard let ticket = peer.start(request, tag: tag, for: self) else { return }
         // The answer may have come before the ticket, and the load may have been cancelled between the two.
-        let isOfUse = self.state.withLock { state in
+        let isOfUse = self.state.withLockedValue { state in
             guard !state.core.hasEnded, state.core.isAsked(tag) else { return !state.core.isAsked(tag) }
             if tag == 0 { state.tickets.owner = ticket } else { state.tickets.next = ticket }
             return true
@@ -66,7 +65,7 @@ final class PeerLoad: PeerCaller {
         span.attributes["groupcache.group"] = request.group
         span.attributes["groupcache.peer"] = peer.id
         request.trace = PeerTrace(span.context, by: tracer)
-        let hasEnded = self.state.withLock { state in
+        let hasEnded = self.state.withLockedValue { state in
             if state.core.hasEnded { return true }
             if tag == 0 { state.spans.owner = span } else { state.spans.next = span }
             return false
@@ -80,7 +79,7 @@ final class PeerLoad: PeerCaller {
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         var error: GroupCacheError?
         if case .failure(let failure) = result, failure.code != .notFound { error = failure }
-        let (action, other, span, otherSpan) = self.state.withLock {
+        let (action, other, span, otherSpan) = self.state.withLockedValue {
             state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?) in
             let action = error.map { state.core.failed(tag, isFinal: $0.isFinal) } ?? state.core.answered(tag)
             let other = tag == 0 ? state.tickets.next : state.tickets.owner
@@ -113,12 +112,12 @@ final class PeerLoad: PeerCaller {
     }
 
     func peerIsSlow(_ tag: Int) {
-        if self.state.withLock({ $0.core.slow(tag) }) == .askNext { self.askNext() }
+        if self.state.withLockedValue({ $0.core.slow(tag) }) == .askNext { self.askNext() }
     }
 
     private func askNext() {
         // Everybody may have left since that was decided.
-        guard let next = self.route.next, !self.state.withLock({ $0.core.hasEnded }) else { return }
+        guard let next = self.route.next, !self.state.withLockedValue({ $0.core.hasEnded }) else { return }
         var request = self.request
         request.isRepeated = true
         self.ask(next, tag: 1, request)
