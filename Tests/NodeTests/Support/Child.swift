@@ -7,7 +7,7 @@ struct Child: Sendable {
     let process: ProcessIdentifier
     let output: Transcript
     let error: Transcript
-    /// Ends when both outputs have.
+    /// Ends when both outputs have, or the program has.
     fileprivate let ended: Task<Void, Never>
     fileprivate let send: @Sendable (Signal) -> Void
 
@@ -16,7 +16,7 @@ struct Child: Sendable {
         self.send(signal)
     }
 
-    /// Waits until the program, and whatever it started with its outputs, has ended.
+    /// Waits until the program has ended. What it started may still run: its outputs are not read any further.
     func wait() async {
         await self.ended.value
     }
