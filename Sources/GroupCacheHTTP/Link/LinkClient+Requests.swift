@@ -12,10 +12,14 @@ extension LinkClient {
         while let call = rest.popFirst() {
             // A peer that does not read must not make us hold what it is sent.
             guard context.channel.isWritable, !self.isDraining else {
-                self.flush()
-                if self.isDraining { return self.refuse(rest, and: call) }
-                self.dialer.hold([call])
-                return self.dialer.hold(rest)
+                if self.isDraining {
+                    self.refuse(rest, and: call)
+                } else {
+                    // Before the flush, which may find that there is room again and then look here for what waits.
+                    self.dialer.hold([call])
+                    self.dialer.hold(rest)
+                }
+                break
             }
             self.write(call, now)
             if self.writer.count > Self.writeAhead { self.flush() }

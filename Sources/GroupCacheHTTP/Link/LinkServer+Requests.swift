@@ -134,7 +134,23 @@ extension LinkServer {
     // MARK: Replies
 
     /// Sends what tasks have come up with.
+    ///
+    /// A write may fill the channel and find it empty again before it returns, and then `channelWritabilityChanged` comes here from within. If it
+    /// took what has become ready meanwhile, the end of a request could overtake those of its answers that still wait below, and they would be
+    /// dropped as nobody's: so it only leaves word.
     func sendReplies() {
+        self.hasReplies = true
+        if self.isSending { return }
+        self.isSending = true
+        while self.hasReplies, self.takesAnswers {
+            self.hasReplies = false
+            self.sendReady()
+        }
+        self.isSending = false
+        self.closeIfDrained()
+    }
+
+    private func sendReady() {
         var rest = self.replies.take()[...]
         while let reply = rest.first {
             // What the peer does not take must not gather in the channel.
@@ -149,7 +165,6 @@ extension LinkServer {
             self.write(reply.id, reply.index ?? 0, reply.content)
         }
         self.flush()
-        self.closeIfDrained()
     }
 
     private func refuse(_ request: LinkRequest, _ error: GroupCacheError) {

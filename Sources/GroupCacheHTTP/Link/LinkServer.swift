@@ -46,6 +46,9 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var runningKeys = 0
     private var serial: UInt64 = 0
     private var isProcessing = false
+    /// Whether answers of tasks are being sent, and whether there may be more.
+    var isSending = false
+    var hasReplies = false
     /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
     private var isClosing = false
     private var holdsRead = false

@@ -19,7 +19,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// What the pool was made with.
     public let configuration: Configuration
 
-    private let core: PoolCore
+    let core: PoolCore
     private let eventLoopGroup: any EventLoopGroup
     private let bound = OneShot<SocketAddress>()
     private let hasRun = Atomic(false)

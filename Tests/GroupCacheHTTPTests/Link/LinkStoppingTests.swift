@@ -137,7 +137,10 @@ import Testing
         try await withPools(1, { $0.tls = tls }) { pools in
             let group = FakeGroup { key throws(GroupCacheError) in ByteView(LinkSamples.bytes(key == "full" ? 262_144 : 100_000)) }
             try pools[0].pool.register(group)
-            let getter = try HTTPGetter(url: "https://127.0.0.1:\(pools[0].port)", tls: tls)
+            // 30 MB through an unoptimised TLS, on a machine that may have other things to do.
+            var client = HTTPPool.Configuration.Client()
+            client.requestTimeout = .seconds(20)
+            let getter = try HTTPGetter(url: "https://127.0.0.1:\(pools[0].port)", configuration: client, tls: tls)
             for _ in 0..<2 {
                 let answers = Answers()
                 _ = getter.start(["full"] + (0..<300).map { Key("k-\($0)") }, of: PeerBatch(group: "scores"), for: answers)
