@@ -23,18 +23,22 @@ import Testing
             context.flush()
             guard self.flushes.wrappingAdd(1, ordering: .relaxed).newValue == 1, let channel = context.channel as? NIOAsyncTestingChannel
             else { return }
-            let done = DispatchSemaphore(value: 0)
-            let meanwhile = self.meanwhile
-            Task {
-                await meanwhile()
-                done.signal()
-            }
-            done.wait()
+            LinkReentryTests.blocking(self.meanwhile)
             for isWritable in [false, true] {
                 channel.isWritable = isWritable
                 channel.pipeline.fireChannelWritabilityChanged()
             }
         }
+    }
+
+    /// Keeps the thread, and so the loop, until `body` has ended.
+    private static func blocking(_ body: @escaping @Sendable () async -> Void) {
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            await body()
+            done.signal()
+        }
+        done.wait()
     }
 
     @Test("answers that are ready while others are being sent wait for those; the request does not end before its last answer")
@@ -48,19 +52,17 @@ import Testing
         let reply = { @Sendable (serial: UInt64, index: UInt32) in
             LinkReplies.Reply(id: 7, serial: serial, index: index, content: .entry(ServedEntry(value: value, source: .main)))
         }
-        let (replies, serial) = try await channel.testingEventLoop.executeInContext {
+        try await channel.testingEventLoop.executeInContext {
             let link = LinkServer(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
-            let replies = link.replies
             #expect(link.begin(7, keys: 5) { _ in })
-            let serial = link.running[7]?.serial ?? 0
+            let (replies, serial) = (link.replies, link.running[7]?.serial ?? 0)
             let hesitation = Hesitation {
                 await replies.add(reply(serial, 4))
                 await replies.add(LinkReplies.Reply(id: 7, serial: serial, content: .end))
             }
             try channel.pipeline.syncOperations.addHandlers([hesitation, link])
-            return (replies, serial)
+            Self.blocking { for index in 0..<4 { await replies.add(reply(serial, UInt32(index))) } }
         }
-        for index in 0..<4 { await replies.add(reply(serial, UInt32(index))) }
         await channel.testingEventLoop.run()
 
         var received: [UInt32] = []
