@@ -69,7 +69,9 @@ final class PeerConnection: ChannelInboundHandler {
         if self.output.capacity > 65_536 { self.output = ByteBuffer() }
     }
 
+    /// Over TLS the connection ends a while after this, and could be taken for one that is free until then.
     func close() {
+        self.lose()
         self.context?.close(promise: nil)
     }
 
@@ -95,7 +97,7 @@ final class PeerConnection: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.failure = self.failure ?? error
-        context.close(promise: nil)
+        self.close()
     }
 
     private func read() throws(Refusal) {

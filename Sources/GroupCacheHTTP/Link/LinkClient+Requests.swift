@@ -10,6 +10,12 @@ extension LinkClient {
         let now = NIODeadline.now()
         var rest = calls[...]
         while let call = rest.popFirst() {
+            // A flush in the middle may find the connection dead, and then everybody who is waited for here has been told. Nobody would tell
+            // those who come after.
+            guard case .open = self.phase else {
+                self.dialer.dispatch([call] + rest, abandoned: [])
+                break
+            }
             // A peer that does not read must not make us hold what it is sent.
             guard context.channel.isWritable, !self.isDraining else {
                 if self.isDraining {

@@ -27,8 +27,13 @@ extension LinkClient {
         }
         if let pingSent {
             if now >= pingSent + Self.patience {
-                self.end = .silent
-                return self.abort()
+                // A loop runs what is due before it reads. When it is us who stood still, the answer lies in the socket and is read before
+                // the next tick.
+                guard !self.isDoubted else {
+                    self.end = .silent
+                    return self.abort()
+                }
+                self.isDoubted = true
             }
         } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
             self.ping()
@@ -50,6 +55,7 @@ extension LinkClient {
     /// Asks the peer whether it lives.
     func ping() {
         self.pingSent = .now()
+        self.isDoubted = false
         self.pings += 1
         self.sendControl(.ping, ByteBuffer())
         self.arm(.now() + self.pace)

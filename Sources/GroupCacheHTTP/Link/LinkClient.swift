@@ -45,6 +45,8 @@ final class LinkClient: ChannelInboundHandler {
     var groups: [String] = []
     var lastRead = NIODeadline.uptimeNanoseconds(0)
     var pingSent: NIODeadline?
+    /// Whether the time for a pong was found to be over, once.
+    var isDoubted = false
     /// Pings since the last reply.
     var pings: Int64 = 0
     var timer: Scheduled<Void>?
@@ -94,6 +96,7 @@ final class LinkClient: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .closed = self.phase { return }
         var incoming = self.unwrapInboundIn(data)
         self.input.append(&incoming)
         self.lastRead = .now()
@@ -115,7 +118,7 @@ final class LinkClient: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if case .lost = self.end { self.end = .lost(error) }
-        context.close(promise: nil)
+        self.abort()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -189,5 +192,9 @@ final class LinkClient: ChannelInboundHandler {
         self.close(.normal)
     }
 
-    func abort() { self.context?.close(promise: nil) }
+    /// Ends the link. Over TLS the connection itself ends when the peer has said goodbye, too, or after a second: nobody waits for that.
+    func abort() {
+        self.finish()
+        self.context?.close(promise: nil)
+    }
 }

@@ -235,10 +235,12 @@ final class LinkDialer {
     func close() {
         self.retry?.cancel()
         self.failWaiting(GroupCacheError(.shutDown, "the peer is gone"))
-        if case .open(let client) = self.state {
+        // Before the client ends, which tells us so: it is to be counted down once.
+        let last = self.state
+        self.state = .closed
+        if case .open(let client) = last {
             self.lane.settings.standing.links.wrappingSubtract(1, ordering: .relaxed)
             client.closeWhenDone()
         }
-        self.state = .closed
     }
 }

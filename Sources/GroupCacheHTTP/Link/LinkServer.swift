@@ -51,6 +51,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     var hasReplies = false
     /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
     private var isClosing = false
+    private var isAborted = false
     private var holdsRead = false
     /// Since this node stops: until when the link stays for what is on its way.
     private var lingersUntil: NIODeadline?
@@ -70,6 +71,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         self.context = context
         self.replies.attach(self, context.eventLoop)
         self.loop.add(self)
+        // What was sent before the handshake may have filled the channel, of which nobody tells us.
+        if !context.channel.isWritable { self.stall() }
         self.touch()
     }
 
@@ -104,16 +107,20 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
             self.replies.resume()
             self.sendReplies()
             self.process()
-            if self.holdsRead {
+            if self.holdsRead, self.stalledSince == nil {
                 self.holdsRead = false
                 context.read()
             }
         } else {
-            self.stalledSince = self.loop.now
-            self.replies.pause()
+            self.stall()
         }
         self.touch()
         context.fireChannelWritabilityChanged()
+    }
+
+    private func stall() {
+        self.stalledSince = self.loop.now
+        self.replies.pause()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -256,8 +263,15 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     /// A peer pings every few seconds, so silence means that it is gone; one that takes nothing is cut.
     private func touch() {
         let server = self.core.configuration.server
-        self.deadline = self.stalledSince.map { $0 + .init(server.writeTimeout) } ?? self.loop.now + .init(server.idleTimeout)
-        if let lingersUntil, lingersUntil > self.loop.now { self.deadline = min(self.deadline, lingersUntil) }
+        if self.isAborted {
+            self.deadline = .distantFuture
+        } else if let stalledSince {
+            // Also when this node stops: a peer that is still reading its answers is not cut in the middle of them.
+            self.deadline = stalledSince + .init(server.writeTimeout)
+        } else {
+            self.deadline = self.loop.now + .init(server.idleTimeout)
+            if let lingersUntil, lingersUntil > self.loop.now { self.deadline = min(self.deadline, lingersUntil) }
+        }
     }
 
     func timeOut() {
@@ -283,6 +297,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     ///
     /// - Returns: `false`: too much is running.
     func begin(_ id: UInt32, keys: Int, _ work: @escaping @Sendable (UInt64) async -> Void) -> Bool {
+        // An answer that was at hand may have found the peer gone: nobody would cancel the task.
+        if self.isClosed { return true }
         guard self.running.count < Self.runningLimit, self.runningKeys + keys <= Self.runningKeysLimit else { return false }
         self.runningKeys += keys
         self.serial += 1
@@ -315,5 +331,11 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         context.writeAndFlush(self.wrapOutboundOut(writer.frame(.close, mask: nil))).whenComplete { _ in link.value.abort() }
     }
 
-    func abort() { self.context?.close(promise: nil) }
+    /// Closes now; over TLS that takes as long as the peer takes to say goodbye, or a second.
+    func abort() {
+        self.isClosing = true
+        self.isAborted = true
+        self.deadline = .distantFuture
+        self.context?.close(promise: nil)
+    }
 }

@@ -53,7 +53,8 @@ extension ServerConnection {
         self.loop.output.writeStaticString("\r\n")
         self.flush()
         self.updateDeadline()
-        if context.channel.isWritable { continuation.resume() } else { self.writers.append(continuation) }
+        // The flush may have found the client gone: those who waited have been told by then, and a dead channel need not be writable.
+        if case .streaming = self.phase, !context.channel.isWritable { self.writers.append(continuation) } else { continuation.resume() }
     }
 
     func endStream() {

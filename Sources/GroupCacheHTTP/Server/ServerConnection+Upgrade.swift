@@ -23,13 +23,14 @@ extension ServerConnection {
         if self.inputIsClosed {
             return self.write(.failure(Status(400, "a link needs both directions", .request)), ReplyOptions(closes: true))
         }
+        // From here on this handler is not to read requests, nor to touch the count of connections, which the link takes over; also not when
+        // the channel becomes writable, or fails, within the flush.
+        self.phase = .closed
+        self.loop.remove(self)
         self.loop.output.writeImmutableBuffer(LinkHandshake.response(key: key))
         self.flush()
         var rest = ByteBuffer()
         swap(&rest, &self.input)
-        // From here on this handler is not to touch the channel, nor the count of connections, which the link takes over.
-        self.phase = .closed
-        self.loop.remove(self)
         let link = LinkServer(core: self.core, loop: self.loop)
         do {
             try context.pipeline.syncOperations.addHandler(link, position: .after(self))

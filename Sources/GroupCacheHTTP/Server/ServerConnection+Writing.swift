@@ -58,8 +58,18 @@ extension ServerConnection {
         }
     }
 
-    /// Closes now.
+    /// Closes now. Over TLS that takes as long as the client takes to say goodbye, or a second: what comes meanwhile is thrown away, and what
+    /// becomes ready, too.
     func abort() {
+        switch self.phase {
+        case .closed: break
+        default:
+            self.phase = .lingering
+            self.phaseBegan = self.loop.now
+            self.stalledSince = nil
+            self.outputIsClosed = true
+            self.updateDeadline()
+        }
         self.context?.close(promise: nil)
     }
 

@@ -52,9 +52,9 @@ import Testing
         let reply = { @Sendable (serial: UInt64, index: UInt32) in
             LinkReplies.Reply(id: 7, serial: serial, index: index, content: .entry(ServedEntry(value: value, source: .main)))
         }
-        try await channel.testingEventLoop.executeInContext {
+        let isRunning = try await channel.testingEventLoop.executeInContext {
             let link = LinkServer(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
-            #expect(link.begin(7, keys: 5) { _ in })
+            let isRunning = link.begin(7, keys: 5) { _ in }
             let (replies, serial) = (link.replies, link.running[7]?.serial ?? 0)
             let hesitation = Hesitation {
                 await replies.add(reply(serial, 4))
@@ -62,7 +62,9 @@ import Testing
             }
             try channel.pipeline.syncOperations.addHandlers([hesitation, link])
             Self.blocking { for index in 0..<4 { await replies.add(reply(serial, UInt32(index))) } }
+            return isRunning
         }
+        #expect(isRunning)
         await channel.testingEventLoop.run()
 
         var received: [UInt32] = []
@@ -77,10 +79,64 @@ import Testing
             }
         }
         #expect(received == [0, 1, 2, 3, 4])
-        try await channel.testingEventLoop.executeInContext {
-            let link = try channel.pipeline.syncOperations.handler(type: LinkServer.self)
-            #expect(link.running.isEmpty)
+        let left = try await channel.testingEventLoop.executeInContext {
+            try channel.pipeline.syncOperations.handler(type: LinkServer.self).running.count
         }
+        #expect(left == 0)
         _ = try await channel.finish(acceptAlreadyClosed: true)
+    }
+
+    // MARK: Links on full channels
+
+    /// What `body` finds about a link that has got one message.
+    private func withLink<Findings: Sendable>(
+        isWritable: Bool,
+        _ body: @escaping @Sendable (LinkServer, NIOAsyncTestingChannel) -> Findings
+    ) async throws -> Findings {
+        var configuration = HTTPPool.Configuration()
+        configuration.listen = nil
+        let pool = try HTTPPool(configuration: configuration)
+        let group = FakeGroup()
+        group["Tom"] = "630"
+        try pool.register(group)
+        let core = pool.core
+        let channel = NIOAsyncTestingChannel()
+        channel.isWritable = isWritable
+        let findings = try await channel.testingEventLoop.executeInContext {
+            let link = LinkServer(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
+            try channel.pipeline.syncOperations.addHandler(link)
+            channel.pipeline.fireChannelRead(ByteBuffer(bytes: RawLink.gets(["Tom"])))
+            channel.pipeline.fireChannelReadComplete()
+            return body(link, channel)
+        }
+        #expect(try await channel.readOutbound(as: ByteBuffer.self) != nil)
+        _ = try await channel.finish(acceptAlreadyClosed: true)
+        return findings
+    }
+
+    @Test("a link on a channel that is full when it begins answers when there is room")
+    func beginsFull() async throws {
+        let takesAnswers = try await self.withLink(isWritable: false) { link, channel in
+            let before = link.takesAnswers
+            channel.isWritable = true
+            channel.pipeline.fireChannelWritabilityChanged()
+            return [before, link.takesAnswers]
+        }
+        #expect(takesAnswers == [false, true])
+    }
+
+    @Test("a node that stops does not cut a peer that is still reading its answers")
+    func stopsWhileFull() async throws {
+        let limits = try await self.withLink(isWritable: true) { link, channel in
+            link.drain()
+            var limits = [link.deadline - .now()]
+            for isWritable in [false, true] {
+                channel.isWritable = isWritable
+                channel.pipeline.fireChannelWritabilityChanged()
+                limits.append(link.deadline - .now())
+            }
+            return limits
+        }
+        #expect(limits[0] < .seconds(5) && limits[1] > .seconds(5) && limits[2] < .seconds(5), "\(limits)")
     }
 }
