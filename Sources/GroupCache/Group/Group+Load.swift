@@ -276,12 +276,19 @@ extension Group {
     // MARK: Refreshing
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
-    func refreshInBackground(_ key: Key, _ hash: UInt64) {
+    ///
+    /// - Parameter age: As which the entry was found.
+    func refreshInBackground(_ key: Key, _ hash: UInt64, _ age: Freshness) {
         guard self.peers?.pickOwner(of: key) == nil else { return }
         let id = self.flights.newFlight()
         let shard = self.store.shardIndex(of: hash)
         guard self.flights.withTable(shard, { $0.hold(.local, key, start: id) }) else { return }
-        self.counters.refreshes.increment()
-        self.flights.start(id, shard: shard) { await self.loadLocally($0, key, hash, reload: true) }
+        self.flights.start(id, shard: shard) { flight in
+            // Between the look that found the entry stale and this flight another one may have begun and landed. (Of one that is to be refreshed
+            // early a second look would throw the dice again.)
+            if age == .stale, let answer = self.landed(key, hash) { return self.land(flight, hash, .success(answer)) }
+            self.counters.refreshes.increment()
+            await self.loadLocally(flight, key, hash, reload: true)
+        }
     }
 }

@@ -49,7 +49,7 @@ extension Group: PeerServing {
             let hash = self.store.hash(bytes)
             guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
             let freshness = found.details.freshness
-            if freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash) }
+            if freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash, freshness) }
             var value: ByteView?
             if let found = found.value {
                 // A value that cannot be encoded is loaded again, and that load says why.

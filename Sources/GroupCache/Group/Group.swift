@@ -196,7 +196,7 @@ public final class Group<Value: Sendable>: Sendable {
         case .fresh:
             return Answer(value: found.value, source: found.isNear ? .near : .main)
         case .refreshEarly, .stale:
-            self.refreshInBackground(key, hash)
+            self.refreshInBackground(key, hash, found.freshness)
             return Answer(value: found.value, source: found.freshness == .stale ? .stale : .main)
         case .miss, .expired:
             if let error = key.error { throw error }

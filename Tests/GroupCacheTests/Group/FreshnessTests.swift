@@ -185,20 +185,42 @@ struct FreshnessTests {
     @Test("XFetch: near its end a value that is slow to load is loaded early, in the background")
     mutating func earlyRefresh() async throws {
         self.configuration.ttl = .seconds(10)
-        // One unit of beta is what the load took, here well under a millisecond; so make it count.
+        // One unit of beta is what the load took; make it count.
         self.configuration.earlyRefresh = 1000
+        let gate = Gate()
         let group = try self.group { number, _ in
-            if number == 1 { try await Task.sleep(for: .milliseconds(20)) }
+            if number == 1 { try await Task.sleep(for: .milliseconds(20)) } else { try await gate.pass() }
             return .value("\(number)")
         }
         _ = try await group.get("k")
-        // A hair before the end (cost × beta is seconds), every get is likely to be chosen; far from it none is.
+        // A hair before the end (cost × beta is seconds), every get is likely to be chosen; all of them have the value at once, and only one
+        // of them has it loaded.
         self.clock.advance(by: .milliseconds(9999))
-        for _ in 0..<50 where self.calls.value == 1 {
-            #expect(group.cached("k") != nil)
-            _ = try await group.get("k")
+        for _ in 0..<50 {
+            #expect(group.cached("k") == "1")
+            #expect(try await group.get("k") == "1")
         }
         await self.waitForCalls(2)
         #expect(group.statistics.refreshes == 1)
+        gate.open()
+        while group.flights.count > 0, !Task.isCancelled { await Task.yield() }
+        #expect(group.cached("k") == "2")
+        #expect(self.calls.value == 2)
+    }
+
+    @Test("who found a value stale before it was refreshed, and comes after, does not refresh it again")
+    mutating func refreshedMeanwhile() async throws {
+        self.configuration.ttl = .seconds(10)
+        self.configuration.staleWhileRevalidate = .seconds(10)
+        let group = try self.group { number, _ in .value("\(number)") }
+        _ = try await group.get("k")
+        self.clock.advance(by: .seconds(11))
+        for _ in 0..<2 {
+            group.refreshInBackground("k", group.hash(of: "k"), .stale)
+            while group.flights.count > 0, !Task.isCancelled { await Task.yield() }
+            #expect(group.cached("k") == "2")
+            #expect(self.calls.value == 2)
+            #expect(group.statistics.refreshes == 1)
+        }
     }
 }
