@@ -7,6 +7,7 @@ extension Group {
     ///
     /// - Parameters:
     ///   - new: An id for the load, should it be a new one.
+    ///   - counts: Whether this is one more caller; not when a flight waits, whose callers are counted.
     ///   - cancel: Cancels it, if that can be said before it has been started.
     ///   - start: Starts it, and returns at once.
     func join(
@@ -15,6 +16,7 @@ extension Group {
         _ hash: UInt64,
         timeout: Duration?,
         as new: FlightID,
+        counts: Bool = true,
         cancel: (@Sendable () -> Void)? = nil,
         start: () -> Void
     ) async throws(GroupCacheError) -> Answer {
@@ -22,8 +24,8 @@ extension Group {
         // then the getter, each with a time of its own: whoever names a time is held to it.
         let timeout = kind == .routed ? timeout : timeout.flatMap { $0 < self.configuration.loadTimeout ? $0 : nil }
         do throws(GroupCacheError) {
-            let place = try self.beginWaiting()
-            defer { self.endWaiting(place) }
+            let place = counts ? try self.beginWaiting() : nil
+            defer { if counts { self.endWaiting(place) } }
             let shard = self.store.shardIndex(of: hash)
             return try await self.flights.join(kind, key, shard: shard, timeout: timeout, as: new, cancel: cancel, start: start)
         } catch {
@@ -38,9 +40,15 @@ extension Group {
     }
 
     /// Waits for the getter's running load of `key`, or calls the getter.
-    func joinLocal(_ key: Key, _ hash: UInt64, timeout: Duration?, reload: Bool = false) async throws(GroupCacheError) -> Answer {
+    func joinLocal(
+        _ key: Key,
+        _ hash: UInt64,
+        timeout: Duration?,
+        reload: Bool = false,
+        counts: Bool = true
+    ) async throws(GroupCacheError) -> Answer {
         let flight = self.flights.newFlight()
-        return try await self.join(.local, key, hash, timeout: timeout, as: flight) {
+        return try await self.join(.local, key, hash, timeout: timeout, as: flight, counts: counts) {
             self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
                 await self.loadLocally(flight, key, hash, reload: reload)
             }
@@ -166,7 +174,7 @@ extension Group {
                     }
                 }
             } catch {
-                self.landFailure(flight, key, hash, error)
+                self.landFailure(flight, key, hash, error, cancelling: cancelling)
             }
         case .notFound:
             let negative = loaded.ttl ?? self.configuration.negativeTTL
@@ -184,7 +192,7 @@ extension Group {
         case .notModified:
             guard let previous else {
                 let error = GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
-                return self.landFailure(flight, key, hash, error)
+                return self.landFailure(flight, key, hash, error, cancelling: cancelling)
             }
             self.counters.notModified.increment()
             let answer = Answer(value: previous, source: .loaded, ttl: ttl.map { .milliseconds($0) })

@@ -78,8 +78,16 @@ extension Group {
         guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
             // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
             // who comes after us, are for a new one.
-            self.change(key, hash) { _ in }
-            return try await self.joinLocal(key, hash, timeout: timeout, reload: true)
+            var answer: Answer
+            var tries = 0
+            repeat {
+                self.change(key, hash) { _ in }
+                answer = try await self.joinLocal(key, hash, timeout: timeout, reload: true)
+                tries += 1
+                // A caller who missed before us may have started a flight between the two, which we joined; it finds what another one has
+                // stored, and does not load.
+            } while tries < 3 && (answer.source == .main || answer.source == .near)
+            return answer
         }
         defer { self.discard(key, hash) }
         var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)

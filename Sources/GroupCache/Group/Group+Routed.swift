@@ -59,7 +59,7 @@ extension Group: RoutedGroup {
         // In a task that counts as this flight, so that a getter that comes back to the key is found out.
         self.flights.start(flight, shard: self.store.shardIndex(of: hash)) { flight in
             do throws(GroupCacheError) {
-                self.land(flight, hash, .success(try await self.joinLocal(key, hash, timeout: nil)))
+                self.land(flight, hash, .success(try await self.joinLocal(key, hash, timeout: nil, counts: false)))
             } catch {
                 self.land(flight, hash, .failure(error))
             }

@@ -18,7 +18,8 @@ final class PeekAnswers: PeerCaller {
 
     func peerAnswered(_ tag: Int, _ result: Answer) {
         let waiting = self.state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
-            guard state.answers.indices.contains(tag), state.answers[tag] == nil else { return nil }
+            // After the caller has left nothing is open, and must not become less.
+            guard state.open > 0, state.answers.indices.contains(tag), state.answers[tag] == nil else { return nil }
             state.answers[tag] = result
             state.open -= 1
             guard state.open == 0 else { return nil }

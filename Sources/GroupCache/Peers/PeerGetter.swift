@@ -48,6 +48,11 @@ extension PeerGetter {
                     for _ in 0..<min(64, keys.count) {
                         tasks.addTask {
                             while let index = queue.next() {
+                                // A get that does not heed its cancellation would be called for each of the rest.
+                                guard !Task.isCancelled else {
+                                    caller.peerAnswered(index, .failure(.cancelled))
+                                    continue
+                                }
                                 var single = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
                                 single.trace = request.trace
                                 if request.isPeek { (single.isPeek, single.timeout) = (true, .zero) }

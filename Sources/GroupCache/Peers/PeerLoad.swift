@@ -39,8 +39,9 @@ final class PeerLoad: PeerCaller {
     func cancel() {
         let (tickets, spans) = self.state.withLockedValue { state -> ([any PeerTicket], [any Span]) in
             guard state.core.cancel() else { return ([], []) }
-            // An answer that comes all the same must not end a span twice.
-            defer { state.spans = (nil, nil) }
+            // An answer that comes all the same must not end a span twice. And whoever holds a ticket holds the request, which holds us: one that
+            // is cancelled does not answer, so nobody else would break that circle.
+            defer { (state.spans, state.tickets) = ((nil, nil), (nil, nil)) }
             return ([state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 })
         }
         for span in spans { span.end() }
@@ -89,9 +90,8 @@ final class PeerLoad: PeerCaller {
             if case .land(cancelOther: true) = action {
                 // Whoever is cancelled says nothing more.
                 otherSpan = tag == 0 ? state.spans.next : state.spans.owner
-                state.spans = (nil, nil)
+                (state.spans, state.tickets) = ((nil, nil), (nil, nil))
             }
-            // Whoever holds a ticket holds the request, which holds us.
             if tag == 0 { state.tickets.owner = nil } else { state.tickets.next = nil }
             return (action, other, span, otherSpan)
         }

@@ -27,13 +27,14 @@ extension LinkClient {
         }
         if let pingSent {
             if now >= pingSent + Self.patience {
-                // A loop runs what is due before it reads. When it is us who stood still, the answer lies in the socket and is read before
-                // the next tick.
-                guard !self.isDoubted else {
+                // A loop runs what is due before it reads. When it is us who stood still, the answer lies in the socket, and is read as soon
+                // as we have caught up.
+                let doubted = self.doubtedAt ?? now
+                if now >= doubted + Self.doubt {
                     self.end = .silent
                     return self.abort()
                 }
-                self.isDoubted = true
+                self.doubtedAt = doubted
             }
         } else if now >= self.lastRead + (self.slots.count > 0 ? self.quiet : Self.idleTime) {
             self.ping()
@@ -55,7 +56,7 @@ extension LinkClient {
     /// Asks the peer whether it lives.
     func ping() {
         self.pingSent = .now()
-        self.isDoubted = false
+        self.doubtedAt = nil
         self.pings += 1
         self.sendControl(.ping, ByteBuffer())
         self.arm(.now() + self.pace)

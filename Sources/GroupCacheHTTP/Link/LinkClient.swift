@@ -23,7 +23,9 @@ final class LinkClient: ChannelInboundHandler {
     /// less often, up to this; and how long it may take to say so. Together less than a second. A peer with a slow getter answers pings at
     /// once.
     static let silence = TimeAmount.milliseconds(250)
-    static let patience = TimeAmount.milliseconds(900)
+    static let patience = TimeAmount.milliseconds(800)
+    /// How much longer it has once that is over.
+    static let doubt = TimeAmount.milliseconds(100)
     /// How long a peer that is well may take for a pong; generous, for the machine may be busy.
     static let pongTime = TimeAmount.milliseconds(100)
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
@@ -45,8 +47,8 @@ final class LinkClient: ChannelInboundHandler {
     var groups: [String] = []
     var lastRead = NIODeadline.uptimeNanoseconds(0)
     var pingSent: NIODeadline?
-    /// Whether the time for a pong was found to be over, once.
-    var isDoubted = false
+    /// When the time for a pong was found to be over.
+    var doubtedAt: NIODeadline?
     /// Pings since the last reply.
     var pings: Int64 = 0
     var timer: Scheduled<Void>?

@@ -54,7 +54,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var isAborted = false
     private var holdsRead = false
     /// Since this node stops: until when the link stays for what is on its way.
-    private var lingersUntil: NIODeadline?
+    var lingersUntil: NIODeadline?
     private var isClosed = false
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
@@ -105,8 +105,9 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
             self.stalledSince = nil
             self.loop.refresh()
             self.replies.resume()
-            self.sendReplies()
+            // First what is at hand: a link that ends goes when all that runs is answered.
             self.process()
+            self.sendReplies()
             if self.holdsRead, self.stalledSince == nil {
                 self.holdsRead = false
                 context.read()
@@ -160,7 +161,17 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         // Writing may call channelWritabilityChanged, and so come here, before it returns; what is at work goes on by itself then.
         if self.isProcessing { return }
         self.isProcessing = true
-        defer { self.isProcessing = false }
+        let isSound = self.takeSteps()
+        self.isProcessing = false
+        guard isSound else { return }
+        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
+        self.touch()
+        // What was running may have been cancelled.
+        self.closeIfDrained()
+    }
+
+    /// Goes on as far as possible. `false`: the peer has said what makes no sense.
+    private func takeSteps() -> Bool {
         do throws(WebSocketCloseCode) {
             var goesOn = true
             while goesOn {
@@ -170,15 +181,13 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
                 self.flush()
                 goesOn = wasStalled && self.takesAnswers
             }
+            return true
         } catch {
             self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)
             self.core.logger.debug("a link is closed", metadata: ["code": "\(error.rawValue)"])
-            return self.close(error)
+            self.close(error)
+            return false
         }
-        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
-        self.touch()
-        // What was running may have been cancelled.
-        self.closeIfDrained()
     }
 
     /// Whether the peer reads its answers, so that more can be made.
@@ -317,6 +326,8 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     func closeIfDrained() {
         guard let lingersUntil, lingersUntil <= self.loop.now, self.running.isEmpty else { return }
+        // Nor what has been asked and not even been looked at, because the peer was still reading.
+        guard self.current == nil, !self.isProcessing, self.stalledSince == nil else { return }
         self.close(.goingAway)
     }
 

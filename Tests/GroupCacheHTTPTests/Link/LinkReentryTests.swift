@@ -109,7 +109,10 @@ import Testing
             channel.pipeline.fireChannelReadComplete()
             return body(link, channel)
         }
-        #expect(try await channel.readOutbound(as: ByteBuffer.self) != nil)
+        var reader = WebSocketReader(expectsMask: false, limit: LinkLimits().messageSize)
+        var sent = ByteBuffer()
+        while var more = try await channel.readOutbound(as: ByteBuffer.self) { sent.writeBuffer(&more) }
+        #expect(try reader.next(&sent)?.opcode == .binary)
         _ = try await channel.finish(acceptAlreadyClosed: true)
         return findings
     }
@@ -138,5 +141,15 @@ import Testing
             return limits
         }
         #expect(limits[0] < .seconds(5) && limits[1] > .seconds(5) && limits[2] < .seconds(5), "\(limits)")
+    }
+
+    @Test("a node that stops answers what a peer has asked and not been read yet, as soon as there is room")
+    func stopsWithQuestions() async throws {
+        _ = try await self.withLink(isWritable: false) { link, channel in
+            // Two seconds later, as far as the link knows.
+            link.lingersUntil = .now() - .seconds(1)
+            channel.isWritable = true
+            channel.pipeline.fireChannelWritabilityChanged()
+        }
     }
 }

@@ -296,7 +296,8 @@ struct FlightTests {
         let patient = Task { try await group.get("k") }
         await gate.waitForArrivals()
         let hasty = Task { try await group.serve("k", for: .client, timeout: .seconds(1)) }
-        while group.flights.waiters < 2, !Task.isCancelled { await Task.yield() }
+        // The load's time and the caller's have begun.
+        while group.flights.waiters < 2 || group.flights.deadlines.count < 2, !Task.isCancelled { await Task.yield() }
         clock.advance(by: .seconds(2))
         let error = await #expect(throws: GroupCacheError.self) { _ = try await hasty.value }
         #expect(error?.code == .deadlineExceeded)
