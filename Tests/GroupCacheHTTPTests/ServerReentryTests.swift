@@ -28,13 +28,7 @@ import Testing
         _ happens: @escaping @Sendable (NIOAsyncTestingChannel, ChannelHandlerContext) -> Void,
         _ body: @Sendable (NIOLoopBound<ServerConnection>, NIOAsyncTestingChannel, PoolCore) async throws -> Void
     ) async throws {
-        var configuration = HTTPPool.Configuration()
-        configuration.listen = nil
-        let pool = try HTTPPool(configuration: configuration)
-        let group = FakeGroup()
-        group["Tom"] = "630"
-        try pool.register(group)
-        let core = pool.core
+        let core = try PoolCore.idle()
         // Whoever accepts a connection counts it.
         core.counters.connections.store(1, ordering: .relaxed)
         let channel = NIOAsyncTestingChannel()

@@ -12,7 +12,7 @@ final class PeekAnswers: PeerCaller {
 
     private let state: NIOLockedValueBox<State>
 
-    private init(count: Int) {
+    init(count: Int) {
         self.state = NIOLockedValueBox(State(answers: Array(repeating: nil, count: count), open: count))
     }
 
@@ -30,7 +30,7 @@ final class PeekAnswers: PeerCaller {
     }
 
     /// Nobody waits any more.
-    private func leave() {
+    func leave() {
         let waiting = self.state.withLockedValue { state in
             state.open = 0
             defer { state.waiting = nil }
@@ -39,18 +39,23 @@ final class PeekAnswers: PeerCaller {
         waiting?.resume()
     }
 
+    /// Suspends until every key has its answer, or ``leave()``. Called once.
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isOver = self.state.withLockedValue { state in
+                if state.open > 0 { state.waiting = continuation }
+                return state.open == 0
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
     /// What `peer` says of each key. When the task is cancelled, what it has said by then.
     static func all(from peer: any PeerGetter, _ keys: [Key], _ request: PeerBatch) async -> [Answer] {
         let answers = PeekAnswers(count: keys.count)
         let ticket = peer.start(keys, of: request, for: answers)
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isOver = answers.state.withLockedValue { state in
-                    if state.open > 0 { state.waiting = continuation }
-                    return state.open == 0
-                }
-                if isOver { continuation.resume() }
-            }
+            await answers.wait()
         } onCancel: {
             ticket?.cancel()
             answers.leave()

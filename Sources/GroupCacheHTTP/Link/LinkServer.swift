@@ -51,6 +51,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     var hasReplies = false
     /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
     private var isClosing = false
+    /// The channel has been told to close, and nothing is timed any more.
     private var isAborted = false
     private var holdsRead = false
     /// Since this node stops: until when the link stays for what is on its way.
@@ -326,7 +327,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     func closeIfDrained() {
         guard let lingersUntil, lingersUntil <= self.loop.now, self.running.isEmpty else { return }
-        // Nor what has been asked and not even been looked at, because the peer was still reading.
+        // What has been asked and not even been looked at, because the peer was still reading, is answered first.
         guard self.current == nil, !self.isProcessing, self.stalledSince == nil else { return }
         self.close(.goingAway)
     }

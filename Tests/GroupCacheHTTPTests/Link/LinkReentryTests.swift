@@ -43,9 +43,7 @@ import Testing
 
     @Test("answers that are ready while others are being sent wait for those; the request does not end before its last answer")
     func order() async throws {
-        var configuration = HTTPPool.Configuration()
-        configuration.listen = nil
-        let core = try HTTPPool(configuration: configuration).core
+        let core = try PoolCore.idle()
         let channel = NIOAsyncTestingChannel()
         // Two of them are more than a message is to carry, so that the first is sent while others wait their turn.
         let value = ByteView(LinkSamples.bytes(200_000))
@@ -93,13 +91,7 @@ import Testing
         isWritable: Bool,
         _ body: @escaping @Sendable (LinkServer, NIOAsyncTestingChannel) -> Findings
     ) async throws -> Findings {
-        var configuration = HTTPPool.Configuration()
-        configuration.listen = nil
-        let pool = try HTTPPool(configuration: configuration)
-        let group = FakeGroup()
-        group["Tom"] = "630"
-        try pool.register(group)
-        let core = pool.core
+        let core = try PoolCore.idle()
         let channel = NIOAsyncTestingChannel()
         channel.isWritable = isWritable
         let findings = try await channel.testingEventLoop.executeInContext {

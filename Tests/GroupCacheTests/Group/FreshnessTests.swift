@@ -190,6 +190,7 @@ struct FreshnessTests {
         self.configuration.earlyRefresh = 1000
         let gate = Gate()
         let group = try self.group { number, _ in
+            // What a load costs is measured in real time, whatever the group's clock says: it has to take some.
             if number == 1 { try await Task.sleep(for: .milliseconds(20)) } else { try await gate.pass() }
             return .value("\(number)")
         }

@@ -97,7 +97,8 @@ extension ProcessTests {
             _ = try await Self.run(nodes: 2) { child, urls in
                 child.signal(.kill)
                 await child.wait()
-                // The nodes see the end of their standard input, and end, a moment after their parent has ended.
+                // The nodes see the end of their standard input, and end, a moment after their parent has ended. They are not our children, so
+                // nobody tells us: we ask for their ports, with a pause that leaves them the processor. The suite's time limit bounds it.
                 for url in urls {
                     while (try? await FreePorts.bind(port: Int(url.split(separator: ":")[2])!).close()) == nil {
                         try await Task.sleep(for: .milliseconds(5))
