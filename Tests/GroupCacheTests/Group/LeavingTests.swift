@@ -102,4 +102,35 @@ struct LeavingTests {
         for tag in 0..<2 { answers.peerAnswered(tag, .failure(.cancelled)) }
         await answers.wait()
     }
+
+    /// Does not heed its cancellation, and knows no requests for many keys.
+    private struct Heedless: PeerGetter {
+        let id = "heedless"
+        let calls = Counter()
+        let gate = Gate()
+
+        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
+            self.calls.increment()
+            await Task.detached { try? await self.gate.pass() }.value
+            return PeerEntry(value: "v")
+        }
+        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) { throw .cancelled }
+        func remove(_ request: PeerRequest) async throws(GroupCacheError) { throw .cancelled }
+    }
+
+    private final class Answers: PeerCaller {
+        let count = Counter()
+        func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) { self.count.increment() }
+    }
+
+    @Test("of many keys that nobody waits for any more those not asked for yet are not asked for; each has its answer")
+    func manyKeys() async throws {
+        let (peer, answers) = (Heedless(), Answers())
+        let ticket = peer.start((0..<1_000).map { Key("k-\($0)") }, of: PeerBatch(group: "g"), for: answers)
+        await peer.gate.waitForArrivals(64)
+        ticket?.cancel()
+        peer.gate.open()
+        try await self.until { answers.count.value == 1_000 }
+        #expect(peer.calls.value == 64)
+    }
 }
