@@ -27,7 +27,7 @@ let package = Package(
         .library(name: "Informers", targets: ["Informers"]),
         .library(name: "GroupCacheHTTP", targets: ["GroupCacheHTTP"]),
         .library(name: "GroupCacheTesting", targets: ["GroupCacheTesting"]),
-        .executable(name: "groupcache", targets: ["groupcache"]),
+        .executable(name: "groupcache", targets: ["GroupCacheNode"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -74,7 +74,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
-            name: "groupcache",
+            name: "GroupCacheNode",
             dependencies: [
                 "GroupCache", "GroupCacheHTTP", lifecycle, logging,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"),
@@ -148,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "groupcache", "EmbeddedServer", "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"),
+                "GroupCacheNode", "EmbeddedServer", "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOHTTP1"), nio("NIOConcurrencyHelpers"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

@@ -212,7 +212,7 @@ extension Group {
     /// The value that may be served because a load failed.
     private func staleAnswer(_ key: Key, _ hash: UInt64) -> Answer? {
         guard let entry = self.entry(key, hash), let value = entry.value, let until = entry.details.staleIfErrorUntil,
-            entry.details.freshness != .fresh, self.configuration.clock.milliseconds < until
+            entry.details.state != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
         return Answer(value: value, source: .stale, ttl: .zero)
     }
@@ -271,7 +271,7 @@ extension Group {
         // Nearly always there is none, and that is found out without touching a value.
         if self.withBytes(of: key, { self.store.isMissing(hash, $0, counts: false) }) { return nil }
         let found = self.withBytes(of: key) { self.store.peek(hash, $0) }
-        guard found.freshness == .fresh || found.freshness == .refreshEarly else { return nil }
+        guard found.state == .fresh || found.state == .refreshEarly else { return nil }
         return Answer(value: found.value, source: found.isNear ? .near : .main)
     }
 
@@ -286,7 +286,7 @@ extension Group {
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
     ///
     /// - Parameter age: As which the entry was found.
-    func refreshInBackground(_ key: Key, _ hash: UInt64, _ age: Freshness) {
+    func refreshInBackground(_ key: Key, _ hash: UInt64, _ age: EntryState) {
         guard self.peers?.pickOwner(of: key) == nil else { return }
         let id = self.flights.newFlight()
         let shard = self.store.shardIndex(of: hash)

@@ -146,7 +146,7 @@ extension Group {
 
     /// See ``PeerServing/servePeek(_:)``.
     public func servePeek(_ key: Key) -> ServedEntry? {
-        guard let entry = self.entry(key, self.hash(of: key)), entry.details.freshness == .fresh else { return nil }
+        guard let entry = self.entry(key, self.hash(of: key)), entry.details.state == .fresh else { return nil }
         var served = ServedEntry(value: nil, source: entry.details.kind == .near ? .near : .main)
         if let value = entry.value {
             guard let encoded = try? self.encode(value) else { return nil }

@@ -48,8 +48,8 @@ extension Group: PeerServing {
         key.withUnsafeBytes { bytes in
             let hash = self.store.hash(bytes)
             guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
-            let freshness = found.details.freshness
-            if freshness != .fresh { self.refreshInBackground(Key(bytes: bytes), hash, freshness) }
+            let state = found.details.state
+            if state != .fresh { self.refreshInBackground(Key(bytes: bytes), hash, state) }
             var value: ByteView?
             if let found = found.value {
                 // A value that cannot be encoded is loaded again, and that load says why.
@@ -57,7 +57,7 @@ extension Group: PeerServing {
                 value = encoded
             }
             if requester == .peer { self.counters.serverRequests.increment() }
-            let source: ServedEntry.Source = freshness == .stale ? .stale : found.details.kind == .near ? .near : .main
+            let source: ServedEntry.Source = state == .stale ? .stale : found.details.kind == .near ? .near : .main
             return self.dated(ServedEntry(value: value, source: source), found)
         }
     }

@@ -118,7 +118,7 @@ public final class Group<Value: Sendable>: Sendable {
     @inlinable
     public func get(_ key: String) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
-        if found.freshness == .fresh, let value = found.value { return value }
+        if found.state == .fresh, let value = found.value { return value }
         return try await self.finish(Key(key), hash, found)
     }
 
@@ -126,7 +126,7 @@ public final class Group<Value: Sendable>: Sendable {
     @inlinable
     public func get(_ key: Key) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
-        if found.freshness == .fresh, let value = found.value { return value }
+        if found.state == .fresh, let value = found.value { return value }
         return try await self.finish(key, hash, found)
     }
 
@@ -134,14 +134,14 @@ public final class Group<Value: Sendable>: Sendable {
     @inlinable
     public func cached(_ key: String) -> Value? {
         let found = self.find(key).found
-        return found.freshness == .fresh || found.freshness == .refreshEarly ? found.value : nil
+        return found.state == .fresh || found.state == .refreshEarly ? found.value : nil
     }
 
     /// The value of `key` if this node holds a fresh one. Asks nobody.
     @inlinable
     public func cached(_ key: Key) -> Value? {
         let found = self.find(key).found
-        return found.freshness == .fresh || found.freshness == .refreshEarly ? found.value : nil
+        return found.state == .fresh || found.state == .refreshEarly ? found.value : nil
     }
 
     /// Looks in the store. The key is hashed here, once.
@@ -170,7 +170,7 @@ public final class Group<Value: Sendable>: Sendable {
     /// Ends a get that the fast path did not.
     @usableFromInline
     func finish(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
-        if case .miss = found.freshness {
+        if case .miss = found.state {
             if let error = key.error { throw error }
             return try self.value(of: try await self.load(key, hash, terminal: false, timeout: nil))
         }
@@ -192,12 +192,12 @@ public final class Group<Value: Sendable>: Sendable {
         terminal: Bool,
         timeout: Duration?
     ) async throws(GroupCacheError) -> Answer {
-        switch found.freshness {
+        switch found.state {
         case .fresh:
             return Answer(value: found.value, source: found.isNear ? .near : .main)
         case .refreshEarly, .stale:
-            self.refreshInBackground(key, hash, found.freshness)
-            return Answer(value: found.value, source: found.freshness == .stale ? .stale : .main)
+            self.refreshInBackground(key, hash, found.state)
+            return Answer(value: found.value, source: found.state == .stale ? .stale : .main)
         case .miss, .expired:
             if let error = key.error { throw error }
             return try await self.load(key, hash, terminal: terminal, timeout: timeout)

@@ -35,7 +35,7 @@ package struct EntryDetails: Sendable, Hashable {
     /// The bytes of the value.
     package var payload: Int
     /// Its age: fresh, stale or expired.
-    package var freshness: Freshness
+    package var state: EntryState
 }
 
 /// An entry as a listing shows it.

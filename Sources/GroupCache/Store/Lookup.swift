@@ -4,31 +4,31 @@ package struct Lookup<Value: Sendable>: Sendable {
     /// The value; `nil` on a miss, and on a hit of a negative entry.
     @usableFromInline package let value: Value?
     /// Whether it is a hit, and of which age.
-    @usableFromInline package let freshness: Freshness
+    @usableFromInline package let state: EntryState
     /// Whether the entry is a copy of another node's.
     @usableFromInline package let isNear: Bool
 
     @inlinable
-    init(value: Value?, freshness: Freshness, isNear: Bool) {
+    init(value: Value?, state: EntryState, isNear: Bool) {
         self.value = value
-        self.freshness = freshness
+        self.state = state
         self.isNear = isNear
     }
 
     @inlinable
-    init(no freshness: Freshness) {
-        self.init(value: nil, freshness: freshness, isNear: false)
+    init(no state: EntryState) {
+        self.init(value: nil, state: state, isNear: false)
     }
 
     /// Whether the entry may be served.
-    @inlinable package var isHit: Bool { self.freshness.isServable }
+    @inlinable package var isHit: Bool { self.state.isServable }
     /// Whether it says that the key does not exist.
     @inlinable package var isNegative: Bool { self.isHit && self.value == nil }
 }
 
 /// The age of an entry.
 @usableFromInline
-package enum Freshness: UInt8, Sendable {
+package enum EntryState: UInt8, Sendable {
     /// There is no entry.
     case miss
     /// Within its time.

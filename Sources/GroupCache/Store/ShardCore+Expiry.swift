@@ -9,7 +9,7 @@
 extension ShardCore {
     /// The age of an entry that has an end.
     @usableFromInline
-    mutating func freshness(_ slot: Int, now: Int64) -> Freshness {
+    mutating func state(_ slot: Int, now: Int64) -> EntryState {
         let header = self.slab.header(slot)
         let remaining = header.pointee.expires - now
         if remaining > 0 {
@@ -75,7 +75,7 @@ extension ShardCore {
     mutating func details(_ slot: Int, isNegative: Bool, birth: Int64, now: Int64) -> EntryDetails {
         let header = self.slab.header(slot).pointee
         let expires: Int64? = header.expires == 0 ? nil : birth + header.expires
-        let freshness: Freshness =
+        let state: EntryState =
             if header.expires == 0 || now < header.expires { .fresh } else {
                 now - header.expires < header.staleWhileRevalidate ? .stale : .expired
             }
@@ -89,7 +89,7 @@ extension ShardCore {
             staleIfErrorUntil: expires.map { $0 + header.staleIfError },
             cost: header.cost.microseconds,
             payload: Int(header.payload),
-            freshness: freshness
+            state: state
         )
     }
 

@@ -87,16 +87,16 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
             shard.lock.pointee.unlock()
             return Lookup(no: .miss)
         }
-        var freshness = Freshness.fresh
+        var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
-            freshness = shard.core.pointee.freshness(slot, now: now)
-            if freshness == .expired {
+            state = shard.core.pointee.state(slot, now: now)
+            if state == .expired {
                 shard.lock.pointee.unlock()
                 return Lookup(no: .expired)
             }
-            if freshness == .stale { shard.core.pointee.staleHits &+= 1 }
+            if state == .stale { shard.core.pointee.staleHits &+= 1 }
         }
         shard.core.pointee.hits &+= 1
         let isNear = header.pointee.isNear
@@ -105,7 +105,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         if value == nil { shard.core.pointee.negativeHits &+= 1 }
         shard.core.pointee.touch(slot)
         shard.lock.pointee.unlock()
-        return Lookup(value: value, freshness: freshness, isNear: isNear)
+        return Lookup(value: value, state: state, isNear: isNear)
     }
 
     /// What there is for `key`, for a caller that is no get: it counts nothing and is no use of the entry. O(1).
@@ -118,15 +118,15 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
         guard slot >= 0 else { return Lookup(no: .miss) }
-        var freshness = Freshness.fresh
+        var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
-            freshness = shard.core.pointee.freshness(slot, now: now)
-            if freshness == .expired { return Lookup(no: .expired) }
+            state = shard.core.pointee.state(slot, now: now)
+            if state == .expired { return Lookup(no: .expired) }
         }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
-        return Lookup(value: value, freshness: freshness, isNear: header.pointee.isNear)
+        return Lookup(value: value, state: state, isNear: header.pointee.isNear)
     }
 
     /// ``lookup(_:_:)`` for somebody who also wants to know all about the entry: value and details are of one moment.
@@ -141,11 +141,11 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         // Whether to refresh early is drawn for each get.
-        if details.expires != nil { details.freshness = shard.core.pointee.freshness(slot, now: now) }
-        guard details.freshness.isServable else { return nil }
+        if details.expires != nil { details.state = shard.core.pointee.state(slot, now: now) }
+        guard details.state.isServable else { return nil }
         shard.core.pointee.gets &+= 1
         shard.core.pointee.hits &+= 1
-        if details.freshness == .stale { shard.core.pointee.staleHits &+= 1 }
+        if details.state == .stale { shard.core.pointee.staleHits &+= 1 }
         if details.kind == .near { shard.core.pointee.nearHits &+= 1 }
         if details.isNegative { shard.core.pointee.negativeHits &+= 1 }
         shard.core.pointee.touch(slot)
@@ -207,7 +207,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
             let header = shard.core.pointee.slab.header(slot)
             if header.pointee.expires == 0 { return false }
             if self.clockIsSystem { now = self.now() }
-            if shard.core.pointee.freshness(slot, now: now).isServable { return false }
+            if shard.core.pointee.state(slot, now: now).isServable { return false }
         }
         if counts { shard.core.pointee.gets &+= 1 }
         return true

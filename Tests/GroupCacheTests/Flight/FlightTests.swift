@@ -156,7 +156,7 @@ struct FlightTests {
         // A caller that has missed, but comes to the flights only after another has loaded, stored and landed: its flight finds the value.
         let hash = group.hash(of: "k")
         let missed = group.find("k" as Key).found
-        #expect(missed.freshness == .miss)
+        #expect(missed.state == .miss)
         _ = try await group.get("k")
         let answer = try await group.answer("k", hash, missed, terminal: false, timeout: nil)
         #expect(answer.value as? String == "v")

@@ -80,7 +80,7 @@ private final class Talkative: Sendable {
         #expect(listing.reduce(0) { $0 + $1.key.count + $1.details.payload } == statistics.main.bytes + statistics.near.bytes)
         #expect(
             listing.allSatisfy {
-                store.look(String(decoding: $0.key, as: UTF8.self)).isHit || $0.details.freshness == .expired || $0.details.expires != nil
+                store.look(String(decoding: $0.key, as: UTF8.self)).isHit || $0.details.state == .expired || $0.details.expires != nil
             }
         )
     }

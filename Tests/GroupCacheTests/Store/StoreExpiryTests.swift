@@ -13,15 +13,15 @@ import Testing
         let store = self.store()
         store.put("Tom", 630, life: EntryLife(ttl: 1_000, staleWhileRevalidate: 500, staleIfError: 2_000, cost: 100, version: 9))
         self.clock.advance(999)
-        #expect(store.get("Tom").freshness == .fresh)
+        #expect(store.get("Tom").state == .fresh)
         self.clock.advance(1)
-        #expect(store.get("Tom").freshness == .stale && store.get("Tom").value == 630)
+        #expect(store.get("Tom").state == .stale && store.get("Tom").value == 630)
         self.clock.advance(499)
-        #expect(store.get("Tom").freshness == .stale)
+        #expect(store.get("Tom").state == .stale)
         self.clock.advance(1)
-        #expect(store.get("Tom").freshness == .expired && store.get("Tom").value == nil && !store.get("Tom").isHit)
+        #expect(store.get("Tom").state == .expired && store.get("Tom").value == nil && !store.get("Tom").isHit)
         let info = try #require(store.info("Tom"))
-        #expect(info.value == 630 && info.details.version == 9 && info.details.freshness == .expired)
+        #expect(info.value == 630 && info.details.version == 9 && info.details.state == .expired)
         #expect(info.details.expires == 6_000 && info.details.staleUntil == 6_500 && info.details.staleIfErrorUntil == 8_000)
         #expect(info.details.created == 5_000 && info.details.cost == 96 && info.details.payload == 8)
         #expect(store.statistics.staleHits == 3 && store.statistics.main.items == 1)
@@ -41,7 +41,7 @@ import Testing
         #expect(store.info("Tom")?.details.version == 3 && store.info("Tom")?.details.created == 8_000)
         #expect(key.withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife(version: 4)) })
         self.clock.advance(1 << 40)
-        #expect(store.get("Tom").freshness == .fresh)
+        #expect(store.get("Tom").state == .fresh)
         let details = try #require(store.info("Tom")?.details)
         #expect(details.version == 4 && details.expires == nil && details.staleUntil == nil)
         #expect(!Array("nobody".utf8).withUnsafeBytes { store.extend(store.hash($0), $0, life: EntryLife()) })
@@ -82,9 +82,9 @@ import Testing
         store.put("never", 1, life: EntryLife(ttl: .max, staleWhileRevalidate: .max, staleIfError: .max, cost: .max, version: .max))
         store.put("zero", 1, life: EntryLife(ttl: 0))
         store.put("negative", 1, life: EntryLife(ttl: .min, staleWhileRevalidate: .min, staleIfError: -1, cost: .min))
-        #expect(store.get("never").freshness == .fresh)
+        #expect(store.get("never").state == .fresh)
         self.clock.advance(1)
-        #expect(store.get("zero").freshness == .expired && store.get("negative").freshness == .expired)
+        #expect(store.get("zero").state == .expired && store.get("negative").state == .expired)
         #expect(store.info("never")?.details.version == (1 << 48) - 1)
     }
 
@@ -95,7 +95,7 @@ import Testing
         store.put("cheap", 1, life: EntryLife(ttl: 10_000, cost: 10))
         store.put("copy", 1, kind: .near, life: life)
         func share(_ key: String) -> Double {
-            Double((0..<4_000).count { _ in store.look(key).freshness == .refreshEarly }) / 4_000
+            Double((0..<4_000).count { _ in store.look(key).state == .refreshEarly }) / 4_000
         }
         self.clock.advance(8_000)
         let far = share("dear")
@@ -109,10 +109,10 @@ import Testing
     @Test func `The machine's clock serves as well`() {
         let store = Store<Int>(StoreConfiguration(capacity: 1 << 20))
         store.put("Tom", 1, life: EntryLife(ttl: 60_000))
-        #expect(store.get("Tom").freshness == .fresh)
+        #expect(store.get("Tom").state == .fresh)
         store.put("Tom", 1, life: EntryLife(ttl: -1, staleWhileRevalidate: 60_000))
         let end = ContinuousClock.now + .seconds(5)
-        while store.get("Tom").freshness != .stale, ContinuousClock.now < end {}
-        #expect(store.get("Tom").freshness == .stale)
+        while store.get("Tom").state != .stale, ContinuousClock.now < end {}
+        #expect(store.get("Tom").state == .stale)
     }
 }

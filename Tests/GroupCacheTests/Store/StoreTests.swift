@@ -14,7 +14,7 @@ import Testing
         #expect(store.get("Tom").value == 630)
         #expect(store.get("Tom").isHit && !store.get("Tom").isNear)
         #expect(!store.get("tom").isHit)
-        #expect(store.get("").freshness == .miss)
+        #expect(store.get("").state == .miss)
         let statistics = store.statistics
         #expect(statistics.gets == 5 && statistics.hits == 3)
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 extension ProcessTests {
     /// Two Go nodes and two of ours in one ring.

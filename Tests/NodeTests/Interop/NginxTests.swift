@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 extension ProcessTests {
     @Suite(.enabled(if: Neighbour.nginx.isWanted, Neighbour.nginx.comment)) struct NginxTests {

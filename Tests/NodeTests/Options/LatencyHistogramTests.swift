@@ -1,6 +1,6 @@
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct LatencyHistogramTests {
     @Test func quantilesAreWithinThreePercent() {

@@ -2,7 +2,7 @@ import Foundation
 import GroupCacheHTTP
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct NodeSettingsTests {
     private var raw: RawSettings {

@@ -2,7 +2,7 @@ import Foundation
 import GroupCache
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct CSVParserTests {
     private func parse(_ text: String) throws -> [Key: ByteView] { try CSVParser.parse(Array(text.utf8)) }

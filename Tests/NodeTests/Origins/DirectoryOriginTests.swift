@@ -2,7 +2,7 @@ import Foundation
 import GroupCache
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct DirectoryOriginTests {
     private func withGroup(

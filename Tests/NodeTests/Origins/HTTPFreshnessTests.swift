@@ -1,6 +1,6 @@
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct HTTPFreshnessTests {
     private func freshness(_ fields: String..., age: String? = nil) -> HTTPFreshness { HTTPFreshness(cacheControl: fields, age: age) }

@@ -4,7 +4,7 @@ import Hummingbird
 import NIOCore
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite(.timeLimit(.minutes(1))) struct HTTPOriginTests {
     /// Configured as a node's is.

@@ -2,7 +2,7 @@ import GroupCache
 import NIOConcurrencyHelpers
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite(.timeLimit(.minutes(1))) struct OriginLimitsTests {
     private func limit(_ limits: inout OriginLimits, _ origin: String) throws -> LoadLimit? {

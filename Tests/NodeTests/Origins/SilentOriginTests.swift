@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 /// An origin that accepts connections and never answers, over real sockets.
 @Suite(.timeLimit(.minutes(1))) struct SilentOriginTests {

@@ -1,7 +1,7 @@
 import GroupCache
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 @Suite struct URLTemplateTests {
     @Test func keysAreOneSegment() throws {

@@ -4,7 +4,7 @@ import NIOCore
 import Subprocess
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 extension ProcessTests {
     @Suite struct ClusterTests {

@@ -2,7 +2,7 @@ import Foundation
 import Subprocess
 import Testing
 
-@testable import groupcache
+@testable import GroupCacheNode
 
 extension ProcessTests {
     @Suite struct KillTests {

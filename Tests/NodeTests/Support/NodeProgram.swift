@@ -1,4 +1,4 @@
-@testable import groupcache
+@testable import GroupCacheNode
 
 /// `groupcache serve` as a child process.
 enum NodeProgram {
