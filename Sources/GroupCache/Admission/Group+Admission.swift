@@ -2,51 +2,58 @@ internal import Synchronization
 
 // What keeps too much from running, or waiting, at once.
 extension Group {
-    /// Runs `load` when its turn has come.
+    /// A load may call the getter, until ``end()``.
+    struct Turn {
+        var place: LoadPlace
+        /// Whether it had to wait.
+        var hasWaited: Bool
+        fileprivate var batch: BatchTurns?
+
+        func end() {
+            self.place.end()
+            self.batch?.end()
+        }
+    }
+
+    /// Waits until a load may call the getter.
     ///
-    /// - Parameters:
-    ///   - began: When the load's time began, in milliseconds of the group's clock.
-    ///   - load: Is told how much of its time is left, and whether it had to wait.
-    /// - Throws: `overloaded` when too many wait already; `cancelled`.
-    func whenAdmitted(
-        since began: Int64,
-        _ load: (_ timeout: Duration, _ hasWaited: Bool) async -> Void
-    ) async throws(GroupCacheError) {
-        let waits = !self.loads.tryEnter()
-        if waits {
-            switch await self.loads.enter() {
+    /// - Throws: `overloaded` when too many wait already; `cancelled`; `deadlineExceeded`.
+    func turn(of load: Load) async throws(GroupCacheError) -> Turn {
+        let isPatient = load.batch?.begin() ?? false
+        var hasBegun = false
+        defer { if !hasBegun { load.batch?.end() } }
+        let hasWaited = !self.limit.tryEnter()
+        if hasWaited {
+            switch await self.limit.enter(isPatient: isPatient) {
             case .run: break
             case .refused: throw self.overloaded("too many loads of the group run and wait")
             case .cancelled: throw .cancelled
             }
         }
-        // What the getter is told has to end with the flight's own deadline.
-        let timeout = self.configuration.loadTimeout - .milliseconds(self.configuration.clock.milliseconds - began)
-        let place = LoadPlace(self.loads)
-        defer { place.end() }
+        let place = LoadPlace(self.limit)
+        defer { if !hasBegun { place.end() } }
         // The turn and the cancellation may have come at the same moment, or the time may be over just now.
-        if waits, Task.isCancelled { throw .cancelled }
-        if timeout <= .zero { throw .deadlineExceeded }
-        await LoadPlace.$current.withValue(place) { await load(timeout, waits) }
+        if hasWaited, Task.isCancelled { throw .cancelled }
+        let longest = load.began + self.configuration.loadTimeout.milliseconds
+        if self.configuration.clock.milliseconds >= longest { throw .deadlineExceeded }
+        hasBegun = true
+        return Turn(place: place, hasWaited: hasWaited, batch: load.batch)
     }
 
-    /// A caller is about to wait for a load. Everything that does not throw is followed by ``endWaiting(_:)``.
+    /// A caller is about to wait for a load, and, if it is a getter, lends its place meanwhile. If this does not throw, ``endWaiting(_:)`` follows.
     ///
-    /// - Returns: The place that the caller lends meanwhile, if it is a getter.
     /// - Throws: `overloaded` when too many wait already.
-    func beginWaiting() throws(GroupCacheError) -> LoadPlace? {
+    func beginWaiting(_ trail: Trail?) throws(GroupCacheError) {
         let waiting = self.counters.waiting.wrappingAdd(1, ordering: .relaxed).newValue
         if waiting > self.configuration.maximumWaiters {
             self.counters.waiting.wrappingSubtract(1, ordering: .relaxed)
             throw self.overloaded("too many callers wait for loads of the group")
         }
-        let place = LoadPlace.current
-        place?.lend()
-        return place
+        trail?.place?.lend()
     }
 
-    func endWaiting(_ place: LoadPlace?) {
-        place?.takeBack()
+    func endWaiting(_ trail: Trail?) {
+        trail?.place?.takeBack()
         self.counters.waiting.wrappingSubtract(1, ordering: .relaxed)
     }
 
@@ -55,4 +62,16 @@ extension Group {
         self.metrics.countOverload()
         return GroupCacheError(.overloaded, message, retryAfter: .seconds(1))
     }
+}
+
+/// The loads that one request for many keys has set off, and that take turns as one waiter: as long as one of them runs or waits, the others are
+/// not refused, however many there are. They are as many at a time as may run.
+final class BatchTurns: Sendable {
+    private let open = Atomic<Int>(0)
+
+    /// A load asks for its turn. Whether another one of the request runs or waits.
+    func begin() -> Bool { self.open.wrappingAdd(1, ordering: .relaxed).oldValue > 0 }
+
+    /// It has had its turn, or has not got one.
+    func end() { self.open.wrappingSubtract(1, ordering: .relaxed) }
 }

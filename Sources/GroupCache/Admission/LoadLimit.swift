@@ -42,11 +42,13 @@ public final class LoadLimit: Sendable {
     func tryEnter() -> Bool { self.state.withLockedValue { $0.tryEnter() } }
 
     /// Begins a load when its turn has come. What answers `run` calls ``exit()`` once.
-    func enter() async -> Admission {
+    ///
+    /// - Parameter isPatient: It waits with others as one, and is not refused.
+    func enter(isPatient: Bool = false) async -> Admission {
         let id = NumberSource.shared.next()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                switch self.state.withLockedValue({ $0.enter(id, continuation) }) {
+                switch self.state.withLockedValue({ $0.enter(id, continuation, isPatient: isPatient) }) {
                 case .run: continuation.resume(returning: .run)
                 case .refused: continuation.resume(returning: .refused)
                 case .queued:

@@ -7,7 +7,8 @@ struct LoadLimiter<Waiter: Sendable>: Sendable {
     private let runningLimit: Int
     private let queueLimit: Int
     private(set) var running = 0
-    private var waiters: [UInt64: Waiter] = [:]
+    private var waiters: [UInt64: (waiter: Waiter, isPatient: Bool)] = [:]
+    private var patient = 0
     /// In order of arrival, among them some that have left.
     private var order = CircularBuffer<UInt64>()
 
@@ -16,8 +17,8 @@ struct LoadLimiter<Waiter: Sendable>: Sendable {
         self.queueLimit = queued
     }
 
-    /// How many wait.
-    var queued: Int { self.waiters.count }
+    /// How many wait; those that wait with another one as one are not counted.
+    var queued: Int { self.waiters.count - self.patient }
     /// Memory that waiting takes, in ids: bounded by a multiple of ``queued``.
     var footprint: Int { self.order.count }
 
@@ -35,17 +36,20 @@ struct LoadLimiter<Waiter: Sendable>: Sendable {
     }
 
     /// Begins a load, or makes it wait.
-    mutating func enter(_ id: UInt64, _ waiter: Waiter) -> Entry {
+    ///
+    /// - Parameter isPatient: One of many that wait as one: there is always room for it.
+    mutating func enter(_ id: UInt64, _ waiter: Waiter, isPatient: Bool = false) -> Entry {
         if self.tryEnter() { return .run }
-        guard self.waiters.count < self.queueLimit else { return .refused }
-        self.waiters[id] = waiter
+        guard isPatient || self.queued < self.queueLimit else { return .refused }
+        self.waiters[id] = (waiter, isPatient)
+        if isPatient { self.patient += 1 }
         self.order.append(id)
         return .queued
     }
 
     /// Takes out one that no longer wants to wait. `nil`: its turn has come before, or it never waited.
     mutating func leave(_ id: UInt64) -> Waiter? {
-        guard let waiter = self.waiters.removeValue(forKey: id) else { return nil }
+        guard let waiter = self.remove(id) else { return nil }
         // With an origin that is stuck, callers come and go and nothing is ever taken from the front.
         if self.order.count > 2 * self.waiters.count + 32 {
             let waiters = self.waiters
@@ -59,11 +63,17 @@ struct LoadLimiter<Waiter: Sendable>: Sendable {
         self.running -= 1
         guard self.running < self.runningLimit else { return nil }
         while let id = self.order.popFirst() {
-            guard let waiter = self.waiters.removeValue(forKey: id) else { continue }
+            guard let waiter = self.remove(id) else { continue }
             self.running += 1
             return waiter
         }
         return nil
+    }
+
+    private mutating func remove(_ id: UInt64) -> Waiter? {
+        guard let (waiter, isPatient) = self.waiters.removeValue(forKey: id) else { return nil }
+        if isPatient { self.patient -= 1 }
+        return waiter
     }
 
     /// Goes on with a load that had lent its place, whether or not there is room: it holds what others may wait for.

@@ -4,9 +4,6 @@ internal import NIOConcurrencyHelpers
 ///
 /// Without lending, as many loads as the limit allows could each wait for another one that is still in the queue behind them.
 final class LoadPlace: Sendable {
-    /// The place of the getter in whose task we run.
-    @TaskLocal static var current: LoadPlace?
-
     private struct State {
         /// Gets that the getter waits for now; more than one if it has child tasks.
         var waits = 0

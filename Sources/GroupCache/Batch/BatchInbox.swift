@@ -35,3 +35,30 @@ final class BatchInbox: Sendable {
         }
     }
 }
+
+/// Waits for one key of many.
+final class BatchWaiter: FlightWaiter {
+    private let inbox: BatchInbox
+    private let index: Int
+
+    init(_ inbox: BatchInbox, _ index: Int) {
+        self.inbox = inbox
+        self.index = index
+    }
+
+    func finish(_ outcome: Flights.Outcome) { self.inbox.add(self.index, outcome) }
+}
+
+/// What has become of each of many keys so far.
+final class BatchResults: Sendable {
+    private let outcomes: NIOLockedValueBox<[Key: Flights.Outcome]>
+
+    init(_ keys: [Key]) { self.outcomes = NIOLockedValueBox(Dictionary(minimumCapacity: keys.count)) }
+
+    func set(_ key: Key, _ outcome: Flights.Outcome) { self.outcomes.withLockedValue { $0[key] = outcome } }
+
+    /// In the order of `keys`.
+    func all(_ keys: [Key]) -> [Flights.Outcome] {
+        self.outcomes.withLockedValue { outcomes in keys.map { outcomes[$0] ?? .failure(.cancelled) } }
+    }
+}

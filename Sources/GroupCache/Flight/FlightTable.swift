@@ -1,212 +1,448 @@
-/// The loads that run in one shard, and who waits for them: a value, without locks, tasks or clocks.
+/// What a load may wait for. Loads of different kinds are never shared: see ``Group``.
+enum FlightKind: Hashable, Sendable {
+    /// Asks peers, and the getter when they fail.
+    case routed
+    /// Calls the getter. Never waits for another node.
+    case local
+    /// Asks the owner to load anew. Never joined: the owner puts such requests together.
+    case reload
+}
+
+/// Names one load in this process, for good.
+struct FlightID: Hashable, Sendable {
+    /// Greater is newer.
+    var number: UInt64
+    /// Where its table keeps it.
+    fileprivate var slot: Int32
+}
+
+/// Names one caller that waits for a load.
+struct WaiterID: Hashable, Sendable {
+    fileprivate var slot: Int32
+    fileprivate var generation: UInt32
+}
+
+/// The loads that run in one shard, and who waits for them: a value, without locks, tasks or clocks. Every event is O(1), or O(waiters of the load).
 ///
-/// Each event returns what is to be done once the lock is let go: a load to start or to cancel, waiters to resume.
+/// Each event returns what is to be done once the lock is let go: a job to start or to cancel, waiters to resume.
 ///
 /// A flight is *current* while a newcomer may join it. It stops being current when it ends, when its last waiter leaves, or when a set,
 /// remove or clear supersedes it; in that last case it flies on for those who already wait, but its result is not stored and the next
-/// caller starts afresh.
-struct FlightTable<Waiter: Sendable>: Sendable {
-    private struct Name: Hashable {
-        var kind: FlightKind
-        var key: Key
-
-        func hash(into hasher: inout Hasher) {
-            // Two keys of the same bytes but different kinds are rare, and tell themselves apart when compared.
-            self.key.hash(into: &hasher)
-        }
-    }
-
+/// caller starts afresh. A flight whose getter has not been called is not superseded: what it will load is newer than the change.
+///
+/// Behind a current flight another one may be *queued*: a reload, which has to begin after who asked for it, and begins when that flight has ended.
+/// So a key has one running load and one to come, however many callers ask for it to be loaded anew.
+struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     private struct Flight {
-        var name: Name
-        /// Who started it. Most loads have one waiter, who then needs no dictionary.
-        var first: (id: WaiterID, waiter: Waiter)?
-        var others: [WaiterID: Waiter] = [:]
+        /// 0: the slot is free.
+        var number: UInt64 = 0
+        var kind = FlightKind.local
+        var key: HashedKey?
+        var job: Job?
+        var waiters = SlotList()
+        /// The next flight in its bucket, or the next free slot.
+        var next: Int32 = -1
+        /// The flight that begins when this one has ended.
+        var queued: Int32 = -1
+        /// When the getter was called; milliseconds. `nil`: not yet.
+        var called: Int64?
+        var isCurrent = true
         /// Runs for its own sake, as a refresh does: is not cancelled for want of waiters.
-        var held: Bool
-        var superseded = false
+        var isHeld = false
+        var isSuperseded = false
         /// Waits for another node, which must not wait for it.
         var isPeeking = false
-        /// Cancels the load; `nil` until the load has been started.
-        var cancel: (@Sendable () -> Void)?
-
-        var isWanted: Bool { self.held || self.first != nil || !self.others.isEmpty }
+        /// The flight that has to end before this one begins.
+        var behind: Int32 = -1
+        var isQueued: Bool { self.behind >= 0 }
+        /// Takes longer than those wait who can have an old value.
+        var isSlow = false
+        /// Who came too late to find anything fresh in the store, and wants what this load brings.
+        var isReload = false
     }
 
-    private var current: [Name: FlightID] = [:]
-    private var flights: [FlightID: Flight] = [:]
+    private struct Place {
+        var waiter: Waiter?
+        /// Does not want a value past its time.
+        var isStrict = false
+        var generation: UInt32 = 0
+        var flight: Int32 = -1
+        var previous: Int32 = -1
+        /// The next waiter of the flight, or the next free place.
+        var next: Int32 = -1
+    }
+
+    private struct SlotList {
+        var first: Int32 = -1
+        var last: Int32 = -1
+        var isEmpty: Bool { self.first < 0 }
+    }
+
+    private var flights: [Flight] = []
+    private var freeFlight: Int32 = -1
+    private var places: [Place] = []
+    private var freePlace: Int32 = -1
+    /// Heads of the lists of current flights, by hash.
+    private var buckets: [Int32] = []
+    private(set) var count = 0
     /// How many callers wait.
     private(set) var waiters = 0
     /// What has superseded loads of late.
     var changed = ChangedKeys()
+    /// Which keys' loads have failed of late.
+    var failures: FailureTable
 
-    /// How many loads run.
-    var count: Int { self.flights.count }
-
-    /// The flight that a newcomer would join.
-    func current(_ kind: FlightKind, _ key: Key) -> FlightID? {
-        self.current[Name(kind: kind, key: key)]
-    }
+    init(failures: FailureTable = FailureTable()) { self.failures = failures }
 
     // MARK: Joining
 
-    enum Join: Equatable {
-        /// The caller is to start the load, and then call ``started(_:cancel:)``.
-        case start
-        /// A load is already under way.
-        case joined
-    }
-
-    struct Boarding: Equatable {
+    struct Boarding {
         var flight: FlightID
-        var join: Join
+        var waiter: WaiterID
+        /// To be started; `nil`: the load is under way, or comes when another one has ended.
+        var start: Job?
+        /// Others wait for it already, or did.
+        var isShared = true
+        /// Takes longer than those wait who can have an old value.
+        var isSlow = false
     }
 
     /// Makes `waiter` wait for the current flight of `key`, or for a new one.
     ///
     /// - Parameters:
-    ///   - id: An id for the flight, should it be a new one.
-    ///   - cancel: Cancels the load of that; `nil`: ``started(_:cancel:)`` will say how.
+    ///   - isStrict: It does not want a value past its time.
+    ///   - reload: Only a load will do whose getter is called after this.
+    ///   - number: Names the flight, should it be a new one.
+    ///   - job: Makes what is to be done for a new one.
     mutating func join(
         _ kind: FlightKind,
-        _ key: Key,
-        as waiterID: WaiterID,
+        _ key: HashedKey,
         _ waiter: Waiter,
-        orStart id: FlightID,
-        cancel: (@Sendable () -> Void)? = nil
+        isStrict: Bool = false,
+        reload: Bool = false,
+        number: UInt64,
+        job: (FlightID) -> Job
     ) -> Boarding {
-        let name = Name(kind: kind, key: key)
-        self.waiters += 1
-        if let running = self.current[name] {
-            self.flights[running]?.others[waiterID] = waiter
-            return Boarding(flight: running, join: .joined)
+        let running = self.current(kind, key)
+        if running >= 0, !reload || self.flights[Int(running)].called == nil {
+            if reload { self.flights[Int(running)].isReload = true }
+            let isSlow = self.flights[Int(running)].isSlow
+            return Boarding(flight: self.id(running), waiter: self.seat(waiter, isStrict, in: running), isSlow: isSlow)
         }
-        self.current[name] = id
-        self.flights[id] = Flight(name: name, first: (waiterID, waiter), held: false, cancel: cancel)
-        return Boarding(flight: id, join: .start)
+        if running >= 0, self.flights[Int(running)].queued >= 0 {
+            let queued = self.flights[Int(running)].queued
+            return Boarding(flight: self.id(queued), waiter: self.seat(waiter, isStrict, in: queued))
+        }
+        let slot = self.begin(kind, key, number: number, after: running, job: job)
+        self.flights[Int(slot)].isReload = reload
+        let id = self.id(slot)
+        return Boarding(
+            flight: id,
+            waiter: self.seat(waiter, isStrict, in: slot),
+            start: running >= 0 ? nil : self.flights[Int(slot)].job,
+            isShared: false
+        )
     }
 
     /// Makes `waiter` wait for the current flight of `key`. `nil`: there is none, or it waits for another node itself.
-    mutating func joinRunning(_ kind: FlightKind, _ key: Key, as waiterID: WaiterID, _ waiter: Waiter) -> FlightID? {
-        guard let running = self.current(kind, key), self.flights[running]?.isPeeking == false else { return nil }
-        self.waiters += 1
-        self.flights[running]?.others[waiterID] = waiter
-        return running
+    mutating func joinRunning(_ kind: FlightKind, _ key: HashedKey, _ waiter: Waiter) -> (flight: FlightID, waiter: WaiterID)? {
+        let running = self.current(kind, key)
+        guard running >= 0, !self.flights[Int(running)].isPeeking else { return nil }
+        return (self.id(running), self.seat(waiter, false, in: running))
     }
+
+    /// Begins a flight that nobody waits for yet. `nil`: one is already under way.
+    mutating func hold(_ kind: FlightKind, _ key: HashedKey, number: UInt64, job: (FlightID) -> Job) -> Job? {
+        guard self.current(kind, key) < 0 else { return nil }
+        let slot = self.begin(kind, key, number: number, after: -1, job: job)
+        self.flights[Int(slot)].isHeld = true
+        return self.flights[Int(slot)].job
+    }
+
+    /// Whether a load of `key` is under way.
+    func isLoading(_ kind: FlightKind, _ key: HashedKey) -> Bool { self.current(kind, key) >= 0 }
 
     /// The flight is about to wait for what another node has of its key, and nobody who asks for the same thing here may wait for it meanwhile.
     /// Two nodes that take each other for the key's former owner would wait for one another: each marks its flight first and asks then, so the
     /// one whose question comes later finds the mark. `false`: what other nodes have of the key is old.
     ///
     /// Under the lock that changes are noted under: one that comes later supersedes this flight.
-    mutating func beginPeeking(_ id: FlightID, _ hash: UInt64, now: Int64) -> Bool {
-        if self.changed.contains(hash, now: now) { return false }
-        self.flights[id]?.isPeeking = true
+    mutating func beginPeeking(_ id: FlightID, _ key: HashedKey, now: Int64) -> Bool {
+        guard let slot = self.slot(of: id), !self.changed.contains(key.hash, now: now) else { return false }
+        // What the other node answers may be older than a change that comes from now on.
+        if self.flights[slot].called == nil { self.flights[slot].called = now }
+        self.flights[slot].isPeeking = true
         return true
     }
 
     /// The other node has answered.
-    mutating func endPeeking(_ id: FlightID) { self.flights[id]?.isPeeking = false }
+    mutating func endPeeking(_ id: FlightID) {
+        if let slot = self.slot(of: id) { self.flights[slot].isPeeking = false }
+    }
 
-    /// Begins a flight that nobody waits for yet. `false`: one is already under way.
-    mutating func hold(_ kind: FlightKind, _ key: Key, start id: FlightID) -> Bool {
-        let name = Name(kind: kind, key: key)
-        guard self.current[name] == nil else { return false }
-        self.current[name] = id
-        self.flights[id] = Flight(name: name, held: true)
+    /// The getter is about to be called. `false`: nobody waits any more, and it must not be.
+    mutating func call(_ id: FlightID, now: Int64) -> Bool {
+        guard let slot = self.slot(of: id) else { return false }
+        self.flights[slot].called = now
         return true
     }
 
-    /// Tells how to cancel the load, now that it has been started.
-    ///
-    /// Between ``join(_:_:as:_:orStart:)`` and this, the only waiter may have left again, or a fast load may already have ended. Then
-    /// `false` is returned, and the caller cancels the load itself, which is harmless if it has ended.
-    mutating func started(_ id: FlightID, cancel: @escaping @Sendable () -> Void) -> Bool {
-        guard self.flights[id] != nil else { return false }
-        self.flights[id]?.cancel = cancel
-        return true
-    }
+    /// Whether somebody wants what the load brings, rather than what the store may have by now.
+    func isReload(_ id: FlightID) -> Bool { self.slot(of: id).map { self.flights[$0].isReload } ?? false }
 
     // MARK: Leaving
 
     struct Leave {
         /// The waiter, to be resumed with an error; `nil`: it has already been resumed.
         var waiter: Waiter?
-        /// Cancels the load, which nobody waits for any more.
-        var cancel: (@Sendable () -> Void)?
+        /// To be cancelled: nobody waits for it any more.
+        var cancel: Job?
+        /// To be started, in its place.
+        var start: Job?
     }
 
     /// Takes a waiter out of its flight, because it was cancelled or its time is over.
-    mutating func leave(_ waiterID: WaiterID, of id: FlightID) -> Leave {
-        guard let slot = self.flights.index(forKey: id) else { return Leave() }
-        var waiter: Waiter?
-        if self.flights.values[slot].first?.id == waiterID {
-            waiter = self.flights.values[slot].first?.waiter
-            self.flights.values[slot].first = nil
-        } else {
-            waiter = self.flights.values[slot].others.removeValue(forKey: waiterID)
+    ///
+    /// - Parameter keeps: Whether a load whose getter was called at a moment (milliseconds) shall go on without waiters.
+    mutating func leave(_ waiter: WaiterID, of id: FlightID, keeps: (Int64) -> Bool = { _ in false }) -> Leave {
+        let place = Int(waiter.slot)
+        guard place < self.places.count, self.places[place].generation == waiter.generation, let slot = self.slot(of: id) else { return Leave() }
+        let left = self.unseat(Int32(place))
+        guard self.flights[slot].waiters.isEmpty, !self.flights[slot].isHeld else { return Leave(waiter: left) }
+        if let called = self.flights[slot].called, keeps(called) {
+            self.flights[slot].isHeld = true
+            return Leave(waiter: left)
         }
-        guard waiter != nil else { return Leave() }
-        self.waiters -= 1
-        guard !self.flights.values[slot].isWanted else { return Leave(waiter: waiter) }
-        // The load is about to be cancelled: whoever comes next must not join it, or they would be handed a cancellation that
-        // is not theirs.
-        return Leave(waiter: waiter, cancel: self.forget(id)?.cancel)
+        // The load is about to be cancelled: whoever comes next must not join it, or they would be handed a cancellation that is not theirs.
+        let wasQueued = self.flights[slot].isQueued
+        let job = self.flights[slot].job
+        return Leave(waiter: left, cancel: wasQueued ? nil : job, start: self.end(slot))
+    }
+
+    /// Takes out everybody who would rather have a value past its time than wait longer. The load goes on, also when nobody is left.
+    mutating func releasePatient(_ id: FlightID) -> [Waiter] {
+        guard let slot = self.slot(of: id) else { return [] }
+        (self.flights[slot].isHeld, self.flights[slot].isSlow) = (true, true)
+        var released: [Waiter] = []
+        var place = self.flights[slot].waiters.first
+        while place >= 0 {
+            let next = self.places[Int(place)].next
+            if !self.places[Int(place)].isStrict, let waiter = self.unseat(place) { released.append(waiter) }
+            place = next
+        }
+        return released
     }
 
     // MARK: Ending
 
     struct Landing {
         /// To be resumed with the result.
-        var first: Waiter?
-        var others: [Waiter]
+        var first: (waiter: Waiter, isStrict: Bool)?
+        var others: [(waiter: Waiter, isStrict: Bool)] = []
         /// Whether the result is still worth storing.
         var stores: Bool
-        /// Cancels the load, for when it is not the load itself that ends the flight.
-        var cancel: (@Sendable () -> Void)?
-
-        var waiters: [Waiter] { (self.first.map { [$0] } ?? []) + self.others }
+        /// Whether the getter was called.
+        var wasCalled: Bool
+        /// What was done for the flight.
+        var job: Job?
+        /// To be started: it has waited for this flight's end.
+        var start: Job?
     }
 
     /// Ends a flight. `nil`: it was abandoned; its result is nobody's, and is not stored.
     ///
     /// Call it, and store the result, under one lock: a remove that came in between would be undone.
     mutating func land(_ id: FlightID) -> Landing? {
-        guard let flight = self.forget(id) else { return nil }
-        self.waiters -= flight.others.count + (flight.first == nil ? 0 : 1)
-        return Landing(
-            first: flight.first?.waiter,
-            others: flight.others.isEmpty ? [] : Array(flight.others.values),
-            stores: !flight.superseded,
-            cancel: flight.cancel
+        guard let slot = self.slot(of: id) else { return nil }
+        var landing = Landing(
+            stores: !self.flights[slot].isSuperseded,
+            wasCalled: self.flights[slot].called != nil,
+            job: self.flights[slot].job
         )
-    }
-
-    @discardableResult
-    private mutating func forget(_ id: FlightID) -> Flight? {
-        guard let flight = self.flights.removeValue(forKey: id) else { return nil }
-        // Superseded, it has made room for another one of the same name.
-        if !flight.superseded { self.current.removeValue(forKey: flight.name) }
-        return flight
+        var place = self.flights[slot].waiters.first
+        while place >= 0 {
+            let (next, isStrict) = (self.places[Int(place)].next, self.places[Int(place)].isStrict)
+            if let waiter = self.unseat(place) {
+                if landing.first == nil { landing.first = (waiter, isStrict) } else { landing.others.append((waiter, isStrict)) }
+            }
+            place = next
+        }
+        landing.start = self.end(slot)
+        return landing
     }
 
     // MARK: Superseding
 
-    /// Takes the loads of `key` out of the way of a set or remove. Returns how many there were.
+    /// Takes the loads of `key` out of the way of a set or remove. Returns a load to be started, which has waited for one of them.
     ///
     /// Call it, and change the store, under one lock.
-    mutating func supersede(_ key: Key) -> Int {
-        self.supersede(Name(kind: .routed, key: key)) + self.supersede(Name(kind: .local, key: key))
+    mutating func supersede(_ key: HashedKey) -> Job? {
+        // Nothing is ever queued behind a routed one.
+        _ = self.supersede(self.current(.routed, key))
+        return self.supersede(self.current(.local, key))
     }
 
-    /// Takes all loads out of the way of a clear. Returns how many there were.
-    mutating func supersedeAll() -> Int {
-        let names = self.current.keys
-        return names.reduce(0) { $0 + self.supersede($1) }
+    /// Takes all loads out of the way of a clear. Returns those to be started in their place. O(loads).
+    mutating func supersedeAll() -> [Job] {
+        self.flights.indices.compactMap { slot in
+            self.flights[slot].number != 0 && self.flights[slot].isCurrent ? self.supersede(Int32(slot)) : nil
+        }
     }
 
-    private mutating func supersede(_ name: Name) -> Int {
-        guard let id = self.current.removeValue(forKey: name) else { return 0 }
-        self.flights[id]?.superseded = true
-        return 1
+    private mutating func supersede(_ slot: Int32) -> Job? {
+        // A routed load has asked a peer by now. A local one that waits for its turn will call the getter after this change.
+        guard slot >= 0, self.flights[Int(slot)].kind != .local || self.flights[Int(slot)].called != nil else { return nil }
+        self.flights[Int(slot)].isSuperseded = true
+        self.unlink(slot)
+        return self.beginQueued(behind: Int(slot))
+    }
+
+    // MARK: Slots
+
+    private func id(_ slot: Int32) -> FlightID { FlightID(number: self.flights[Int(slot)].number, slot: slot) }
+
+    private func slot(of id: FlightID) -> Int? {
+        let slot = Int(id.slot)
+        return slot < self.flights.count && self.flights[slot].number == id.number ? slot : nil
+    }
+
+    private func bucket(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (self.buckets.count - 1) }
+
+    private func current(_ kind: FlightKind, _ key: HashedKey) -> Int32 {
+        guard !self.buckets.isEmpty else { return -1 }
+        var slot = self.buckets[self.bucket(key.hash)]
+        while slot >= 0, self.flights[Int(slot)].kind != kind || self.flights[Int(slot)].key != key {
+            slot = self.flights[Int(slot)].next
+        }
+        return slot
+    }
+
+    /// A new flight; `running` is the one that it waits for, or -1.
+    private mutating func begin(_ kind: FlightKind, _ key: HashedKey, number: UInt64, after running: Int32, job: (FlightID) -> Job) -> Int32 {
+        let slot: Int32
+        if self.freeFlight >= 0 {
+            slot = self.freeFlight
+            self.freeFlight = self.flights[Int(slot)].next
+        } else {
+            slot = Int32(self.flights.count)
+            self.flights.append(Flight())
+        }
+        self.count += 1
+        self.flights[Int(slot)] = Flight(number: number, kind: kind, key: key)
+        self.flights[Int(slot)].job = job(self.id(slot))
+        if running >= 0 {
+            self.flights[Int(slot)].behind = running
+            self.flights[Int(slot)].isCurrent = false
+            self.flights[Int(running)].queued = slot
+        } else if kind == .reload {
+            self.flights[Int(slot)].isCurrent = false
+        } else {
+            self.link(slot)
+        }
+        return slot
+    }
+
+    /// Lets the flight go. Returns the one that has waited for its end.
+    private mutating func end(_ slot: Int) -> Job? {
+        if self.flights[slot].isCurrent { self.unlink(Int32(slot)) }
+        // Nobody waits for a queued flight any more: the one before it shall not begin it.
+        if self.flights[slot].isQueued { self.flights[Int(self.flights[slot].behind)].queued = -1 }
+        let next = self.beginQueued(behind: slot)
+        self.flights[slot] = Flight(next: self.freeFlight)
+        self.freeFlight = Int32(slot)
+        self.count -= 1
+        // What a moment of need took is given back when it is over.
+        if self.count == 0, self.flights.count > 256 || self.places.count > 1024 {
+            (self.flights, self.freeFlight, self.places, self.freePlace, self.buckets) = ([], -1, [], -1, [])
+        }
+        return next
+    }
+
+    private mutating func beginQueued(behind slot: Int) -> Job? {
+        let queued = self.flights[slot].queued
+        guard queued >= 0 else { return nil }
+        self.flights[slot].queued = -1
+        self.flights[Int(queued)].behind = -1
+        self.link(queued)
+        return self.flights[Int(queued)].job
+    }
+
+    private mutating func link(_ slot: Int32) {
+        if self.buckets.count < self.count { self.grow() }
+        guard let key = self.flights[Int(slot)].key else { return }
+        let bucket = self.bucket(key.hash)
+        self.flights[Int(slot)].isCurrent = true
+        self.flights[Int(slot)].next = self.buckets[bucket]
+        self.buckets[bucket] = slot
+    }
+
+    private mutating func unlink(_ slot: Int32) {
+        guard let key = self.flights[Int(slot)].key else { return }
+        let next = self.flights[Int(slot)].next
+        let bucket = self.bucket(key.hash)
+        self.flights[Int(slot)].isCurrent = false
+        self.flights[Int(slot)].next = -1
+        var other = self.buckets[bucket]
+        if other == slot {
+            self.buckets[bucket] = next
+            return
+        }
+        while other >= 0 {
+            if self.flights[Int(other)].next == slot {
+                self.flights[Int(other)].next = next
+                return
+            }
+            other = self.flights[Int(other)].next
+        }
+    }
+
+    private mutating func grow() {
+        var current: [Int32] = []
+        for head in self.buckets {
+            var slot = head
+            while slot >= 0 {
+                current.append(slot)
+                slot = self.flights[Int(slot)].next
+            }
+        }
+        self.buckets = Array(repeating: -1, count: max(8, self.buckets.count * 2))
+        for slot in current { self.link(slot) }
+    }
+
+    private mutating func seat(_ waiter: Waiter, _ isStrict: Bool, in flight: Int32) -> WaiterID {
+        let place: Int32
+        if self.freePlace >= 0 {
+            place = self.freePlace
+            self.freePlace = self.places[Int(place)].next
+        } else {
+            place = Int32(self.places.count)
+            self.places.append(Place())
+        }
+        let last = self.flights[Int(flight)].waiters.last
+        let generation = self.places[Int(place)].generation
+        self.places[Int(place)] = Place(waiter: waiter, isStrict: isStrict, generation: generation, flight: flight, previous: last)
+        if last >= 0 { self.places[Int(last)].next = place } else { self.flights[Int(flight)].waiters.first = place }
+        self.flights[Int(flight)].waiters.last = place
+        self.waiters += 1
+        return WaiterID(slot: place, generation: generation)
+    }
+
+    private mutating func unseat(_ place: Int32) -> Waiter? {
+        let gone = self.places[Int(place)]
+        guard let waiter = gone.waiter else { return nil }
+        if gone.previous >= 0 {
+            self.places[Int(gone.previous)].next = gone.next
+        } else {
+            self.flights[Int(gone.flight)].waiters.first = gone.next
+        }
+        if gone.next >= 0 {
+            self.places[Int(gone.next)].previous = gone.previous
+        } else {
+            self.flights[Int(gone.flight)].waiters.last = gone.previous
+        }
+        self.places[Int(place)] = Place(generation: gone.generation &+ 1, next: self.freePlace)
+        self.freePlace = place
+        self.waiters -= 1
+        return waiter
     }
 }

@@ -22,6 +22,9 @@ final class WaitingCaller: FlightWaiter {
         waiting?.resume()
     }
 
+    /// The result, if it has come. Once.
+    func takeOutcome() -> Flights.Outcome? { self.state.withLockedValue { $0.outcome.take() } }
+
     /// Suspends until ``finish(_:)``. Called once.
     func wait() async -> Flights.Outcome {
         await withUnsafeContinuation { continuation in

@@ -11,8 +11,6 @@ struct Answer: Sendable {
     var collapsed = false
     /// What the store has is newer.
     var isSuperseded = false
-    /// In seconds.
-    var age = 0
     /// `nil`: without end (or, with no value, not remembered).
     var ttl: Duration?
 }

@@ -4,39 +4,93 @@ extension Group {
         key.bytes.withUnsafeBytes(body)
     }
 
-    func hash(of key: Key) -> UInt64 {
-        self.withBytes(of: key) { self.store.hash($0) }
+    func hashed(_ key: Key) -> HashedKey {
+        HashedKey(key: key, hash: self.withBytes(of: key) { self.store.hash($0) })
     }
 
-    func entry(_ key: Key, _ hash: UInt64) -> EntryInfo<Value>? {
-        self.withBytes(of: key) { self.store.entry(hash, $0) }
+    /// The id of the key's loads: see ``Trail``.
+    func id(of key: HashedKey) -> UInt64 { XXH64.hash(key.key.bytes.span, seed: self.seed) }
+
+    func shard(_ key: HashedKey) -> Int { self.store.shardIndex(of: key.hash) }
+    func shard(_ load: Load) -> Int { self.shard(load.key) }
+
+    func request(_ kind: FlightKind, _ key: HashedKey, _ trail: Trail?, isStrict: Bool = false, reload: Bool = false) -> Flights.Request {
+        // Only a getter can wait for itself.
+        let id = trail == nil ? 0 : self.id(of: key)
+        return Flights.Request(
+            kind: kind, key: key, shard: self.shard(key), id: id, trail: trail, isStrict: isStrict, reload: reload
+        )
+    }
+
+    func entry(_ key: HashedKey) -> EntryInfo<Value>? {
+        self.withBytes(of: key.key) { self.store.entry(key.hash, $0) }
+    }
+
+    /// What there is, without counting.
+    func peek(_ key: HashedKey) -> Lookup<Value> {
+        self.withBytes(of: key.key) { self.store.peek(key.hash, $0) }
+    }
+
+    func isMissing(_ key: HashedKey, counts: Bool = false) -> Bool {
+        self.withBytes(of: key.key) { self.store.isMissing(key.hash, $0, counts: counts) }
     }
 
     // These two run under a flight's lock. A value that leaves may run code of its own, which may come back here: so it is given to the caller,
     // to be released when that lock is let go.
 
+    func apply(_ change: StoreChange<Value>, _ key: HashedKey, releasing victims: inout Victims<Value>) {
+        switch change {
+        case .none: break
+        case .drop: self.drop(key, releasing: &victims)
+        case .store(let value, let size, let kind, let life): self.insert(key, value, size, kind, life, releasing: &victims)
+        case .extend(let value, let size, let kind, let life):
+            let isThere = self.withBytes(of: key.key) { self.store.extend(key.hash, $0, life: life) }
+            if !isThere { self.insert(key, value, size, kind, life, releasing: &victims) }
+        }
+    }
+
     @discardableResult
     func insert(
-        _ key: Key,
-        _ hash: UInt64,
+        _ key: HashedKey,
         _ value: Value?,
         _ size: ValueSize,
         _ kind: EntryKind,
         _ life: EntryLife,
         releasing victims: inout Victims<Value>
     ) -> InsertOutcome {
-        key.bytes.withUnsafeBytes {
-            self.store.insert(hash, $0, value, size: size, kind: kind, life: life, releasing: &victims)
+        self.withBytes(of: key.key) {
+            self.store.insert(key.hash, $0, value, size: size, kind: kind, life: life, releasing: &victims)
         }
     }
 
-    func drop(_ key: Key, _ hash: UInt64, releasing victims: inout Victims<Value>) {
-        key.bytes.withUnsafeBytes { _ = self.store.remove(hash, $0, releasing: &victims) }
+    func drop(_ key: HashedKey, releasing victims: inout Victims<Value>) {
+        self.withBytes(of: key.key) { _ = self.store.remove(key.hash, $0, releasing: &victims) }
     }
 
-    func encode(_ value: Value) throws(GroupCacheError) -> ByteView {
+    func noteFailure(_ error: GroupCacheError, _ key: HashedKey, _ failures: inout FailureTable) {
+        let now = self.configuration.clock.milliseconds
+        failures.note(error, of: key.hash, now: now, self.configuration.freshness.backOff, random: .random(in: 0...1))
+    }
+
+    /// There is none, here.
+    @usableFromInline
+    var notFound: GroupCacheError { .notFound(in: self.name) }
+
+    func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value { try self.codec.decoded(bytes) }
+
+    /// The value of what a peer has sent. One of another schema is not even looked at.
+    func decode(_ entry: PeerEntry) throws(GroupCacheError) -> Value {
+        if let theirs = entry.schema, let ours = self.configuration.schema, theirs != ours {
+            throw GroupCacheError(.codecFailed, "the value is of another schema")
+        }
+        return try self.codec.decoded(entry.value)
+    }
+}
+
+extension Codec {
+    func encoded(_ value: Value) throws(GroupCacheError) -> ByteView {
         do {
-            return try self.codec.encode(value)
+            return try self.encode(value)
         } catch let error as GroupCacheError {
             throw error
         } catch {
@@ -44,30 +98,14 @@ extension Group {
         }
     }
 
-    func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value {
+    func decoded(_ bytes: ByteView) throws(GroupCacheError) -> Value {
         do {
-            return try self.codec.decode(bytes)
-        } catch let error as GroupCacheError {
+            return try self.decode(bytes)
+        } catch let error as GroupCacheError where error.code == .codecFailed {
             throw error
         } catch {
             throw GroupCacheError(.codecFailed, "the value could not be decoded", cause: error)
         }
-    }
-
-    /// The TTL of an entry in milliseconds, with jitter; `nil`: without end.
-    func ttl(of loaded: Loaded<Value>, owned: Bool) -> Int64? {
-        guard let ttl = loaded.ttl ?? self.configuration.ttl else {
-            return owned ? nil : self.configuration.nearTTL.milliseconds
-        }
-        return owned ? self.jittered(ttl) : min(self.jittered(ttl), self.configuration.nearTTL.milliseconds)
-    }
-
-    /// `ttl` in milliseconds, varied so that values loaded together do not end together. Never zero unless `ttl` is.
-    func jittered(_ ttl: Duration) -> Int64 {
-        let milliseconds = ttl.milliseconds
-        let jitter = self.configuration.ttlJitter
-        guard milliseconds > 0, jitter > 0 else { return max(0, milliseconds) }
-        return max(1, Int64(Double(milliseconds) * Double.random(in: (1 - jitter)...(1 + jitter))))
     }
 }
 
@@ -80,9 +118,19 @@ extension GroupCacheError {
         return GroupCacheError(.getterFailed, "the getter failed", cause: error)
     }
 
-    /// As the end of a flight: "there is no such key" is an answer.
-    var answer: Flights.Outcome {
-        self.code == .notFound ? .success(Answer(value: nil, source: .peer, ttl: self.retryAfter)) : .failure(self)
+    /// What a getter of many keys threw: it could load none of them, and says nothing of any.
+    static func batch(_ error: any Error) -> GroupCacheError {
+        let error = Self.getter(error)
+        return error.code == .notFound ? GroupCacheError(.getterFailed, "the getter failed", cause: error) : error
+    }
+
+    /// Whether the getter is to be left alone for a while: the failure is its own, and not one of too many callers, or of their leaving.
+    var isMemorable: Bool {
+        switch self.code {
+        case .getterFailed: !(self.cause is CancellationError) && (self.cause as? GroupCacheError)?.code != .cancelled
+        case .peerFailed, .codecFailed: true
+        default: false
+        }
     }
 }
 

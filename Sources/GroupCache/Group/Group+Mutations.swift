@@ -12,15 +12,17 @@ extension Group {
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
-        let encoded = try self.encode(value)
-        let hash = self.hash(of: key)
+        let encoded = try self.codec.encoded(value)
+        let hashed = self.hashed(key)
         if let owner = self.peers?.pickOwner(of: key) {
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
-            defer { self.discard(key, hash) }
-            try await owner.set(PeerRequest(group: self.name, key: key), to: PeerEntry(value: encoded, ttl: ttl))
+            defer { self.discard(hashed) }
+            var entry = PeerEntry(value: encoded, ttl: ttl)
+            entry.schema = self.configuration.schema
+            try await owner.set(self.request(key), to: entry)
         } else {
-            try self.setLocally(key, hash, value, encoded: encoded, ttl: ttl)
+            try self.setLocally(hashed, value, encoded: encoded, ttl: ttl)
         }
     }
 
@@ -34,9 +36,8 @@ extension Group {
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; and whatever the owner answers if that is another node.
     public func remove(_ key: Key) async throws(GroupCacheError) {
         if let error = key.error { throw error }
-        let hash = self.hash(of: key)
-        defer { self.discard(key, hash) }
-        try await self.peers?.pickOwner(of: key)?.remove(PeerRequest(group: self.name, key: key))
+        defer { self.discard(self.hashed(key)) }
+        try await self.peers?.pickOwner(of: key)?.remove(self.request(key))
     }
 
     /// Removes a value, as ``remove(_:)-(Key)``.
@@ -49,22 +50,24 @@ extension Group {
         // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
         let now = self.configuration.clock.milliseconds
         for shard in 0..<self.store.shardCount {
-            self.flights.withTable(shard) { table in
+            let next = self.flights.withTable(shard) { table in
                 if self.peers != nil { table.changed.insertAll(now: now) }
-                _ = table.supersedeAll()
+                table.failures.forgetAll()
+                return table.supersedeAll()
             }
+            for load in next { load.start() }
         }
         self.store.removeAll()
     }
 
-    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it: the result of a load that begins after this call.
+    /// Loads the value of `key` anew, even if a fresh one is cached, and returns it: the result of a load whose getter is called after this call.
     ///
-    /// - Throws: As ``get(_:)-(String)``.
+    /// Callers who ask at the same time share such a load: a key has one that runs and one that waits for its end.
+    ///
+    /// - Throws: As ``get(_:)-(String)``; a failure also if the cache still has an old value.
     @discardableResult
     public func refresh(_ key: Key) async throws(GroupCacheError) -> Value {
-        if let error = key.error { throw error }
-        let hash = self.hash(of: key)
-        return try self.value(of: try await self.reload(key, hash, timeout: nil))
+        try await self.get(key, GetOptions(reload: true))
     }
 
     /// Loads the value of `key` anew, as ``refresh(_:)-(Key)``.
@@ -74,81 +77,83 @@ extension Group {
     }
 
     /// Loads a value anew, here if this node owns the key, else at its owner.
-    func reload(_ key: Key, _ hash: UInt64, terminal: Bool = false, timeout: Duration?) async throws(GroupCacheError) -> Answer {
-        guard !terminal, let owner = self.peers?.pickOwner(of: key) else {
-            // A load that runs already may have read the old value just before it changed. It flies on for those who wait for it; we, and
-            // who comes after us, are for a new one.
-            var answer: Answer
-            var tries = 0
-            repeat {
-                self.change(key, hash) { _ in }
-                answer = try await self.joinLocal(key, hash, timeout: timeout, reload: true)
-                tries += 1
-                // A caller who missed before us may have started a flight between the two, which we joined; it finds what another one has
-                // stored, and does not load.
-            } while tries < 3 && (answer.source == .main || answer.source == .near)
-            return answer
+    func reload(_ key: HashedKey, _ options: GetOptions) async throws(GroupCacheError) -> Answer {
+        guard !options.isTerminal, let owner = self.peers?.pickOwner(of: key.key) else {
+            return try await self.join(.local, key, .local, options)
         }
-        defer { self.discard(key, hash) }
-        var request = PeerRequest(group: self.name, key: key, timeout: timeout ?? self.configuration.loadTimeout)
-        request.reload = true
-        do throws(GroupCacheError) {
-            let entry = try await owner.get(request)
-            return Answer(value: try self.decode(entry.value), source: .peer, ttl: entry.ttl)
-        } catch {
-            return try error.answer.get()
-        }
+        return try await self.join(.reload, key, PeerRoute(owner: owner), options)
+    }
+
+    /// What is asked of a peer about a key, apart from a load: ``request(_:)-(Load)`` is for those.
+    func request(_ key: Key) -> PeerRequest {
+        var request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
+        request.schema = self.configuration.schema
+        return request
+    }
+
+    /// What a load asks of a peer.
+    func request(_ load: Load) -> PeerRequest {
+        var request = self.request(load.key.key)
+        request.timeout = load.timeLeft(self.configuration.clock.milliseconds)
+        request.reload = load.kind == .reload
+        if let trail = load.trail { request.trail = trail.ids }
+        return request
     }
 
     /// Stores a value here.
     func setLocally(
-        _ key: Key,
-        _ hash: UInt64,
+        _ key: HashedKey,
         _ value: Value,
         encoded: ByteView,
         ttl: Duration?
     ) throws(GroupCacheError) {
         let stored = self.codec.stored(value, encoded: encoded)
         let size = self.codec.size(of: stored, encoded: encoded)
-        var life = EntryLife(ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) }, version: NumberSource.shared.next())
+        let freshness = self.configuration.freshness
+        var life = EntryLife(
+            ttl: (ttl ?? freshness.ttl).flatMap { freshness.jittered($0) },
+            version: NumberSource.shared.next()
+        )
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
-        let owned = self.peers?.pickOwner(of: key) == nil
+        let owned = self.peers?.pickOwner(of: key.key) == nil
         if owned {
-            life.staleWhileRevalidate = self.configuration.staleWhileRevalidate.milliseconds
-            life.staleIfError = self.configuration.staleIfError.milliseconds
+            life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
+            life.staleIfError = freshness.staleIfError.milliseconds
         } else {
             life.ttl = min(life.ttl ?? .max, self.configuration.nearTTL.milliseconds)
         }
-        let outcome = self.change(key, hash) {
-            self.insert(key, hash, stored, size, owned ? .main : .near, life, releasing: &$0)
+        let outcome = self.change(key) {
+            self.insert(key, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
-        if owned { self.endSoonIfMoved(key, hash) }
+        if owned { self.endSoonIfMoved(key) }
         if outcome == .tooLarge {
             let most = owned ? self.store.largestItem : self.store.largestNearItem
             throw GroupCacheError(
                 .valueTooLarge,
-                "the entry would take \(self.store.footprint(keyLength: key.bytes.count, size: size)) bytes, and this group keeps entries "
+                "the entry would take \(self.store.footprint(keyLength: key.key.bytes.count, size: size)) bytes, and this group keeps entries "
                     + "of at most \(most): its capacity is \(self.capacity.bytes) bytes, its shards are \(self.store.shardCount)"
             )
         }
     }
 
     /// Removes what this node has, and what loads that began before would bring.
-    func discard(_ key: Key, _ hash: UInt64) {
-        self.change(key, hash) { self.drop(key, hash, releasing: &$0) }
+    func discard(_ key: HashedKey) {
+        self.change(key) { self.drop(key, releasing: &$0) }
     }
 
     /// Changes the store in one step with sending off the loads that began before.
-    private func change<R>(_ key: Key, _ hash: UInt64, _ body: (inout Victims<Value>) -> R) -> R {
+    private func change<R>(_ key: HashedKey, _ body: (inout Victims<Value>) -> R) -> R {
         var victims = Victims<Value>()
         let now = self.peers == nil ? nil : self.configuration.clock.milliseconds
-        let result = self.flights.withTable(self.store.shardIndex(of: hash)) { table in
-            if let now { table.changed.insert(hash, now: now) }
-            _ = table.supersede(key)
-            return body(&victims)
+        let (result, next) = self.flights.withTable(self.shard(key)) { table in
+            if let now { table.changed.insert(key.hash, now: now) }
+            table.failures.forget(key.hash)
+            let next = table.supersede(key)
+            return (body(&victims), next)
         }
         // The optimiser may end a life after its last use: this one lasts until the lock is let go.
         withExtendedLifetime(victims) {}
+        next?.start()
         return result
     }
 }

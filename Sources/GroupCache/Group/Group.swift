@@ -31,7 +31,9 @@ public final class Group<Value: Sendable>: Sendable {
 
     @usableFromInline let store: Store<Value>
     let flights: Flights
-    let loads: LoadLimit
+    let limit: LoadLimit
+    /// Seeds the ids of the group's loads: see ``Trail``.
+    let seed: UInt64
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
@@ -82,7 +84,7 @@ public final class Group<Value: Sendable>: Sendable {
                 eviction: configuration.eviction,
                 shardCount: configuration.shards,
                 near: peers != nil,
-                earlyRefreshBeta: configuration.earlyRefresh
+                earlyRefreshBeta: configuration.freshness.earlyRefresh
             ),
             clock: configuration.clock
         )
@@ -97,15 +99,16 @@ public final class Group<Value: Sendable>: Sendable {
         self.capacity = capacity
         self.configuration = configuration
         self.store = store
-        self.flights = Flights(shards: store.shardCount, clock: configuration.clock)
-        self.loads = configuration.loads ?? LoadLimit()
+        self.flights = Flights(shards: store.shardCount, clock: configuration.clock, unwanted: configuration.unwantedLoads)
+        self.limit = configuration.loads ?? LoadLimit()
+        self.seed = XXH64.hash(Array(name.utf8).span)
         self.codec = codec
         self.getter = getter
         self.peers = peers
         self.metrics = GroupMetrics(group: name, factory: observers.metrics)
         self.tracer = observers.tracer is NoOpTracer ? nil : observers.tracer
         self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
-        try peers?.register(self)
+        try peers?.register(GroupServer(self))
     }
 
     // MARK: Get
@@ -119,7 +122,7 @@ public final class Group<Value: Sendable>: Sendable {
     public func get(_ key: String) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
         if found.state == .fresh, let value = found.value { return value }
-        return try await self.finish(Key(key), hash, found)
+        return try await self.resolve(Key(key), hash, found)
     }
 
     /// The value of `key`, as ``get(_:)-(String)``.
@@ -127,7 +130,20 @@ public final class Group<Value: Sendable>: Sendable {
     public func get(_ key: Key) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
         if found.state == .fresh, let value = found.value { return value }
-        return try await self.finish(key, hash, found)
+        return try await self.resolve(key, hash, found)
+    }
+
+    /// The value of `key`, as ``get(_:)-(String)``, but for what `options` say.
+    public func get(_ key: Key, _ options: GetOptions) async throws(GroupCacheError) -> Value {
+        if let timeout = options.timeout, timeout <= .zero { throw .deadlineExceeded }
+        let hashed = self.hashed(key)
+        let found = options.isStrict ? self.peek(hashed) : self.find(key).found
+        return try self.value(of: try await self.answer(hashed, found, options))
+    }
+
+    /// The value of `key`, as ``get(_:_:)-(Key,_)``.
+    public func get(_ key: String, _ options: GetOptions) async throws(GroupCacheError) -> Value {
+        try await self.get(Key(key), options)
     }
 
     /// The value of `key` if this node holds a fresh one. Asks nobody.
@@ -167,53 +183,16 @@ public final class Group<Value: Sendable>: Sendable {
         }
     }
 
-    /// Ends a get that the fast path did not.
+    /// Ends a get that the look into the store did not. See the file on misses for what comes next.
     @usableFromInline
-    func finish(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
-        if case .miss = found.state {
-            if let error = key.error { throw error }
-            return try self.value(of: try await self.load(key, hash, terminal: false, timeout: nil))
-        }
-        return try self.value(of: try await self.answer(key, hash, found, terminal: false, timeout: nil))
+    func resolve(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
+        // "There is none" is a hit as well.
+        if found.state == .fresh { throw self.notFound }
+        return try self.value(of: try await self.answer(HashedKey(key: key, hash: hash), found, GetOptions()))
     }
 
     func value(of answer: Answer) throws(GroupCacheError) -> Value {
-        guard let value = answer.value as? Value else { throw .notFound }
+        guard let value = answer.value as? Value else { throw self.notFound }
         return value
-    }
-
-    /// Ends any get: of a caller, of a peer, over HTTP.
-    ///
-    /// - Parameter terminal: A peer asks: do not ask another one.
-    func answer(
-        _ key: Key,
-        _ hash: UInt64,
-        _ found: Lookup<Value>,
-        terminal: Bool,
-        timeout: Duration?
-    ) async throws(GroupCacheError) -> Answer {
-        switch found.state {
-        case .fresh:
-            return Answer(value: found.value, source: found.isNear ? .near : .main)
-        case .refreshEarly, .stale:
-            self.refreshInBackground(key, hash, found.state)
-            return Answer(value: found.value, source: found.state == .stale ? .stale : .main)
-        case .miss, .expired:
-            if let error = key.error { throw error }
-            return try await self.load(key, hash, terminal: terminal, timeout: timeout)
-        }
-    }
-
-    /// Gets what the store does not have.
-    func load(_ key: Key, _ hash: UInt64, terminal: Bool, timeout: Duration?) async throws(GroupCacheError) -> Answer {
-        self.counters.loads.increment()
-        self.metrics.countLoad()
-        let route = terminal ? .local : self.peers?.pickPeer(for: key) ?? .local
-        if route.owner == nil { return try await self.joinLocal(key, hash, timeout: timeout) }
-        let request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
-        let load = PeerLoad(self, self.flights.newFlight(), hash, route, request)
-        return try await self.join(.routed, key, hash, timeout: timeout, as: load.flight, cancel: load.cancel) {
-            self.loadFromPeers(load)
-        }
     }
 }

@@ -73,6 +73,10 @@ public struct GroupCacheError: Error, Sendable {
     /// How long the same answer holds: for ``Code/notFound`` the time to cache it, for ``Code/overloaded`` the time to wait.
     public var retryAfter: Duration?
 
+    /// For ``Code/notFound`` that a get has thrown: the name of the group that has no such key. A getter that lets it through says that it could
+    /// not load its own value for want of another one; to say that its own key does not exist it throws one without a group.
+    public var group: String?
+
     /// An error with a code, one line of constant text and what caused it.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil, retryAfter: Duration? = nil) {
         self.code = code
@@ -91,10 +95,20 @@ extension GroupCacheError {
     /// Whether this is an answer about the key, rather than a failure to get one: nobody else is to be asked.
     var isFinal: Bool {
         switch self.code {
-        case .notFound, .getterFailed, .codecFailed, .overloaded, .recursiveLoad, .valueTooLarge, .emptyKey, .keyTooLong: true
+        case .notFound, .getterFailed, .codecFailed, .overloaded, .recursiveLoad, .valueTooLarge, .emptyKey, .keyTooLong, .deadlineExceeded:
+            true
         default: false
         }
     }
+
+    /// What a get throws for a key that does not exist.
+    static func notFound(in group: String) -> Self {
+        var error = Self.notFound
+        error.group = group
+        return error
+    }
+
+    static let peerFailed = Self(.peerFailed, "the peer could not be asked")
 
     /// The key does not exist.
     public static let notFound = Self(.notFound, "the key does not exist")

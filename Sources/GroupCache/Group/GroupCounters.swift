@@ -16,6 +16,8 @@ final class GroupCounters: Sendable {
     /// Of the hits that the shards have counted, those that metrics know of.
     let exportedHits = Atomic<Int>(0)
     let takeovers = Atomic<Int>(0)
+    let schemaMismatches = Atomic<Int>(0)
+    let saidMismatch = Occasion()
     let overloads = Atomic<Int>(0)
     /// Callers that wait for a load now.
     let waiting = Atomic<Int>(0)
@@ -27,4 +29,16 @@ extension Atomic where Value == Int {
     }
 
     var value: Int { self.load(ordering: .relaxed) }
+}
+
+/// Something that is said again only after a while, however often it happens.
+final class Occasion: Sendable {
+    private let next = Atomic<Int64>(.min)
+
+    /// Whether it is to be said now. Of several callers at the same moment one is told yes.
+    func isDue(_ now: Int64, every pause: Int64) -> Bool {
+        let due = self.next.load(ordering: .relaxed)
+        guard now >= due else { return false }
+        return self.next.compareExchange(expected: due, desired: now + pause, ordering: .relaxed).exchanged
+    }
 }

@@ -33,6 +33,8 @@ public struct GroupStatistics: Sendable, Hashable {
     public var supersededLoads = 0
     /// Of ``peerLoads``, values that the former owner of a key had, when the key had just become this node's.
     public var takeovers = 0
+    /// Answers of other nodes that could not be decoded, or were of another schema, and were loaded here instead.
+    public var schemaMismatches = 0
     /// Loads and callers refused because too many were running or waiting.
     public var overloads = 0
     /// Loads that run now; of all groups that share the limit.

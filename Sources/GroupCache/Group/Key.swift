@@ -50,3 +50,11 @@ extension Key: CustomStringConvertible, CustomDebugStringConvertible {
     /// The length only, as in ``description``.
     public var debugDescription: String { self.description }
 }
+
+/// A key with the hash that it was given once, which its group's table, flights and shards all use.
+struct HashedKey: Sendable, Equatable {
+    var key: Key
+    var hash: UInt64
+
+    static func == (one: HashedKey, other: HashedKey) -> Bool { one.hash == other.hash && one.key == other.key }
+}

@@ -9,8 +9,8 @@ public protocol PeerGetter: Sendable {
     /// Asks for the value of a key.
     ///
     /// - Throws: ``GroupCacheError``; ``GroupCacheError/Code/notFound``, ``GroupCacheError/Code/getterFailed``,
-    ///   ``GroupCacheError/Code/codecFailed`` and ``GroupCacheError/Code/overloaded`` are the peer's word and final. Every other code
-    ///   says that the peer could not be asked, and the caller goes on to the next owner.
+    ///   ``GroupCacheError/Code/codecFailed``, ``GroupCacheError/Code/deadlineExceeded`` and ``GroupCacheError/Code/overloaded`` are the peer's
+    ///   word and final. Every other code says that the peer could not be asked, and the caller goes on to the next owner.
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry
     /// Asks for the value of a key and returns at once; `caller` is told the answer under `tag`. By default a task that runs ``get(_:)``.
     ///
@@ -54,7 +54,7 @@ extension PeerGetter {
                                     continue
                                 }
                                 var single = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
-                                single.trace = request.trace
+                                (single.trace, single.schema, single.trail) = (request.trace, request.schema, request.trail)
                                 if request.isPeek { (single.isPeek, single.timeout) = (true, .zero) }
                                 do throws(GroupCacheError) {
                                     caller.peerAnswered(index, .success(try await self.get(single)))
@@ -97,6 +97,10 @@ public struct PeerRequest: Sendable {
     public var isRepeated = false
     /// The trace that the request belongs to, if somebody traces.
     public var trace: PeerTrace?
+    /// The name of the schema of the group's values, if it has one.
+    public var schema: String?
+    /// The loads in whose getters the request was made, the innermost last. See ``GroupCacheError/Code/recursiveLoad``.
+    public var trail: [UInt64] = []
 
     /// A request about `key` of `group`.
     public init(group: String, key: Key, timeout: Duration? = nil) {
@@ -116,6 +120,10 @@ public struct PeerBatch: Sendable {
     public var isPeek = false
     /// The trace that the request belongs to, if somebody traces.
     public var trace: PeerTrace?
+    /// The name of the schema of the group's values, if it has one.
+    public var schema: String?
+    /// The loads in whose getters the request was made, the innermost last.
+    public var trail: [UInt64] = []
 
     /// A request about keys of `group`.
     public init(group: String, timeout: Duration? = nil) {
@@ -132,6 +140,8 @@ public struct PeerEntry: Sendable {
     public var ttl: Duration?
     /// Which of the owner's values of the key this is; greater is newer, on the same owner. 0: not known.
     public var version: UInt64 = 0
+    /// The name of the schema that the value is of, if the sender's group has one.
+    public var schema: String?
 
     /// An entry that is fresh for `ttl`.
     public init(value: ByteView, ttl: Duration? = nil, version: UInt64 = 0) {

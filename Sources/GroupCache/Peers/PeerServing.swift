@@ -1,36 +1,34 @@
-/// A group as a pool sees it: values as bytes, keys from the wire. ``Group`` conforms; pools call it.
+/// A group as a pool sees it: values as bytes, keys from the wire. A ``Group`` hands one to its pool when it registers; pools call it.
 public protocol PeerServing: AnyObject, Sendable {
     /// The group's name.
     var name: String { get }
     /// Settings and counters, for display.
     var summary: GroupSummary { get }
+    /// The name of the schema of the values; `nil`, which is the default: they have none.
+    var schema: String? { get }
     /// Counters.
     var statistics: GroupStatistics { get }
 
     /// What the local cache can answer right now, without suspending: for event loops. Counts as a get (or a server request, when
     /// `requester` is a peer) only when it answers. A negative entry is an answer: its ``ServedEntry/value`` is `nil`.
     ///
-    /// - Returns: `nil` when the value has to be loaded: go on with ``serve(_:for:timeout:reload:)``.
+    /// - Returns: `nil` when the value has to be loaded: go on with ``serve(_:for:)``.
     func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry?
-    /// Gets the value: for a client as ``Group/get(_:)-(Key)`` does, for a peer from the cache or the getter only.
+    /// Gets the value: for a client as ``Group/get(_:)-(Key)`` does, for a peer from the cache or the getter only. One with
+    /// ``PeerRequest/isPeek`` is answered with what this node has, or is loading just now.
     ///
     /// - Parameters:
-    ///   - key: The key.
+    ///   - request: What is asked. Its timeout is how long the requester waits; `nil`: as long as the group lets a load run.
     ///   - requester: Who asks.
-    ///   - timeout: How long the requester waits; `nil`: as long as the group lets a load run.
-    ///   - reload: Load the value anew, even if a fresh one is cached.
-    func serve(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry
+    /// - Throws: ``GroupCacheError``; ``GroupCacheError/Code/notHeld`` when there is nothing to peek at.
+    func serve(_ request: PeerRequest, for requester: Requester) async throws(GroupCacheError) -> ServedEntry
     /// Gets values of many keys; each is answered as it arrives, in any order.
     func serve(
         _ keys: [Key],
+        of request: PeerBatch,
         for requester: Requester,
-        timeout: Duration?,
         each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async
-    /// What this node has of a key that is another's now, or is loading just now: a cached value, or the result of the getter that runs.
-    ///
-    /// - Throws: ``GroupCacheError/Code/notHeld``, which is the default; or what the load throws.
-    func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry
     /// What this node has cached of a key that is another's now; `nil`, which is the default: nothing. Does not suspend, and counts nothing.
     func servePeek(_ key: Key) -> ServedEntry?
     /// Stores a value: for a client at its owner, for a peer here.
@@ -45,14 +43,21 @@ public protocol PeerServing: AnyObject, Sendable {
 
 extension PeerServing {
     /// Nothing.
-    public func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry { throw .notHeld }
-
-    /// Nothing.
     public func servePeek(_ key: Key) -> ServedEntry? { nil }
 
-    /// Gets the value, from a cache if there is one.
-    public func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
-        try await self.serve(key, for: requester, timeout: timeout, reload: false)
+    /// No name.
+    public var schema: String? { nil }
+
+    /// Gets the value.
+    public func serve(
+        _ key: Key,
+        for requester: Requester,
+        timeout: Duration?,
+        reload: Bool = false
+    ) async throws(GroupCacheError) -> ServedEntry {
+        var request = PeerRequest(group: self.name, key: key, timeout: timeout)
+        request.reload = reload
+        return try await self.serve(request, for: requester)
     }
 }
 

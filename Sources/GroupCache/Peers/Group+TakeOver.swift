@@ -9,17 +9,20 @@ internal import Tracing
 extension Group {
     // MARK: The new owner
 
-    /// Lands what the former owner of `key` has of it, or is loading just now. `false`: nothing, and it is to be loaded.
-    func takeOver(_ flight: FlightID, _ key: Key, _ hash: UInt64) async -> Bool {
-        // What this node itself loaded once is newer than what the former owner did.
-        guard let former = self.peers?.formerOwner(of: key), self.entry(key, hash)?.details.kind != .main else { return false }
-        let shard = self.store.shardIndex(of: hash)
-        guard self.flights.withTable(shard, { $0.beginPeeking(flight, hash, now: self.configuration.clock.milliseconds) }) else {
-            return false
-        }
-        defer { self.flights.withTable(shard) { $0.endPeeking(flight) } }
+    /// Lands what the former owner of a key has of it, or is loading just now. `false`: nothing, and it is to be loaded.
+    func takeOver(_ load: Load) async -> Bool {
+        // What this node itself loaded once is newer than what the former owner did; and who wants a load wants no copy.
+        guard load.refreshes == nil, let former = self.peers?.formerOwner(of: load.key.key),
+            self.entry(load.key)?.details.kind != .main
+        else { return false }
+        let shard = self.shard(load)
+        let now = self.configuration.clock.milliseconds
+        let peeks = self.flights.withTable(shard) { !$0.isReload(load.flight) && $0.beginPeeking(load.flight, load.key, now: now) }
+        guard peeks else { return false }
+        defer { self.flights.withTable(shard) { $0.endPeeking(load.flight) } }
         // Half of the time is left for the getter.
-        var request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout / 2)
+        var request = self.request(load)
+        request.timeout = load.timeLeft(now) / 2
         request.isPeek = true
         let result: Result<PeerEntry, GroupCacheError>
         do throws(GroupCacheError) {
@@ -27,9 +30,9 @@ extension Group {
         } catch {
             result = .failure(error)
         }
-        if self.landTakenOver(flight, key, hash, from: former, result) { return true }
+        if self.landTakenOver(load, from: former, result) { return true }
         // Nobody waits any more: our getter is not called for it, either.
-        if Task.isCancelled { self.land(flight, hash, .failure(.cancelled)) }
+        if Task.isCancelled { self.land(load, .failure(.cancelled)) }
         return Task.isCancelled
     }
 
@@ -53,37 +56,34 @@ extension Group {
     ///
     /// Loads that former owners run are not waited for: one slow key would hold up a thousand, and two nodes that each wait for a key of the other's
     /// batch would wait for each other.
-    func takeOver(_ flights: [BatchFlight]) async -> [BatchFlight] {
-        guard let peers = self.peers else { return flights }
-        var asked: [(former: any PeerGetter, flights: [BatchFlight])] = []
-        var open: [BatchFlight] = []
+    func takeOver(_ loads: [Load]) async -> [Load] {
+        guard let peers = self.peers else { return loads }
+        var asked: [(former: any PeerGetter, loads: [Load])] = []
+        var open: [Load] = []
         let now = self.configuration.clock.milliseconds
-        for flight in flights {
-            let (key, hash) = (flight.key.key, flight.key.hash)
-            guard let former = peers.formerOwner(of: key), self.entry(key, hash)?.details.kind != .main,
-                !self.flights.withTable(self.store.shardIndex(of: hash), { $0.changed.contains(hash, now: now) })
+        for load in loads {
+            guard let former = peers.formerOwner(of: load.key.key), self.entry(load.key)?.details.kind != .main,
+                !self.flights.withTable(self.shard(load), { $0.changed.contains(load.key.hash, now: now) || $0.isReload(load.flight) })
             else {
-                open.append(flight)
+                open.append(load)
                 continue
             }
             if let place = asked.firstIndex(where: { $0.former.id == former.id }) {
-                asked[place].flights.append(flight)
+                asked[place].loads.append(load)
             } else {
-                asked.append((former, [flight]))
+                asked.append((former, [load]))
             }
         }
         if asked.isEmpty { return open }
-        var request = PeerBatch(group: self.name, timeout: self.configuration.loadTimeout / 4)
+        var request = self.batchRequest(timeout: self.configuration.loadTimeout / 4)
         request.isPeek = true
         let batch = request
         // All at the same time: each of them may be one that does not answer.
-        return await withTaskGroup(of: [BatchFlight].self) { tasks in
-            for (former, flights) in asked {
+        return await withTaskGroup(of: [Load].self) { tasks in
+            for (former, loads) in asked {
                 tasks.addTask {
-                    let answers = await PeekAnswers.all(from: former, flights.map(\.key.key), batch)
-                    return zip(flights, answers).filter { flight, result in
-                        !self.landTakenOver(flight.id, flight.key.key, flight.key.hash, from: former, result, cancelling: true)
-                    }.map(\.0)
+                    let answers = await PeekAnswers.all(from: former, loads.map(\.key.key), batch)
+                    return zip(loads, answers).filter { !self.landTakenOver($0, from: former, $1, cancelling: true) }.map(\.0)
                 }
             }
             for await some in tasks { open += some }
@@ -93,9 +93,7 @@ extension Group {
 
     /// - Parameter cancelling: The task that we run in loads other flights as well, which counts off those that have landed.
     private func landTakenOver(
-        _ flight: FlightID,
-        _ key: Key,
-        _ hash: UInt64,
+        _ load: Load,
         from former: any PeerGetter,
         _ result: Result<PeerEntry, GroupCacheError>,
         cancelling: Bool = false
@@ -107,12 +105,15 @@ extension Group {
             let entry = try result.get()
             let ttl = min(entry.ttl ?? longest, longest)
             // A value without time left is good for those who wait.
-            loaded = .value(try self.decode(entry.value), ttl: ttl, cacheable: ttl > .zero)
+            loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
         } catch {
             switch error.code {
             case .notFound: loaded = .notFound(ttl: min(error.retryAfter ?? .zero, longest))
             case .peerFailed:
                 self.peerFailed(former, error)
+                return false
+            case .codecFailed:
+                _ = self.noteMismatch(error)
                 return false
             // Whatever is wrong with the former owner, or with its getter, is no reason not to call ours.
             default: return false
@@ -121,53 +122,61 @@ extension Group {
         self.counters.loadsDeduped.increment()
         self.counters.peerLoads.increment()
         self.counters.takeovers.increment()
-        // A change that came in between has superseded the flight: then nobody keeps what the former owner had.
-        self.land(flight, key, hash, loaded, previous: nil, cost: .zero, takenOver: true, cancelling: cancelling)
+        do throws(GroupCacheError) {
+            // The ring may have changed meanwhile.
+            let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
+            let rules = LandingRules(self.configuration, self.codec, from: .former(isOwner: isOwner))
+            let (answer, change) = try rules.land(loaded, previous: nil, cost: .zero, version: load.flight.number)
+            // A change that came in between has superseded the flight: then nobody keeps what the former owner had.
+            self.land(load, .success(answer), change, cancelling: cancelling)
+            if isOwner { self.endSoonIfMoved(load.key) }
+        } catch {
+            self.land(load, .failure(error), cancelling: cancelling)
+        }
         return true
     }
 
     // MARK: The former owner
 
-    /// See ``PeerServing/servePeek(_:timeout:)``.
-    public func servePeek(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
+    /// What this node has of a key that is another's now, or is loading just now.
+    ///
+    /// - Throws: `notHeld`; or what the load throws.
+    func held(_ key: Key, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
         if let error = key.error { throw error }
-        if let held = self.servePeek(key) { return held }
+        if let held = self.held(key) { return held }
         if let timeout, timeout <= .zero { throw .notHeld }
-        let place = try self.beginWaiting()
-        defer { self.endWaiting(place) }
-        let shard = self.store.shardIndex(of: self.hash(of: key))
-        if let answer = try await self.flights.joinRunning(key, shard: shard, timeout: timeout.map { $0 * 9 / 10 }) {
-            return try self.served(key, answer)
+        try self.beginWaiting(nil)
+        defer { self.endWaiting(nil) }
+        let hashed = self.hashed(key)
+        if let answer = try await self.flights.joinRunning(hashed, shard: self.shard(hashed), timeout: timeout.map { $0 * 9 / 10 }) {
+            return try self.served(hashed, answer)
         }
         // The load may have ended between the two looks.
-        guard let held = self.servePeek(key) else { throw .notHeld }
+        guard let held = self.held(key) else { throw .notHeld }
         return held
     }
 
-    /// See ``PeerServing/servePeek(_:)``.
-    public func servePeek(_ key: Key) -> ServedEntry? {
-        guard let entry = self.entry(key, self.hash(of: key)), entry.details.state == .fresh else { return nil }
+    /// What this node has cached, fresh, of a key that is another's now. Counts nothing.
+    func held(_ key: Key) -> ServedEntry? {
+        guard let entry = self.entry(self.hashed(key)), entry.details.state == .fresh else { return nil }
         var served = ServedEntry(value: nil, source: entry.details.kind == .near ? .near : .main)
         if let value = entry.value {
-            guard let encoded = try? self.encode(value) else { return nil }
+            guard let encoded = try? self.codec.encode(value) else { return nil }
             served.value = encoded
         }
         return self.dated(served, entry)
     }
 
-    /// See ``PeerServing/peersChanged()``.
+    /// The owners of keys have changed. O(entries).
     ///
     /// A value of a key that has gone to another node would be served here without end, for sets and removes go to that node now. It stays for
     /// as long as any copy of another node's value may live, so that its new owner finds it; no longer, also if the key comes back meanwhile.
-    public func peersChanged() {
+    func peersChanged() {
         guard self.peers != nil else { return }
         var cursor: ScanCursor? = .start
         while let from = cursor {
             let page = self.store.scan(from: from, limit: 256)
-            for entry in page.entries where entry.details.kind == .main {
-                let key = Key(bytes: entry.key)
-                self.endSoonIfMoved(key, self.hash(of: key))
-            }
+            for entry in page.entries where entry.details.kind == .main { self.endSoonIfMoved(self.hashed(Key(bytes: entry.key))) }
             cursor = page.next
         }
     }
@@ -176,10 +185,10 @@ extension Group {
     ///
     /// After something has been stored as the owner's, too: the ring may have changed, and ``peersChanged()`` may have passed by, between the
     /// question who the owner is and the store. If this still sees the old ring, ``peersChanged()`` is yet to come.
-    func endSoonIfMoved(_ key: Key, _ hash: UInt64) {
-        guard self.peers?.pickOwner(of: key) != nil else { return }
+    func endSoonIfMoved(_ key: HashedKey) {
+        guard self.peers?.pickOwner(of: key.key) != nil else { return }
         let time = self.configuration.nearTTL.milliseconds
-        if time == 0 { return self.discard(key, hash) }
-        _ = self.withBytes(of: key) { self.store.shorten(hash, $0, to: time) }
+        if time == 0 { return self.discard(key) }
+        _ = self.withBytes(of: key.key) { self.store.shorten(key.hash, $0, to: time) }
     }
 }

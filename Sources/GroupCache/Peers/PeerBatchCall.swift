@@ -1,17 +1,10 @@
 internal import NIOConcurrencyHelpers
 internal import Tracing
 
-/// The routed flights that one message to one owner is to land: tells the group what became of each.
-final class PeerBatchLoad: PeerCaller {
-    struct Item: Sendable {
-        var flight: FlightID
-        var key: HashedKey
-        /// Whom to ask when the owner fails.
-        var next: (any PeerGetter)?
-    }
-
-    let owner: any PeerGetter
-    let items: [Item]
+/// One message that asks an owner for many keys: tells the load of each what became of it.
+///
+/// A key whose load asks somebody else after that, because the owner has failed, does so for itself.
+final class PeerBatchCall: PeerCaller {
     private struct State {
         /// Of each key, whether it is answered, or nobody waits for it any more.
         var isDone: [Bool]
@@ -32,29 +25,25 @@ final class PeerBatchLoad: PeerCaller {
         }
     }
 
-    private let group: any RoutedGroup
+    private let owner: any PeerGetter
+    private let loads: [Load]
     private let state: NIOLockedValueBox<State>
 
-    init(_ group: any RoutedGroup, _ owner: any PeerGetter, _ items: [Item]) {
-        self.group = group
+    /// A message for `loads`, all of which have `owner` for their owner. Each is ended through it if nobody waits any more.
+    init(_ owner: any PeerGetter, _ loads: [Load]) {
         self.owner = owner
-        self.items = items
-        self.state = NIOLockedValueBox(State(isDone: Array(repeating: false, count: items.count), open: items.count))
+        self.loads = loads
+        self.state = NIOLockedValueBox(State(isDone: Array(repeating: false, count: loads.count), open: loads.count))
+        // Before the peer is asked: its answer may send a key on to the next owner, and from then on the key is cancelled there.
+        for (index, load) in loads.enumerated() { load.onCancel { self.abandon(index) } }
     }
 
-    func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
-        guard self.items.indices.contains(tag) else { return }
-        let (isLate, span, ended) = self.state.withLockedValue { state in (state.isDone[tag], state.span, state.end(tag)) }
-        // Nobody waits for it, and nobody else is to be asked.
-        if isLate { return }
-        if let span, case .failure(let error) = result, !error.isFinal { span.recordError(error) }
-        ended.ticket?.cancel()
-        ended.span?.end()
-        self.group.landRouted(self, tag, result)
-    }
-
-    /// The request is under way. Answers may have come before, and callers may have left.
-    func started(_ ticket: any PeerTicket) {
+    /// Sends it.
+    func start(_ request: PeerBatch, tracer: (any Tracer)?) {
+        var request = request
+        if let tracer { self.trace(&request, by: tracer) }
+        guard let ticket = self.owner.start(self.loads.map(\.key.key), of: request, for: self) else { return }
+        // Answers may have come before, and callers may have left.
         let isUnwanted = self.state.withLockedValue { state in
             if state.open > 0 { state.ticket = ticket }
             return state.open == 0 && state.isAbandoned
@@ -62,8 +51,19 @@ final class PeerBatchLoad: PeerCaller {
         if isUnwanted { ticket.cancel() }
     }
 
+    func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
+        guard self.loads.indices.contains(tag) else { return }
+        let (isLate, span, ended) = self.state.withLockedValue { state in (state.isDone[tag], state.span, state.end(tag)) }
+        // Nobody waits for it, and nobody else is to be asked.
+        if isLate { return }
+        if let span, case .failure(let error) = result, !error.isFinal { span.recordError(error) }
+        ended.ticket?.cancel()
+        ended.span?.end()
+        self.loads[tag].peerAnswered(0, result)
+    }
+
     /// Nobody waits for this key any more.
-    func abandon(_ index: Int) {
+    private func abandon(_ index: Int) {
         let ended = self.state.withLockedValue { state in
             if !state.isDone[index] { state.isAbandoned = true }
             return state.end(index)
@@ -73,11 +73,11 @@ final class PeerBatchLoad: PeerCaller {
     }
 
     /// Begins a span for the message, which is a part of `request` from then on.
-    func trace(_ request: inout PeerBatch, by tracer: any Tracer) {
+    private func trace(_ request: inout PeerBatch, by tracer: any Tracer) {
         let span = tracer.startAnySpan("groupcache.peer.get", ofKind: .client)
         span.attributes["groupcache.group"] = request.group
         span.attributes["groupcache.peer"] = self.owner.id
-        span.attributes["groupcache.keys"] = self.items.count
+        span.attributes["groupcache.keys"] = self.loads.count
         request.trace = PeerTrace(span.context, by: tracer)
         let isOver = self.state.withLockedValue { state in
             if state.open > 0 { state.span = span }

@@ -1,4 +1,0 @@
-/// Names one load in this process, for good.
-struct FlightID: Hashable, Sendable {
-    let number: UInt64
-}

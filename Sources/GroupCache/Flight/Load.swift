@@ -1,0 +1,233 @@
+internal import NIOConcurrencyHelpers
+internal import Tracing
+
+/// One load: the job of one flight, from its beginning to its landing, wherever it is done.
+///
+/// Of a routed flight it is the whole of the work, without a task: it asks the owner, then the next owner, and gives what comes of it to the group.
+/// A peer get is often a few microseconds away, and a task would cost as much again. Of a local flight it holds the task in which the group calls
+/// the getter. It lives as long as somebody has yet to answer, or the flight can be cancelled.
+final class Load: PeerCaller {
+    private struct State {
+        var core: PeerLoadState
+        var tickets: (owner: (any PeerTicket)?, next: (any PeerTicket)?)
+        var spans: (owner: (any Span)?, next: (any Span)?)
+        /// Ends the work, where it is not a matter of tickets.
+        var cancel: (@Sendable () -> Void)?
+        /// The moments at which those who wait for the load, or have an old value to fall back on, wait no longer.
+        var timers: (deadline: Deadlines.Token?, soft: Deadlines.Token?)
+        var isCancelled = false
+        var hasEnded = false
+    }
+
+    let group: any LoadingGroup
+    let flight: FlightID
+    let kind: FlightKind
+    let key: HashedKey
+    let route: PeerRoute
+    /// When it began, and when it has to end: milliseconds of the group's clock.
+    let began: Int64
+    let deadline: Int64
+    /// The getter that wants it.
+    let trail: Trail?
+    /// The request for many keys that it is one of.
+    let batch: BatchTurns?
+    /// It has begun in the background, because an entry was found in this state.
+    let refreshes: EntryState?
+    private let context: ServiceContext?
+    private let state: NIOLockedValueBox<State>
+
+    init(
+        _ group: any LoadingGroup,
+        _ flight: FlightID,
+        _ kind: FlightKind,
+        _ key: HashedKey,
+        _ route: PeerRoute,
+        began: Int64,
+        deadline: Int64,
+        trail: Trail?,
+        batch: BatchTurns? = nil,
+        refreshes: EntryState? = nil
+    ) {
+        self.group = group
+        self.flight = flight
+        self.kind = kind
+        self.key = key
+        self.route = route
+        self.began = began
+        self.deadline = deadline
+        self.trail = trail
+        self.batch = batch
+        self.refreshes = refreshes
+        self.context = group.tracer == nil || refreshes != nil ? nil : ServiceContext.current
+        let core = PeerLoadState(hasNext: kind == .routed && route.next != nil)
+        self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil), spans: (nil, nil), timers: (nil, nil)))
+    }
+
+    /// Begins the work.
+    func start() { self.group.begin(self) }
+
+    /// What is left of its time.
+    func timeLeft(_ now: Int64) -> Duration { .milliseconds(max(0, self.deadline - now)) }
+
+    /// Runs what is a part of this load in a task, with the trail and the trace of whoever began it.
+    func inTask(_ body: @escaping @Sendable () async -> Void) {
+        let task =
+            if self.refreshes != nil {
+                Task.detached { await body() }
+            } else {
+                Task {
+                    guard let context = self.context else { return await Trail.$current.withValue(self.trail) { await body() } }
+                    await ServiceContext.withValue(context) { await Trail.$current.withValue(self.trail) { await body() } }
+                }
+            }
+        self.onCancel { task.cancel() }
+    }
+
+    // MARK: Ending
+
+    /// Says how the work is ended early. If that has been asked for already, it is done at once.
+    func onCancel(_ cancel: @escaping @Sendable () -> Void) {
+        let isLate = self.state.withLockedValue { state in
+            if !state.isCancelled, !state.hasEnded { state.cancel = cancel }
+            return state.isCancelled
+        }
+        if isLate { cancel() }
+    }
+
+    /// Sets the moment at which the load fails, and the one from which an old value has to do.
+    func setTimers(deadline: Deadlines.Token, soft: Deadlines.Token?, of deadlines: Deadlines) {
+        let hasEnded = self.state.withLockedValue { state in
+            if !state.hasEnded { state.timers = (deadline, soft) }
+            return state.hasEnded
+        }
+        guard hasEnded else { return }
+        deadlines.cancel(deadline)
+        if let soft { deadlines.cancel(soft) }
+    }
+
+    /// The flight has landed, or nobody waits for it any more: there is nothing left to wait for.
+    func end(_ deadlines: Deadlines) {
+        let (deadline, soft) = self.state.withLockedValue { state in
+            state.hasEnded = true
+            // What ends the work holds the work.
+            state.cancel = state.isCancelled ? nil : state.cancel
+            defer { state.timers = (nil, nil) }
+            return state.timers
+        }
+        if let deadline { deadlines.cancel(deadline) }
+        if let soft { deadlines.cancel(soft) }
+    }
+
+    /// Nobody waits any more, or the load takes too long. The flight has been ended.
+    func cancel() {
+        let (tickets, spans, cancel) = self.state.withLockedValue { state -> ([any PeerTicket], [any Span], (@Sendable () -> Void)?) in
+            state.isCancelled = true
+            let cancel = state.cancel.take()
+            guard state.core.cancel() else { return ([], [], cancel) }
+            // An answer that comes all the same must not end a span twice. And whoever holds a ticket holds the request, which holds us: one that
+            // is cancelled does not answer, so nobody else would break that circle.
+            defer { (state.spans, state.tickets) = ((nil, nil), (nil, nil)) }
+            return ([state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 }, cancel)
+        }
+        for span in spans { span.end() }
+        for ticket in tickets { ticket.cancel() }
+        cancel?()
+    }
+
+    // MARK: Asking peers
+
+    /// Asks the owner.
+    func ask() {
+        if let owner = self.route.owner { self.ask(owner, tag: 0) }
+    }
+
+    private func askNext() {
+        // Everybody may have left since that was decided.
+        guard let next = self.route.next, !self.state.withLockedValue({ $0.core.hasEnded }) else { return }
+        self.ask(next, tag: 1)
+    }
+
+    private func ask(_ peer: any PeerGetter, tag: Int) {
+        var request = self.group.request(self)
+        request.isRepeated = tag == 1
+        if let tracer = self.group.tracer { self.trace(peer, tag, tracer, &request) }
+        guard let ticket = peer.start(request, tag: tag, for: self) else { return }
+        // The answer may have come before the ticket, and the load may have been cancelled between the two.
+        let isOfUse = self.state.withLockedValue { state in
+            guard !state.core.hasEnded, state.core.isAsked(tag) else { return !state.core.isAsked(tag) }
+            if tag == 0 { state.tickets.owner = ticket } else { state.tickets.next = ticket }
+            return true
+        }
+        if !isOfUse { ticket.cancel() }
+    }
+
+    private func trace(_ peer: any PeerGetter, _ tag: Int, _ tracer: any Tracer, _ request: inout PeerRequest) {
+        let span = tracer.startAnySpan("groupcache.peer.get", context: self.context ?? .topLevel, ofKind: .client)
+        span.attributes["groupcache.group"] = request.group
+        span.attributes["groupcache.peer"] = peer.id
+        request.trace = PeerTrace(span.context, by: tracer)
+        let hasEnded = self.state.withLockedValue { state in
+            if state.core.hasEnded { return true }
+            if tag == 0 { state.spans.owner = span } else { state.spans.next = span }
+            return false
+        }
+        // Nobody would.
+        if hasEnded { span.end() }
+    }
+
+    // MARK: Answers
+
+    func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
+        var error: GroupCacheError?
+        if case .failure(let failure) = result, failure.code != .notFound { error = failure }
+        let (action, other, span, otherSpan) = self.state.withLockedValue {
+            state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?) in
+            let action = error.map { state.core.failed(tag, isFinal: $0.isFinal) } ?? state.core.answered(tag)
+            let other = tag == 0 ? state.tickets.next : state.tickets.owner
+            let span = tag == 0 ? state.spans.owner : state.spans.next
+            if tag == 0 { state.spans.owner = nil } else { state.spans.next = nil }
+            var otherSpan: (any Span)?
+            if case .land(cancelOther: true) = action {
+                // Whoever is cancelled says nothing more.
+                otherSpan = tag == 0 ? state.spans.next : state.spans.owner
+                (state.spans, state.tickets) = ((nil, nil), (nil, nil))
+            }
+            if tag == 0 { state.tickets.owner = nil } else { state.tickets.next = nil }
+            return (action, other, span, otherSpan)
+        }
+        if let span {
+            if let error { span.recordError(error) }
+            span.end()
+        }
+        otherSpan?.end()
+        if let error, !error.isFinal { self.group.peerFailed(tag == 0 ? self.route.owner : self.route.next, error) }
+        switch action {
+        case .none: break
+        case .askNext: self.askNext()
+        case .fallBack: self.group.loadWithoutPeers(self, because: error)
+        case .land(let cancelOther):
+            if cancelOther { other?.cancel() }
+            self.group.landRouted(self, result)
+        }
+    }
+
+    func peerIsSlow(_ tag: Int) {
+        if self.state.withLockedValue({ $0.core.slow(tag) }) == .askNext { self.askNext() }
+    }
+}
+
+/// A group as its ``Load``s see it, whatever the type of its values.
+protocol LoadingGroup: AnyObject, Sendable {
+    /// `nil`: nobody traces.
+    var tracer: (any Tracer)? { get }
+    /// Does what the load is for, or sends it on its way.
+    func begin(_ load: Load)
+    /// What a load asks of a peer.
+    func request(_ load: Load) -> PeerRequest
+    /// Ends a load with what a peer answered.
+    func landRouted(_ load: Load, _ result: Result<PeerEntry, GroupCacheError>)
+    /// Goes on when no peer could answer.
+    func loadWithoutPeers(_ load: Load, because error: GroupCacheError?)
+    /// A peer could not be asked.
+    func peerFailed(_ peer: (any PeerGetter)?, _ error: GroupCacheError)
+}

@@ -1,0 +1,56 @@
+// Values past their time: who is served one, and who loads a new one.
+extension Group {
+    /// The value that may be served because a load fails, or is slow.
+    func oldAnswer(_ key: HashedKey) -> Answer? {
+        guard let entry = self.entry(key), let value = entry.value, let until = entry.details.staleIfErrorUntil,
+            entry.details.state != .fresh, self.configuration.clock.milliseconds < until
+        else { return nil }
+        return Answer(value: value, source: .stale, ttl: .zero)
+    }
+
+    /// The value that is to be loaded anew, if we hold it as its owner.
+    func previous(_ key: HashedKey) -> Value? {
+        guard let entry = self.entry(key), entry.details.kind == .main else { return nil }
+        return entry.value
+    }
+
+    /// Sets the moment at which a load ends, whether or not the getter or the peer heeds its cancellation; and, if there is an old value, the one
+    /// from which that has to do.
+    func setTimers(of load: Load) {
+        let (longest, patience) = (self.configuration.loadTimeout, self.configuration.freshness.softTimeout)
+        let deadline = self.flights.deadlines.add(after: longest) {
+            self.land(load, .failure(.deadlineExceeded), cancelling: true, getterFailed: load.kind == .local)
+        }
+        var soft: Deadlines.Token?
+        if load.kind == .local, patience < longest, self.oldAnswer(load.key) != nil {
+            soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }
+        }
+        load.setTimers(deadline: deadline, soft: soft, of: self.flights.deadlines)
+    }
+
+    /// The load is slow: who can have an old value waits no longer. The load goes on.
+    private func releasePatient(_ load: Load) {
+        guard let old = self.oldAnswer(load.key) else { return }
+        let waiters = self.flights.withTable(self.shard(load)) { $0.releasePatient(load.flight) }
+        self.counters.staleIfErrorHits.increment(by: waiters.count)
+        for waiter in waiters { waiter.finish(.success(old)) }
+    }
+
+    /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
+    ///
+    /// The load is nobody's: it inherits no task-local values of the caller who happened to find the entry old.
+    ///
+    /// - Parameter state: As which the entry was found.
+    func refreshInBackground(_ key: HashedKey, _ state: EntryState) {
+        guard self.peers?.pickOwner(of: key.key) == nil else { return }
+        let now = self.configuration.clock.milliseconds
+        let longest = self.configuration.loadTimeout.milliseconds
+        let load = self.flights.withTable(self.shard(key)) { table -> Load? in
+            if table.isLoading(.local, key) || table.failures.error(of: key.hash, now: now) != nil { return nil }
+            return table.hold(.local, key, number: NumberSource.shared.next()) { flight in
+                Load(self, flight, .local, key, .local, began: now, deadline: now + longest, trail: nil, refreshes: state)
+            }
+        }
+        load?.start()
+    }
+}

@@ -1,0 +1,106 @@
+/// What a landing does to the store.
+enum StoreChange<Value: Sendable>: Sendable {
+    case none
+    /// Takes out what is there.
+    case drop
+    /// `value` is `nil`: there is no such key.
+    case store(Value?, ValueSize, EntryKind, EntryLife)
+    /// The entry has a new life; if it has been evicted meanwhile, it is stored again.
+    case extend(Value, ValueSize, EntryKind, EntryLife)
+}
+
+/// What is made of an answer: what those who wait are told, and what is kept for how long. A value; it reads no clock and touches no store.
+struct LandingRules<Value: Sendable> {
+    /// Who has answered.
+    enum Origin: Equatable {
+        /// Our getter, for a key that is ours.
+        case getter
+        /// Our getter, for a key of another node.
+        case standIn
+        /// The node that owned the key before; whether we own it now.
+        case former(isOwner: Bool)
+        /// The node that owns the key.
+        case owner
+    }
+
+    private let freshness: Freshness
+    private let nearTTL: Duration
+    private let codec: any Codec<Value>
+    private let origin: Origin
+
+    init(_ configuration: GroupConfiguration, _ codec: any Codec<Value>, from origin: Origin) {
+        self.freshness = configuration.freshness
+        self.nearTTL = configuration.nearTTL
+        self.codec = codec
+        self.origin = origin
+    }
+
+    /// What is made of the answer of a getter, or of a former owner.
+    ///
+    /// - Throws: `codecFailed`; `getterFailed` for "not modified" where there was nothing before.
+    func land(
+        _ loaded: Loaded<Value>,
+        previous: Value?,
+        cost: Duration,
+        version: UInt64
+    ) throws(GroupCacheError) -> (Answer, StoreChange<Value>) {
+        var life = EntryLife(ttl: self.ttl(of: loaded), cost: cost.nanoseconds / 1000, version: version)
+        if case .getter = self.origin {
+            life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.freshness.staleWhileRevalidate).milliseconds
+            life.staleIfError = (loaded.staleIfError ?? self.freshness.staleIfError).milliseconds
+        }
+        switch loaded.outcome {
+        case .value(let value):
+            let (value, size) = try self.kept(value)
+            let keeps = loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
+            // What is not to be kept must not be kept by a peer that asked for it, either.
+            let answer = Answer(value: value, source: self.source, ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero)
+            return (answer, keeps ? .store(value, size, self.kind, life) : .drop)
+        case .notModified:
+            guard let previous else {
+                throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
+            }
+            let (value, size) = try self.kept(previous)
+            return (Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }), .extend(value, size, self.kind, life))
+        case .notFound:
+            let negative = loaded.ttl ?? self.freshness.negative
+            let answer = Answer(value: nil, source: self.source, ttl: negative)
+            // Without a time to remember it: the key has gone, and what we had of it, stale or not, is wrong.
+            guard let negative, negative > .zero else { return (answer, .drop) }
+            let ttl = self.bounded(self.isTakenOver ? negative.milliseconds : self.freshness.jittered(negative))
+            return (answer, .store(nil, ValueSize(payload: 0), self.kind, EntryLife(ttl: ttl, cost: life.cost, version: version)))
+        }
+    }
+
+    /// What is made of the answer of the owner.
+    ///
+    /// - Parameter keeps: The key is asked for often enough to keep a copy.
+    func land(_ value: Value, _ entry: PeerEntry, keeps: Bool, version: UInt64) -> (Answer, StoreChange<Value>) {
+        let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
+        let fresh = min(self.nearTTL, entry.ttl ?? self.nearTTL)
+        guard keeps, fresh > .zero else { return (answer, .none) }
+        let stored = self.codec.stored(value, encoded: entry.value)
+        let size = self.codec.size(of: stored, encoded: entry.value)
+        return (answer, .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version)))
+    }
+
+    private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }
+    private var isTakenOver: Bool { if case .former = self.origin { true } else { false } }
+    private var source: ServedEntry.Source { self.isTakenOver ? .peer : .loaded }
+
+    /// In milliseconds, with jitter; `nil`: without end. What was taken over comes with its time.
+    private func ttl(of loaded: Loaded<Value>) -> Int64? {
+        if self.isTakenOver { return loaded.ttl?.milliseconds }
+        return self.bounded((loaded.ttl ?? self.freshness.ttl).flatMap { self.freshness.jittered($0) })
+    }
+
+    private func bounded(_ ttl: Int64?) -> Int64? {
+        self.origin == .standIn ? min(ttl ?? .max, self.nearTTL.milliseconds) : ttl
+    }
+
+    private func kept(_ value: Value) throws(GroupCacheError) -> (Value, ValueSize) {
+        let encoded = try self.codec.encoded(value)
+        let stored = self.codec.stored(value, encoded: encoded)
+        return (stored, self.codec.size(of: stored, encoded: encoded))
+    }
+}

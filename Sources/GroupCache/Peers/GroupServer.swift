@@ -1,0 +1,132 @@
+/// The face that a group shows to a pool: values as bytes, keys from the wire.
+final class GroupServer<Value: Sendable>: PeerServing {
+    private let group: Group<Value>
+
+    init(_ group: Group<Value>) { self.group = group }
+
+    var name: String { self.group.name }
+    var schema: String? { self.group.configuration.schema }
+    var summary: GroupSummary { self.group.summary }
+    var statistics: GroupStatistics { self.group.statistics }
+
+    func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
+        self.group.servedFromStore(key, for: requester)
+    }
+
+    func serve(_ request: PeerRequest, for requester: Requester) async throws(GroupCacheError) -> ServedEntry {
+        if request.isPeek { return try await self.group.held(request.key, timeout: request.timeout) }
+        if requester == .peer { self.group.counters.serverRequests.increment() }
+        let key = self.group.hashed(request.key)
+        let options = self.options(requester, request.timeout, reload: request.reload)
+        return try await Self.following(request.trail) { () async throws(GroupCacheError) in
+            let found = options.reload ? self.group.peek(key) : self.group.find(request.key).found
+            return try self.group.served(key, try await self.group.answer(key, found, options))
+        }
+    }
+
+    func serve(
+        _ keys: [Key],
+        of request: PeerBatch,
+        for requester: Requester,
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async {
+        let group = self.group
+        if requester == .peer { group.counters.serverRequests.increment(by: keys.count) }
+        let keys = Array(Set(keys))
+        let options = self.options(requester, request.timeout, reload: false)
+        await Self.following(request.trail) {
+            await group.answers(to: keys, options) { key, outcome in
+                await each(key.key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try group.served(key, answer) } })
+            }
+        }
+    }
+
+    func servePeek(_ key: Key) -> ServedEntry? { self.group.held(key) }
+
+    func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError) {
+        if let error = key.error { throw error }
+        if let ttl = entry.ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
+        switch requester {
+        case .client: try await self.group.set(key, to: try self.group.decode(entry), ttl: entry.ttl)
+        case .peer:
+            let key = self.group.hashed(key)
+            let value: Value
+            do throws(GroupCacheError) {
+                value = try self.group.decode(entry)
+            } catch {
+                // A node of another version has changed the key: to go on serving what was there before would hide that.
+                _ = self.group.noteMismatch(error)
+                return self.group.discard(key)
+            }
+            try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl)
+        }
+    }
+
+    func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError) {
+        if let error = key.error { throw error }
+        switch requester {
+        case .client: try await self.group.remove(key)
+        case .peer: self.group.discard(self.group.hashed(key))
+        }
+    }
+
+    func serveClear() { self.group.clear() }
+
+    func peersChanged() { self.group.peersChanged() }
+
+    private func options(_ requester: Requester, _ timeout: Duration?, reload: Bool) -> GetOptions {
+        // A peer stops listening when its time is over: what we have then, even a stale value, has to be on its way by that time.
+        var options = GetOptions(timeout: requester == .peer ? timeout.map { $0 * 9 / 10 } : timeout, reload: reload)
+        options.isTerminal = requester == .peer
+        return options
+    }
+
+    /// Runs `body` as a part of the getters on other nodes that have asked for it.
+    private static func following<R, E>(_ trail: [UInt64], _ body: () async throws(E) -> R) async throws(E) -> R {
+        guard let trail = Trail(trail) else { return try await body() }
+        let result: Result<R, E> = await Trail.$current.withValue(trail) {
+            do throws(E) { return .success(try await body()) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+}
+
+extension Group {
+    /// What the store can answer right now.
+    func servedFromStore(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
+        key.withUnsafeBytes { bytes in
+            let hash = self.store.hash(bytes)
+            guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
+            let state = found.details.state
+            if state != .fresh { self.refreshInBackground(HashedKey(key: Key(bytes: bytes), hash: hash), state) }
+            var value: ByteView?
+            if let found = found.value {
+                // A value that cannot be encoded is loaded again, and that load says why.
+                guard let encoded = try? self.codec.encode(found) else { return nil }
+                value = encoded
+            }
+            if requester == .peer { self.counters.serverRequests.increment() }
+            let source: ServedEntry.Source = state == .stale ? .stale : found.details.kind == .near ? .near : .main
+            return self.dated(ServedEntry(value: value, source: source), found)
+        }
+    }
+
+    func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
+        var encoded: ByteView?
+        if let value = answer.value as? Value { encoded = try self.codec.encoded(value) }
+        let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)
+        guard answer.source != .peer, !answer.isSuperseded else { return served }
+        return self.dated(served, self.entry(key))
+    }
+
+    /// `served` with the age and the remaining time of what the store has.
+    func dated(_ served: ServedEntry, _ entry: EntryInfo<Value>?) -> ServedEntry {
+        guard let entry else { return served }
+        let now = self.configuration.clock.milliseconds
+        var served = served
+        served.age = Int(max(0, now - entry.details.created) / 1000)
+        served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
+        served.version = entry.details.version
+        return served
+    }
+}
