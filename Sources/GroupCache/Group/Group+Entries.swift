@@ -56,18 +56,8 @@ extension Group {
 
     /// The TTL of an entry in milliseconds, with jitter; `nil`: without end.
     func ttl(of loaded: Loaded<Value>, owned: Bool) -> Int64? {
-        guard let ttl = loaded.ttl ?? self.configuration.ttl else {
-            return owned ? nil : self.configuration.nearTTL.milliseconds
-        }
-        return owned ? self.jittered(ttl) : min(self.jittered(ttl), self.configuration.nearTTL.milliseconds)
-    }
-
-    /// `ttl` in milliseconds, varied so that values loaded together do not end together. Never zero unless `ttl` is.
-    func jittered(_ ttl: Duration) -> Int64 {
-        let milliseconds = ttl.milliseconds
-        let jitter = self.configuration.ttlJitter
-        guard milliseconds > 0, jitter > 0 else { return max(0, milliseconds) }
-        return max(1, Int64(Double(milliseconds) * Double.random(in: (1 - jitter)...(1 + jitter))))
+        let ttl = (loaded.ttl ?? self.configuration.freshness.ttl).flatMap { self.configuration.freshness.jittered($0) }
+        return owned ? ttl : min(ttl ?? .max, self.configuration.nearTTL.milliseconds)
     }
 }
 

@@ -154,8 +154,8 @@ extension Group {
         let ttl = takenOver ? loaded.ttl?.milliseconds : self.ttl(of: loaded, owned: owned)
         var life = EntryLife(ttl: ttl, cost: cost.nanoseconds / 1000, version: flight.number)
         if owned {
-            life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.configuration.staleWhileRevalidate).milliseconds
-            life.staleIfError = (loaded.staleIfError ?? self.configuration.staleIfError).milliseconds
+            life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.configuration.freshness.staleWhileRevalidate).milliseconds
+            life.staleIfError = (loaded.staleIfError ?? self.configuration.freshness.staleIfError).milliseconds
         }
         switch loaded.outcome {
         case .value(let value):
@@ -177,11 +177,11 @@ extension Group {
                 self.landFailure(flight, key, hash, error, cancelling: cancelling)
             }
         case .notFound:
-            let negative = loaded.ttl ?? self.configuration.negativeTTL
+            let negative = loaded.ttl ?? self.configuration.freshness.negative
             self.land(flight, hash, .success(Answer(value: nil, source: source, ttl: negative)), cancelling: cancelling) { victims in
                 if let negative, negative > .zero {
-                    let jittered = takenOver ? negative.milliseconds : self.jittered(negative)
-                    let ttl = owned ? jittered : min(jittered, self.configuration.nearTTL.milliseconds)
+                    let jittered = takenOver ? negative.milliseconds : self.configuration.freshness.jittered(negative)
+                    let ttl = owned ? jittered : min(jittered ?? .max, self.configuration.nearTTL.milliseconds)
                     let life = EntryLife(ttl: ttl, cost: life.cost, version: flight.number)
                     self.insert(key, hash, nil, ValueSize(payload: 0), kind, life, releasing: &victims)
                 } else {

@@ -6,7 +6,7 @@ extension Group {
     /// - Parameters:
     ///   - key: The key.
     ///   - value: The value.
-    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:)-(String)``.
+    ///   - ttl: How long it is fresh; `nil`: as the configuration says; ``Freshness/endless``: without end. Zero or less is refused: use ``remove(_:)-(String)``.
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
     ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
@@ -110,12 +110,13 @@ extension Group {
     ) throws(GroupCacheError) {
         let stored = self.codec.stored(value, encoded: encoded)
         let size = self.codec.size(of: stored, encoded: encoded)
-        var life = EntryLife(ttl: (ttl ?? self.configuration.ttl).map { self.jittered($0) }, version: NumberSource.shared.next())
+        let freshness = self.configuration.freshness
+        var life = EntryLife(ttl: (ttl ?? freshness.ttl).flatMap { freshness.jittered($0) }, version: NumberSource.shared.next())
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
         let owned = self.peers?.pickOwner(of: key) == nil
         if owned {
-            life.staleWhileRevalidate = self.configuration.staleWhileRevalidate.milliseconds
-            life.staleIfError = self.configuration.staleIfError.milliseconds
+            life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
+            life.staleIfError = freshness.staleIfError.milliseconds
         } else {
             life.ttl = min(life.ttl ?? .max, self.configuration.nearTTL.milliseconds)
         }

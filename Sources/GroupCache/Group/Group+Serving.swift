@@ -8,7 +8,7 @@ extension Group: PeerServing {
             name: self.name,
             capacity: self.capacity.bytes,
             eviction: self.configuration.eviction.description,
-            ttl: self.configuration.ttl
+            ttl: self.configuration.freshness.ttl
         )
     }
 

@@ -82,7 +82,7 @@ public final class Group<Value: Sendable>: Sendable {
                 eviction: configuration.eviction,
                 shardCount: configuration.shards,
                 near: peers != nil,
-                earlyRefreshBeta: configuration.earlyRefresh
+                earlyRefreshBeta: configuration.freshness.earlyRefresh
             ),
             clock: configuration.clock
         )

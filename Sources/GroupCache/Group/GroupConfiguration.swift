@@ -2,19 +2,8 @@
 public struct GroupConfiguration: Sendable {
     /// Which entry leaves when the group is full. Default: ``EvictionPolicy/lru``.
     public var eviction: EvictionPolicy = .lru
-    /// How long a value stays fresh unless the getter says otherwise; `nil` (the default): without end. More than zero.
-    public var ttl: Duration?
-    /// By how much a TTL is varied at random, so that values loaded together do not end together: `0.05` (the default) is ±5 %. 0 to 0.5.
-    public var ttlJitter: Double = 0.05
-    /// How long "there is no such key" is remembered unless the getter says otherwise; `nil` (the default): not at all.
-    public var negativeTTL: Duration?
-    /// How long after its TTL a value may still be served while it is loaded anew in the background (RFC 5861). Default: zero.
-    public var staleWhileRevalidate: Duration = .zero
-    /// How long after its TTL a value may be served when loading it anew fails (RFC 5861). Default: zero.
-    public var staleIfError: Duration = .zero
-    /// How eagerly a value is loaded anew before its TTL ends, in units of what loading it last took: the beta of XFetch (Vattani,
-    /// Chierichetti, Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). Default: 1. Zero: never early.
-    public var earlyRefresh: Double = 1
+    /// How long values are good, and what happens around the end of their time. Default: without end.
+    public var freshness: Freshness
     /// How long a copy of another node's value is served, at the most. Default: 10 s.
     public var nearTTL: Duration = .seconds(10)
     /// How long a load may take, the time that it waits for its turn included. Default: 30 s.
@@ -30,8 +19,10 @@ public struct GroupConfiguration: Sendable {
     /// Where the group reads the time. Default: the machine's clock.
     public var clock: CacheClock = .system
 
-    /// The defaults.
-    public init() {}
+    /// The defaults, but for what is said of the values' time.
+    public init(freshness: Freshness = Freshness()) {
+        self.freshness = freshness
+    }
 
     func validate(name: String, capacity: ByteCount) throws(GroupCacheError) {
         func check(_ condition: Bool, _ message: String) throws(GroupCacheError) {
@@ -48,12 +39,7 @@ public struct GroupConfiguration: Sendable {
         try check((1...128).contains(name.utf8.count) && allowed, "a group's name is 1 to 128 of the characters A-Z a-z 0-9 - _ .")
         try check(name != "." && name != "..", "a group's name is not . or ..")
         try check(capacity.bytes >= 0 && capacity.bytes <= 1 << 46, "a group's capacity is at most 64 TiB, and not negative")
-        if let ttl { try check(ttl > .zero, "ttl is more than zero") }
-        try check((0...0.5).contains(self.ttlJitter), "ttlJitter is 0 to 0.5")
-        if let negativeTTL { try check(negativeTTL > .zero, "negativeTTL is more than zero") }
-        try check(self.staleWhileRevalidate >= .zero, "staleWhileRevalidate is not negative")
-        try check(self.staleIfError >= .zero, "staleIfError is not negative")
-        try check(self.earlyRefresh >= 0 && self.earlyRefresh <= 1000, "earlyRefresh is 0 to 1,000")
+        try self.freshness.validate()
         try check(self.nearTTL >= .zero, "nearTTL is not negative")
         try check(self.loadTimeout > .zero, "loadTimeout is more than zero")
         if let loads {
