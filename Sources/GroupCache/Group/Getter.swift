@@ -57,7 +57,7 @@ public struct Loaded<Value: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - value: The value.
-    ///   - ttl: How long it is fresh. Zero or less: it is stale at once.
+    ///   - ttl: How long it is fresh; ``Freshness/endless``: without end. Zero or less: it is stale at once.
     ///   - staleWhileRevalidate: How long after that it may be served while it is loaded anew.
     ///   - staleIfError: How long after that it may be served when loading it anew fails.
     ///   - cacheable: `false`: the callers who wait get the value, and nobody keeps it.

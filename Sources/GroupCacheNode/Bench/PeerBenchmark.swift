@@ -53,7 +53,7 @@ struct PeerBenchmark: Sendable {
         configuration.peers = self.nodes.map { HTTPPool.Peer($0) }
         let pool = try HTTPPool(configuration: configuration)
         var settings = GroupConfiguration()
-        settings.earlyRefresh = 0
+        settings.freshness.earlyRefresh = 0
         // Nothing is kept, so that every get crosses the network.
         let group = try Group<ByteView>(self.group, capacity: .bytes(0), configuration: settings, peers: pool, codec: .raw) {
             (_, _) -> ByteView in

@@ -82,10 +82,10 @@ struct Node: Sendable {
         var configuration = GroupConfiguration()
         configuration.loads = limit
         configuration.eviction = settings.eviction
-        configuration.ttl = settings.ttl
-        configuration.staleIfError = settings.staleIfError
-        configuration.staleWhileRevalidate = settings.staleWhileRevalidate
-        configuration.negativeTTL = settings.negativeTTL == .zero ? nil : settings.negativeTTL
+        configuration.freshness.ttl = settings.ttl
+        configuration.freshness.staleIfError = settings.staleIfError
+        configuration.freshness.staleWhileRevalidate = settings.staleWhileRevalidate
+        configuration.freshness.negative = settings.negativeTTL == .zero ? nil : settings.negativeTTL
         return try Group(
             settings.name,
             capacity: .bytes(settings.capacity),

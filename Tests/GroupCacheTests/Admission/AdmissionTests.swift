@@ -17,7 +17,7 @@ struct AdmissionTests {
         var configuration = GroupConfiguration()
         configuration.clock = CacheClock(self.clock)
         configuration.loads = LoadLimit(running: running, queued: queued)
-        configuration.ttlJitter = 0
+        configuration.freshness.jitter = 0
         change(&configuration)
         return try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { try await origin.load($0, $1) }
     }
@@ -167,9 +167,9 @@ struct AdmissionTests {
         configuration.clock = CacheClock(self.clock)
         configuration.loads = LoadLimit(running: 1, queued: tooManyCallers ? 10 : 0)
         configuration.maximumWaiters = tooManyCallers ? 1 : 10
-        configuration.ttl = .seconds(10)
-        configuration.staleIfError = .seconds(60)
-        configuration.earlyRefresh = 0
+        configuration.freshness.ttl = .seconds(10)
+        configuration.freshness.staleIfError = .seconds(60)
+        configuration.freshness.earlyRefresh = 0
         let group = try Group<String>("g", capacity: .mebibytes(1), configuration: configuration) { key, context in
             try await (key == "blocker" ? stuck : origin).load(key, context)
         }

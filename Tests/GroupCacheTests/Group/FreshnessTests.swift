@@ -11,8 +11,8 @@ struct FreshnessTests {
 
     init() {
         self.configuration.clock = CacheClock(self.clock)
-        self.configuration.ttlJitter = 0
-        self.configuration.earlyRefresh = 0
+        self.configuration.freshness.jitter = 0
+        self.configuration.freshness.earlyRefresh = 0
     }
 
     private func group(load: @escaping @Sendable (Int, LoadContext<String>) async throws -> Loaded<String>) throws -> Group<String> {
@@ -28,7 +28,7 @@ struct FreshnessTests {
 
     @Test("a value ends with its TTL")
     mutating func ttl() async throws {
-        self.configuration.ttl = .seconds(10)
+        self.configuration.freshness.ttl = .seconds(10)
         let group = try self.group { number, _ in .value("\(number)") }
         #expect(try await group.get("k") == "1")
         self.clock.advance(by: .milliseconds(9999))
@@ -40,7 +40,7 @@ struct FreshnessTests {
 
     @Test("the getter's TTL goes before the group's, and a set's too")
     mutating func getterTTL() async throws {
-        self.configuration.ttl = .seconds(10)
+        self.configuration.freshness.ttl = .seconds(10)
         let group = try self.group { number, _ in .value("\(number)", ttl: .seconds(100)) }
         _ = try await group.get("k")
         self.clock.advance(by: .seconds(50))
@@ -51,23 +51,51 @@ struct FreshnessTests {
         await #expect(throws: GroupCacheError.self) { try await group.set("k", to: "x", ttl: .zero) }
     }
 
+    @Test("a getter and a set can say that a value has no end, though the group's values have one")
+    mutating func endless() async throws {
+        self.configuration.freshness = Freshness(ttl: .seconds(10), jitter: 0.05, negative: .seconds(3), earlyRefresh: 0)
+        let group = try self.group { number, _ in number == 1 ? .value("1", ttl: Freshness.endless) : .notFound(ttl: Freshness.endless) }
+        #expect(try await group.get("loaded") == "1")
+        try await group.set("set", to: "2", ttl: Freshness.endless)
+        await #expect(throws: GroupCacheError.self) { try await group.get("nobody") }
+        // Further than any time that can be stated goes.
+        self.clock.advance(by: .milliseconds(1 << 41))
+        #expect(group.cached("loaded") == "1" && group.cached("set") == "2")
+        await #expect(throws: GroupCacheError.self) { try await group.get("nobody") }
+        #expect(group.statistics.negativeHits == 1 && self.calls.value == 2)
+        let served = try await group.serve("loaded", for: .peer, timeout: nil)
+        #expect(served.ttl == nil)
+    }
+
+    @Test("jitter never makes a time longer, nor nothing of it")
+    func jitteredTimes() {
+        let freshness = Freshness(jitter: 0.5)
+        let times = (0..<1000).map { _ in freshness.jittered(.seconds(100)) ?? .max }
+        #expect(times.allSatisfy { (50_000...100_000).contains($0) })
+        #expect(times.contains { $0 < 60_000 } && times.contains { $0 > 90_000 }, "over the whole range")
+        #expect((0..<100).allSatisfy { _ in freshness.jittered(.nanoseconds(1)) == 1 })
+        #expect(freshness.jittered(.zero) == 0 && freshness.jittered(.seconds(-1)) == 0)
+        #expect(freshness.jittered(Freshness.endless) == nil && freshness.jittered(.milliseconds(1 << 40)) == nil)
+        #expect(Freshness(jitter: 0).jittered(.milliseconds((1 << 30) * 1000 - 1)) == (1 << 30) * 1000 - 1)
+    }
+
     @Test("jitter keeps values loaded together from ending together")
     mutating func jitter() async throws {
-        self.configuration.ttl = .seconds(100)
-        self.configuration.ttlJitter = 0.1
+        self.configuration.freshness.ttl = .seconds(100)
+        self.configuration.freshness.jitter = 0.1
         let group = try Group<String>("g", capacity: .mebibytes(1), configuration: self.configuration) { _, _ in "v" }
         for number in 0..<200 { _ = try await group.get("\(number)") }
         self.clock.advance(by: .seconds(89))
         #expect((0..<200).filter { group.cached("\($0)") != nil }.count == 200)
-        self.clock.advance(by: .seconds(11))
+        self.clock.advance(by: .seconds(6))
         #expect((20...180).contains((0..<200).filter { group.cached("\($0)") != nil }.count))
-        self.clock.advance(by: .seconds(11))
-        #expect((0..<200).filter { group.cached("\($0)") != nil }.count == 0)
+        self.clock.advance(by: .seconds(5))
+        #expect((0..<200).filter { group.cached("\($0)") != nil }.count == 0, "none is served for longer than its TTL")
     }
 
     @Test("a negative entry ends with its own TTL")
     mutating func negative() async throws {
-        self.configuration.negativeTTL = .seconds(3)
+        self.configuration.freshness.negative = .seconds(3)
         let group = try self.group { number, _ in number == 1 ? .notFound : .value("born") }
         for _ in 0..<2 {
             await #expect(throws: GroupCacheError.self) { try await group.get("k") }
@@ -79,8 +107,8 @@ struct FreshnessTests {
 
     @Test("stale-while-revalidate: one background load, nobody waits")
     mutating func staleWhileRevalidate() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleWhileRevalidate = .seconds(20)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleWhileRevalidate = .seconds(20)
         let gate = Gate()
         let group = try self.group { number, _ in
             if number > 1 { try await gate.pass() }
@@ -101,8 +129,8 @@ struct FreshnessTests {
 
     @Test("stale-if-error: the old value is served while loads fail, until its window ends")
     mutating func staleIfError() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleIfError = .seconds(60)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleIfError = .seconds(60)
         let group = try self.group { number, _ in
             if (2...4).contains(number) { throw GetterFailure(number: number) }
             return .value("\(number)")
@@ -121,8 +149,8 @@ struct FreshnessTests {
 
     @Test("a caller whose time is over before a slow load ends gets the stale value, if it may be served")
     mutating func staleIfSlow() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleIfError = .seconds(60)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleIfError = .seconds(60)
         let gate = Gate()
         let group = try self.group { number, _ in
             if number > 1 { try await gate.pass() }
@@ -143,8 +171,8 @@ struct FreshnessTests {
 
     @Test("notFound is an answer, not an error: it ends a stale value")
     mutating func notFoundEndsStale() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleIfError = .seconds(60)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleIfError = .seconds(60)
         let group = try self.group { number, _ in
             if number == 1 { return .value("1") }
             if number == 2 { return .notFound }
@@ -158,8 +186,8 @@ struct FreshnessTests {
 
     @Test("conditional reload: the getter sees the previous value and may keep it")
     mutating func notModified() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleIfError = .seconds(60)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleIfError = .seconds(60)
         let group = try self.group { number, context in
             if number == 1 {
                 #expect(context.previous == nil)
@@ -185,9 +213,9 @@ struct FreshnessTests {
 
     @Test("XFetch: near its end a value that is slow to load is loaded early, in the background")
     mutating func earlyRefresh() async throws {
-        self.configuration.ttl = .seconds(10)
+        self.configuration.freshness.ttl = .seconds(10)
         // One unit of beta is what the load took; make it count.
-        self.configuration.earlyRefresh = 1000
+        self.configuration.freshness.earlyRefresh = 1000
         let gate = Gate()
         let group = try self.group { number, _ in
             // What a load costs is measured in real time, whatever the group's clock says: it has to take some.
@@ -212,8 +240,8 @@ struct FreshnessTests {
 
     @Test("who found a value stale before it was refreshed, and comes after, does not refresh it again")
     mutating func refreshedMeanwhile() async throws {
-        self.configuration.ttl = .seconds(10)
-        self.configuration.staleWhileRevalidate = .seconds(10)
+        self.configuration.freshness.ttl = .seconds(10)
+        self.configuration.freshness.staleWhileRevalidate = .seconds(10)
         let group = try self.group { number, _ in .value("\(number)") }
         _ = try await group.get("k")
         self.clock.advance(by: .seconds(11))

@@ -109,14 +109,22 @@ struct GroupTests {
         expectInvalid("g", .bytes(40))
         expectInvalid("g", .kibibytes(64)) { $0.shards = 1024 }
         expectInvalid("g", .gibibytes(.max))
-        expectInvalid { $0.ttl = .zero }
-        expectInvalid { $0.ttlJitter = 0.6 }
-        expectInvalid { $0.ttlJitter = .nan }
-        expectInvalid { $0.negativeTTL = .seconds(-1) }
-        expectInvalid { $0.staleIfError = .seconds(-1) }
-        expectInvalid { $0.earlyRefresh = .infinity }
+        expectInvalid { $0.freshness.ttl = .zero }
+        expectInvalid { $0.freshness.jitter = 0.6 }
+        expectInvalid { $0.freshness.jitter = .nan }
+        expectInvalid { $0.freshness.negative = .zero }
+        expectInvalid { $0.freshness.negative = .seconds(-1) }
+        expectInvalid { $0.freshness.staleWhileRevalidate = .seconds(-1) }
+        expectInvalid { $0.freshness.staleIfError = .seconds(-1) }
+        expectInvalid { $0.freshness.earlyRefresh = .infinity }
+        expectInvalid { $0.freshness.earlyRefresh = -1 }
+        expectInvalid { $0.freshness.softTimeout = .seconds(-1) }
+        expectInvalid { $0.freshness.backOff.first = .zero }
+        expectInvalid { $0.freshness.backOff.longest = .milliseconds(999) }
         expectInvalid { $0.loadTimeout = .zero }
         expectInvalid { $0.shards = 3 }
+        let edges = Freshness(ttl: Freshness.endless, jitter: 0.5, softTimeout: .zero, backOff: .none)
+        #expect(throws: Never.self) { try edges.validate() }
     }
 
     @Test("no text of ours shows a key or a value")

@@ -16,7 +16,7 @@ struct NearTests {
     private func groups(ttl: Duration? = nil, _ configure: (inout GroupConfiguration) -> Void = { _ in }) throws -> [Group<String>] {
         var configuration = GroupConfiguration()
         configuration.clock = CacheClock(self.clock)
-        configuration.ttlJitter = 0
+        configuration.freshness.jitter = 0
         configuration.shards = 1
         configure(&configuration)
         return try self.cluster.nodes.map { node in

@@ -50,7 +50,7 @@ struct PeekTests {
         self.cluster = try Cluster(3)
         var configuration = GroupConfiguration()
         configuration.clock = CacheClock(self.clock)
-        configuration.ttlJitter = 0
+        configuration.freshness.jitter = 0
         let (all, origin) = (self.cluster.nodes, self.origin)
         self.groups = try all.map { node in
             try Group<String>(

@@ -17,7 +17,7 @@ struct PeersTests {
         let loads = self.loads
         var configuration = GroupConfiguration()
         configuration.clock = CacheClock(self.clock)
-        configuration.ttlJitter = 0
+        configuration.freshness.jitter = 0
         self.groups = try self.cluster.nodes.enumerated().map { index, node in
             try Group<String>("g", capacity: .mebibytes(1), configuration: configuration, peers: node) { key, _ -> Loaded<String> in
                 loads.withLockedValue { $0[key, default: []].append(index) }

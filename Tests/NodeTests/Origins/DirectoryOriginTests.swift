@@ -15,7 +15,7 @@ import Testing
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try prepare(top)
             var configuration = GroupConfiguration()
-            configuration.ttl = ttl
+            configuration.freshness.ttl = ttl
             let group = try Group(
                 "files",
                 capacity: .mebibytes(32),

@@ -17,10 +17,10 @@ import Testing
     ) async throws {
         try await StubOrigin.run { origin, template in
             var configuration = GroupConfiguration()
-            configuration.ttl = ttl
-            configuration.staleIfError = staleIfError
-            configuration.negativeTTL = .seconds(60)
-            configuration.earlyRefresh = 0
+            configuration.freshness.ttl = ttl
+            configuration.freshness.staleIfError = staleIfError
+            configuration.freshness.negative = .seconds(60)
+            configuration.freshness.earlyRefresh = 0
             let group = try Group(
                 "pages",
                 capacity: .mebibytes(32),
