@@ -131,20 +131,18 @@ struct ClusterPeer: PeerGetter {
 
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
         let group = try await self.node.receive(request.group)
+        let asksStore = !request.isPeek && !request.reload
+        let cached = asksStore ? group.serveCached(request.key.bytes.span, for: .peer) : nil
         let served: ServedEntry
-        if request.isPeek {
-            served = try await group.servePeek(request.key, timeout: request.timeout)
-        } else if !request.reload, let cached = group.serveCached(request.key.bytes.span, for: .peer) {
-            served = cached
-        } else {
-            served = try await group.serve(request.key, for: .peer, timeout: request.timeout, reload: request.reload)
-        }
+        if let cached { served = cached } else { served = try await group.serve(request, for: .peer) }
         guard let value = served.value else {
             var error = GroupCacheError.notFound
             error.retryAfter = served.ttl
             throw error
         }
-        return PeerEntry(value: value, ttl: served.ttl)
+        var entry = PeerEntry(value: value, ttl: served.ttl)
+        entry.schema = group.schema
+        return entry
     }
 
     func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {

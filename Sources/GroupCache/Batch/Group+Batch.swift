@@ -111,11 +111,21 @@ extension Group {
             let request = self.request(item.route.owner == nil ? .local : .routed, item.key, trail, isStrict: options.isStrict)
             let boarding = self.flights.board(request, BatchWaiter(inbox, index)) { flight in
                 Load(
-                    self, flight, request.kind, item.key, item.route, began: began, deadline: deadline, trail: trail, batch: options.batch
+                    self,
+                    flight,
+                    request.kind,
+                    item.key,
+                    item.route,
+                    began: began,
+                    deadline: deadline,
+                    trail: trail,
+                    batch: options.batch
                 )
             }
             guard case .waits(let seat) = boarding else {
-                if case .refused(let error) = boarding { inbox.add(index, self.oldAnswer(item.key).map { .success($0) } ?? .failure(error)) }
+                if case .refused(let error) = boarding {
+                    inbox.add(index, self.oldAnswer(item.key).map { .success($0) } ?? .failure(error))
+                }
                 continue
             }
             waiters.append((request, seat.waiter, seat.flight))
@@ -161,7 +171,9 @@ extension Group {
 
     private func startRouted(_ loads: [Load], _ owner: any PeerGetter, _ trail: Trail?) {
         let open = loads.filter { !self.landFound($0) }
-        if !open.isEmpty { PeerBatchCall(owner, open).start(self.batchRequest(timeout: self.configuration.loadTimeout, trail), tracer: self.tracer) }
+        if !open.isEmpty {
+            PeerBatchCall(owner, open).start(self.batchRequest(timeout: self.configuration.loadTimeout, trail), tracer: self.tracer)
+        }
     }
 
     func batchRequest(timeout: Duration, _ trail: Trail? = nil) -> PeerBatch {
@@ -210,13 +222,17 @@ extension Group {
         // The task stands for the first load; all others wait for that one, so that a getter that comes back to any key of its batch is seen.
         let ids = loads.map { self.id(of: $0.key) }
         let trail = Trail(id: ids[0], parent: loads[0].trail, place: place)
-        let edges = ids.dropFirst().filter { $0 != ids[0] }.map { Trail(id: $0, parent: nil) }.filter { WaitGraph.begin($0, waitsFor: ids[0]) }
+        let edges = ids.dropFirst().filter { $0 != ids[0] }.map { Trail(id: $0, parent: nil) }.filter {
+            WaitGraph.begin($0, waitsFor: ids[0])
+        }
         defer { for edge in edges { WaitGraph.end(edge, waitsFor: ids[0]) } }
         let context = LoadContext<Value>(group: self.name, timeout: timeout)
         let start = ContinuousClock.now
         let result = await Trail.$current.withValue(trail) {
             await self.traced(keys: loads.count) { () async -> Result<[Key: Loaded<Value>], GroupCacheError> in
-                do { return .success(try await getter.load(keys: loads.map(\.key.key), context: context)) } catch { return .failure(.batch(error)) }
+                do { return .success(try await getter.load(keys: loads.map(\.key.key), context: context)) } catch {
+                    return .failure(.batch(error))
+                }
             }
         }
         let cost = ContinuousClock.now - start

@@ -30,8 +30,9 @@ struct WaiterID: Hashable, Sendable {
 /// remove or clear supersedes it; in that last case it flies on for those who already wait, but its result is not stored and the next
 /// caller starts afresh. A flight whose getter has not been called is not superseded: what it will load is newer than the change.
 ///
-/// Behind a current flight another one may be *queued*: a reload, which has to begin after who asked for it, and begins when that flight has ended.
-/// So a key has one running load and one to come, however many callers ask for it to be loaded anew.
+/// A reload has to begin after whoever asked for it, so it does not join a load that has called the getter. It overtakes one that nobody had asked to be
+/// a reload: becomes current in its place, and what the overtaken one brings is kept only if it lands first. Behind a current reload another one is
+/// *queued*, which begins when that has ended. So two loads of a key run, and one is to come, however many callers ask for it to be loaded anew.
 struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     private struct Flight {
         /// 0: the slot is free.
@@ -55,6 +56,9 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         /// The flight that has to end before this one begins.
         var behind: Int32 = -1
         var isQueued: Bool { self.behind >= 0 }
+        /// The flight that this one has overtaken, and the one that has overtaken this one.
+        var older: Int32 = -1
+        var newer: Int32 = -1
         /// Takes longer than those wait who can have an old value.
         var isSlow = false
         /// Who came too late to find anything fresh in the store, and wants what this load brings.
@@ -133,15 +137,13 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
             let queued = self.flights[Int(running)].queued
             return Boarding(flight: self.id(queued), waiter: self.seat(waiter, isStrict, in: queued))
         }
-        let slot = self.begin(kind, key, number: number, after: running, job: job)
+        let waits = running >= 0 && self.flights[Int(running)].isReload
+        if running >= 0, !waits { self.unlink(running) }
+        let slot = self.begin(kind, key, number: number, after: waits ? running : -1, job: job)
         self.flights[Int(slot)].isReload = reload
-        let id = self.id(slot)
-        return Boarding(
-            flight: id,
-            waiter: self.seat(waiter, isStrict, in: slot),
-            start: running >= 0 ? nil : self.flights[Int(slot)].job,
-            isShared: false
-        )
+        if running >= 0, !waits { self.overtake(running, by: slot) }
+        let start = waits ? nil : self.flights[Int(slot)].job
+        return Boarding(flight: self.id(slot), waiter: self.seat(waiter, isStrict, in: slot), start: start, isShared: false)
     }
 
     /// Makes `waiter` wait for the current flight of `key`. `nil`: there is none, or it waits for another node itself.
@@ -206,7 +208,9 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     /// - Parameter keeps: Whether a load whose getter was called at a moment (milliseconds) shall go on without waiters.
     mutating func leave(_ waiter: WaiterID, of id: FlightID, keeps: (Int64) -> Bool = { _ in false }) -> Leave {
         let place = Int(waiter.slot)
-        guard place < self.places.count, self.places[place].generation == waiter.generation, let slot = self.slot(of: id) else { return Leave() }
+        guard place < self.places.count, self.places[place].generation == waiter.generation, let slot = self.slot(of: id) else {
+            return Leave()
+        }
         let left = self.unseat(Int32(place))
         guard self.flights[slot].waiters.isEmpty, !self.flights[slot].isHeld else { return Leave(waiter: left) }
         if let called = self.flights[slot].called, keeps(called) {
@@ -252,8 +256,11 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     /// Ends a flight. `nil`: it was abandoned; its result is nobody's, and is not stored.
     ///
     /// Call it, and store the result, under one lock: a remove that came in between would be undone.
-    mutating func land(_ id: FlightID) -> Landing? {
+    ///
+    /// - Parameter changes: It brings something that is newer than what a flight brings that it has overtaken.
+    mutating func land(_ id: FlightID, changes: Bool = true) -> Landing? {
         guard let slot = self.slot(of: id) else { return nil }
+        if changes { self.supersedeOvertaken(by: slot) }
         var landing = Landing(
             stores: !self.flights[slot].isSuperseded,
             wasCalled: self.flights[slot].called != nil,
@@ -292,9 +299,23 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     private mutating func supersede(_ slot: Int32) -> Job? {
         // A routed load has asked a peer by now. A local one that waits for its turn will call the getter after this change.
         guard slot >= 0, self.flights[Int(slot)].kind != .local || self.flights[Int(slot)].called != nil else { return nil }
+        self.supersedeOvertaken(by: Int(slot))
         self.flights[Int(slot)].isSuperseded = true
         self.unlink(slot)
         return self.beginQueued(behind: Int(slot))
+    }
+
+    private mutating func overtake(_ older: Int32, by slot: Int32) {
+        self.flights[Int(slot)].older = older
+        self.flights[Int(older)].newer = slot
+    }
+
+    private mutating func supersedeOvertaken(by slot: Int) {
+        let older = self.flights[slot].older
+        guard older >= 0 else { return }
+        self.flights[slot].older = -1
+        self.flights[Int(older)].newer = -1
+        self.flights[Int(older)].isSuperseded = true
     }
 
     // MARK: Slots
@@ -318,7 +339,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     }
 
     /// A new flight; `running` is the one that it waits for, or -1.
-    private mutating func begin(_ kind: FlightKind, _ key: HashedKey, number: UInt64, after running: Int32, job: (FlightID) -> Job) -> Int32 {
+    private mutating func begin(_ kind: FlightKind, _ key: HashedKey, number: UInt64, after running: Int32, job: (FlightID) -> Job) -> Int32
+    {
         let slot: Int32
         if self.freeFlight >= 0 {
             slot = self.freeFlight
@@ -347,7 +369,15 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         if self.flights[slot].isCurrent { self.unlink(Int32(slot)) }
         // Nobody waits for a queued flight any more: the one before it shall not begin it.
         if self.flights[slot].isQueued { self.flights[Int(self.flights[slot].behind)].queued = -1 }
+        let (older, newer) = (self.flights[slot].older, self.flights[slot].newer)
+        if newer >= 0 { self.flights[Int(newer)].older = -1 }
+        let queued = self.flights[slot].queued
         let next = self.beginQueued(behind: slot)
+        if older >= 0 {
+            // What was overtaken is the newest again, or is overtaken by who has waited.
+            self.flights[Int(older)].newer = -1
+            if queued >= 0 { self.overtake(older, by: queued) } else { self.link(older) }
+        }
         self.flights[slot] = Flight(next: self.freeFlight)
         self.freeFlight = Int32(slot)
         self.count -= 1

@@ -18,11 +18,13 @@ final class Flights: Sendable {
     let deadlines: Deadlines
     private let clock: CacheClock
     private let unwanted: UnwantedLoads
+    private let hasPeers: Bool
     /// What a getter's call takes, in microseconds: a moving average, 0 before the first.
     private let usual = Atomic<Int64>(0)
 
-    init(shards: Int, clock: CacheClock, unwanted: UnwantedLoads = .finishIfHalfDone) {
+    init(shards: Int, clock: CacheClock, hasPeers: Bool = false, unwanted: UnwantedLoads = .finishIfHalfDone) {
         self.clock = clock
+        self.hasPeers = hasPeers
         self.unwanted = unwanted
         self.deadlines = Deadlines(clock: clock)
         let failures = FailureTable(capacity: max(16, 8192 / shards))
@@ -69,6 +71,8 @@ final class Flights: Sendable {
         return self.withTable(request.shard) { table in
             if request.kind == .local {
                 if request.reload {
+                    // What other nodes have of the key is old from now on.
+                    if self.hasPeers { table.changed.insert(request.key.hash, now: now) }
                     table.failures.forget(request.key.hash)
                 } else if let error = table.failures.error(of: request.key.hash, now: now) {
                     return .refused(error)

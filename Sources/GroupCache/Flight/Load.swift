@@ -127,7 +127,9 @@ final class Load: PeerCaller {
             // An answer that comes all the same must not end a span twice. And whoever holds a ticket holds the request, which holds us: one that
             // is cancelled does not answer, so nobody else would break that circle.
             defer { (state.spans, state.tickets) = ((nil, nil), (nil, nil)) }
-            return ([state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 }, cancel)
+            return (
+                [state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 }, cancel
+            )
         }
         for span in spans { span.end() }
         for ticket in tickets { ticket.cancel() }

@@ -18,7 +18,13 @@ extension Group {
         // Only a getter can wait for itself.
         let id = trail == nil ? 0 : self.id(of: key)
         return Flights.Request(
-            kind: kind, key: key, shard: self.shard(key), id: id, trail: trail, isStrict: isStrict, reload: reload
+            kind: kind,
+            key: key,
+            shard: self.shard(key),
+            id: id,
+            trail: trail,
+            isStrict: isStrict,
+            reload: reload
         )
     }
 

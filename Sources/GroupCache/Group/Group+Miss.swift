@@ -43,9 +43,9 @@ extension Group: LoadingGroup {
         let mine = min(deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
         // Every load ends by itself in time; its caller needs a clock of its own only to go earlier.
         let timeout: Duration? = mine < began + longest ? .milliseconds(max(0, mine - began)) : nil
-        if !options.isCounted { try self.beginWaiting(trail) }
-        defer { if !options.isCounted { self.endWaiting(trail) } }
         do throws(GroupCacheError) {
+            if !options.isCounted { try self.beginWaiting(trail) }
+            defer { if !options.isCounted { self.endWaiting(trail) } }
             let request = self.request(kind, key, trail, isStrict: options.isStrict, reload: options.reload)
             return try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key) }) { flight in
                 // Peers are asked for all who may join, with the load's own time; the getter is told the time of who began it.
@@ -55,7 +55,9 @@ extension Group: LoadingGroup {
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many callers already,
             // or the getter has just failed. (A load that fails comes with the old value, if there is one, by itself.)
-            guard error.code != .cancelled, error.code != .recursiveLoad, !options.isStrict, let old = self.oldAnswer(key) else { throw error }
+            guard error.code != .cancelled, error.code != .recursiveLoad, !options.isStrict, let old = self.oldAnswer(key) else {
+                throw error
+            }
             self.counters.staleIfErrorHits.increment()
             return old
         }
@@ -222,7 +224,7 @@ extension Group: LoadingGroup {
         var victims = Victims<Value>()
         let (landing, goesOn) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Bool) in
             if unlessReload, table.isReload(load.flight) { return (nil, true) }
-            guard let landing = table.land(load.flight) else { return (nil, false) }
+            guard let landing = table.land(load.flight, changes: change.isChange) else { return (nil, false) }
             if landing.stores {
                 self.apply(change, load.key, releasing: &victims)
                 if getterFailed, landing.wasCalled, case .failure(let error) = result {

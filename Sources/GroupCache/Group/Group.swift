@@ -99,7 +99,12 @@ public final class Group<Value: Sendable>: Sendable {
         self.capacity = capacity
         self.configuration = configuration
         self.store = store
-        self.flights = Flights(shards: store.shardCount, clock: configuration.clock, unwanted: configuration.unwantedLoads)
+        self.flights = Flights(
+            shards: store.shardCount,
+            clock: configuration.clock,
+            hasPeers: peers != nil,
+            unwanted: configuration.unwantedLoads
+        )
         self.limit = configuration.loads ?? LoadLimit()
         self.seed = XXH64.hash(Array(name.utf8).span)
         self.codec = codec

@@ -7,6 +7,8 @@ enum StoreChange<Value: Sendable>: Sendable {
     case store(Value?, ValueSize, EntryKind, EntryLife)
     /// The entry has a new life; if it has been evicted meanwhile, it is stored again.
     case extend(Value, ValueSize, EntryKind, EntryLife)
+
+    var isChange: Bool { if case .none = self { false } else { true } }
 }
 
 /// What is made of an answer: what those who wait are told, and what is kept for how long. A value; it reads no clock and touches no store.
@@ -61,7 +63,9 @@ struct LandingRules<Value: Sendable> {
                 throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
             }
             let (value, size) = try self.kept(previous)
-            return (Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }), .extend(value, size, self.kind, life))
+            return (
+                Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }), .extend(value, size, self.kind, life)
+            )
         case .notFound:
             let negative = loaded.ttl ?? self.freshness.negative
             let answer = Answer(value: nil, source: self.source, ttl: negative)

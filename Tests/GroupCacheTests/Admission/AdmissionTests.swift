@@ -45,7 +45,7 @@ struct AdmissionTests {
         origin.recover()
         for (number, caller) in callers.enumerated() { #expect(try await caller.value == "value of k\(number)") }
         #expect(origin.most == 3)
-        try await self.until { group.loads.current == (0, 0) }
+        try await self.until { group.limit.current == (0, 0) }
         #expect(group.statistics.localLoads == 50)
         #expect(group.statistics.overloads == 0)
     }
@@ -57,7 +57,7 @@ struct AdmissionTests {
         var callers: [Task<String, any Error>] = []
         for number in 0..<10 {
             callers.append(Task { try await group.get("k\(number)") })
-            try await self.until { group.loads.current == (1, number) }
+            try await self.until { group.limit.current == (1, number) }
         }
         origin.recover()
         for caller in callers { _ = try await caller.value }
@@ -208,13 +208,13 @@ struct AdmissionTests {
         box.withLockedValue { $0 = group }
         defer { box.withLockedValue { $0 = nil } }
         #expect(try await group.get("fan") == "1+1+1+1+1")
-        try await self.until { group.loads.current == (0, 0) }
+        try await self.until { group.limit.current == (0, 0) }
         // Many at once: each holds the one place for a moment, and each waits for others in the queue.
         group.clear()
         await withTaskGroup(of: Void.self) { tasks in
             for number in 1...60 { tasks.addTask { #expect((try? await group.get("\(number)")) == "1") } }
         }
-        try await self.until { group.loads.current == (0, 0) }
+        try await self.until { group.limit.current == (0, 0) }
     }
 
     @Test("groups that share a limit share its room")
@@ -255,7 +255,7 @@ struct AdmissionTests {
             #expect(#expect(throws: GroupCacheError.self) { try result.get() }?.code == .deadlineExceeded)
         }
         gate.open()
-        try await self.until { group.loads.current == (0, 0) }
+        try await self.until { group.limit.current == (0, 0) }
         #expect(try await group.get(keys: ["f", "g"])["f"]?.get() == "ff")
     }
 

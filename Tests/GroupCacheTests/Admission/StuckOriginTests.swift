@@ -11,7 +11,7 @@ struct StuckOriginTests {
 
     /// Everything that the group keeps for callers and loads.
     private func kept(_ group: Group<String>) -> [Int] {
-        [group.flights.count, group.flights.waiters, group.loads.current.queued, group.statistics.waiters]
+        [group.flights.count, group.flights.waiters, group.limit.current.queued, group.statistics.waiters]
     }
 
     private func until(_ condition: () -> Bool) async throws {
@@ -48,6 +48,7 @@ struct StuckOriginTests {
         var configuration = GroupConfiguration()
         configuration.clock = CacheClock(self.clock)
         configuration.loads = LoadLimit(running: 256, queued: 1_024)
+        configuration.freshness.backOff = .none
         let group = try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { try await origin.load($0, $1) }
         let waiting = sameKey ? Self.callers : 256 + 1_024
         for round in 1...2 {
@@ -57,7 +58,7 @@ struct StuckOriginTests {
             let answers = try await self.ask(group, sameKey: sameKey) {
                 // The load of one key may get its place after the last of the callers has begun to wait for it.
                 try await self.until {
-                    group.flights.waiters == waiting && group.loads.current.running == (sameKey ? 1 + places : 256)
+                    group.flights.waiters == waiting && group.limit.current.running == (sameKey ? 1 + places : 256)
                         && (sameKey || group.statistics.overloads == round * 8_720 + (round - 1) * places)
                 }
                 #expect(group.flights.count == (sameKey ? 1 : waiting))
@@ -70,7 +71,7 @@ struct StuckOriginTests {
         }
         #expect(origin.most <= 256)
         origin.recover()
-        try await self.until { group.loads.current == (0, 0) && origin.running == 0 }
+        try await self.until { group.limit.current == (0, 0) && origin.running == 0 }
         let answers = try await self.ask(group, sameKey: true) {}
         #expect(answers == ["value": Self.callers])
         #expect(self.kept(group) == [0, 0, 0, 0])
@@ -84,13 +85,13 @@ struct StuckOriginTests {
         configuration.loads = LoadLimit(running: 16, queued: 20_000)
         let group = try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { try await origin.load($0, $1) }
         let callers = (0..<Self.callers).map { number in Task { try await group.get("k\(number)") } }
-        try await self.until { group.loads.current == (16, Self.callers - 16) }
+        try await self.until { group.limit.current == (16, Self.callers - 16) }
         for caller in callers { caller.cancel() }
         for caller in callers {
             let result = await caller.result
             #expect(throws: GroupCacheError.self) { try result.get() }
         }
-        try await self.until { self.kept(group) == [0, 0, 0, 0] && group.loads.current == (0, 0) }
+        try await self.until { self.kept(group) == [0, 0, 0, 0] && group.limit.current == (0, 0) }
         #expect(origin.running == 0)
     }
 }

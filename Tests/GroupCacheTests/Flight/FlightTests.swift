@@ -7,7 +7,7 @@ import Testing
 @Suite("Flights: one load for all who want it", .timeLimit(.minutes(1)))
 struct FlightTests {
     private func group(
-        _ configuration: GroupConfiguration = .init(),
+        _ configuration: GroupConfiguration = GroupConfiguration(freshness: Freshness(backOff: .none)),
         load: @escaping @Sendable (Key, LoadContext<String>) async throws -> Loaded<String>
     ) throws -> Group<String> {
         try Group("flights", capacity: .mebibytes(1), configuration: configuration, load: load)
@@ -154,11 +154,11 @@ struct FlightTests {
             return .value("v")
         }
         // A caller that has missed, but comes to the flights only after another has loaded, stored and landed: its flight finds the value.
-        let hash = group.hash(of: "k")
+        let hashed = group.hashed("k")
         let missed = group.find("k" as Key).found
         #expect(missed.state == .miss)
         _ = try await group.get("k")
-        let answer = try await group.answer("k", hash, missed, terminal: false, timeout: nil)
+        let answer = try await group.answer(hashed, missed, GetOptions())
         #expect(answer.value as? String == "v")
         #expect(calls.value == 1)
     }

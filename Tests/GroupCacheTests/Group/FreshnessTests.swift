@@ -140,10 +140,14 @@ struct FreshnessTests {
         #expect(try await group.get("k") == "1")
         #expect(self.calls.value == 2)
         #expect(try await group.serve("k", for: .client, timeout: nil).source == .stale)
+        #expect(group.statistics.localLoadErrors == 1, "the getter is left alone for a second")
+        self.clock.advance(by: .seconds(1))
+        #expect(try await group.get("k") == "1")
         #expect(group.statistics.localLoadErrors == 2)
         self.clock.advance(by: .seconds(60))
         let error = await #expect(throws: GroupCacheError.self) { try await group.get("k") }
         #expect(error?.code == .getterFailed)
+        self.clock.advance(by: .seconds(30))
         #expect(try await group.get("k") == "5")
     }
 
@@ -246,7 +250,7 @@ struct FreshnessTests {
         _ = try await group.get("k")
         self.clock.advance(by: .seconds(11))
         for _ in 0..<2 {
-            group.refreshInBackground("k", group.hash(of: "k"), .stale)
+            group.refreshInBackground(group.hashed("k"), .stale)
             while group.flights.count > 0, !Task.isCancelled { await Task.yield() }
             #expect(group.cached("k") == "2")
             #expect(self.calls.value == 2)

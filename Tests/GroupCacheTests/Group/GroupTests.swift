@@ -160,11 +160,11 @@ struct GroupTests {
         let numbers = try Group<Double>("numbers", capacity: .kibibytes(64)) { _, _ in .nan }
         let error = await #expect(throws: GroupCacheError.self) { try await numbers.get("k") }
         #expect(error?.code == .codecFailed)
-        await #expect { try await numbers.serveSet("k", to: PeerEntry(value: "x"), for: .peer) } throws: {
+        await #expect { try await numbers.serveSet("k", to: PeerEntry(value: "x"), for: .client) } throws: {
             ($0 as? GroupCacheError)?.code == .codecFailed
         }
         let texts = try Group<String>("texts", capacity: .kibibytes(64)) { _, _ in "" }
-        await #expect { try await texts.serveSet("k", to: PeerEntry(value: ByteView([0xFF])), for: .peer) } throws: {
+        await #expect { try await texts.serveSet("k", to: PeerEntry(value: ByteView([0xFF])), for: .client) } throws: {
             ($0 as? GroupCacheError)?.code == .codecFailed
         }
     }

@@ -279,7 +279,7 @@ struct PeekTests {
         case "remove": try await group.remove(key)
         case "refresh":
             #expect(try await group.refresh(key) == "load 2")
-            _ = key.bytes.withUnsafeBytes { group.store.remove(group.hash(of: key), $0) }
+            _ = key.bytes.withUnsafeBytes { group.store.remove(group.hashed(key).hash, $0) }
         default: group.clear()
         }
         let expected = change == "refresh" ? "load 3" : "load 2"
