@@ -44,6 +44,20 @@ extension Group {
         }
     }
 
+    /// The form of `value` to keep, and what it costs.
+    ///
+    /// - Parameter encoded: Its bytes, if they are there.
+    func stored(_ value: Value, encoded: ByteView? = nil) throws(GroupCacheError) -> (value: Value, size: ValueSize) {
+        do {
+            let stored = self.codec.stored(value)
+            return (stored, try self.codec.size(of: stored) { try encoded ?? self.codec.encode(stored) })
+        } catch let error as GroupCacheError {
+            throw error
+        } catch {
+            throw GroupCacheError(.codecFailed, "the value could not be encoded", cause: error)
+        }
+    }
+
     func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value {
         do {
             return try self.codec.decode(bytes)

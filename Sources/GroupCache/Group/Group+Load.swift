@@ -160,9 +160,7 @@ extension Group {
         switch loaded.outcome {
         case .value(let value):
             do throws(GroupCacheError) {
-                let encoded = try self.encode(value)
-                let value = self.codec.stored(value, encoded: encoded)
-                let size = self.codec.size(of: value, encoded: encoded)
+                let (value, size) = try self.stored(value)
                 // What is not to be kept must not be kept by a peer that asked for it, either.
                 let answer = Answer(value: value, source: source, ttl: loaded.cacheable ? ttl.map { .milliseconds($0) } : .zero)
                 let keeps = loaded.cacheable && (ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)

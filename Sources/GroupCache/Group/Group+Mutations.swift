@@ -12,15 +12,15 @@ extension Group {
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
-        let encoded = try self.encode(value)
         let hash = self.hash(of: key)
         if let owner = self.peers?.pickOwner(of: key) {
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
+            let encoded = try self.encode(value)
             defer { self.discard(key, hash) }
             try await owner.set(PeerRequest(group: self.name, key: key), to: PeerEntry(value: encoded, ttl: ttl))
         } else {
-            try self.setLocally(key, hash, value, encoded: encoded, ttl: ttl)
+            try self.setLocally(key, hash, value, encoded: nil, ttl: ttl)
         }
     }
 
@@ -105,11 +105,10 @@ extension Group {
         _ key: Key,
         _ hash: UInt64,
         _ value: Value,
-        encoded: ByteView,
+        encoded: ByteView?,
         ttl: Duration?
     ) throws(GroupCacheError) {
-        let stored = self.codec.stored(value, encoded: encoded)
-        let size = self.codec.size(of: stored, encoded: encoded)
+        let (stored, size) = try self.stored(value, encoded: encoded)
         let freshness = self.configuration.freshness
         var life = EntryLife(ttl: (ttl ?? freshness.ttl).flatMap { freshness.jittered($0) }, version: NumberSource.shared.next())
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.

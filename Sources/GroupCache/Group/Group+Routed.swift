@@ -23,8 +23,7 @@ extension Group: RoutedGroup {
             let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
             let fresh = min(self.configuration.nearTTL, entry.ttl ?? self.configuration.nearTTL)
             guard self.store.admitRemote(hash), fresh > .zero else { return self.land(flight, hash, .success(answer)) }
-            let stored = self.codec.stored(value, encoded: entry.value)
-            let size = self.codec.size(of: stored, encoded: entry.value)
+            let (stored, size) = try self.stored(value, encoded: entry.value)
             self.land(flight, hash, .success(answer)) {
                 let life = EntryLife(ttl: fresh.milliseconds, version: flight.number)
                 self.insert(key, hash, stored, size, .near, life, releasing: &$0)

@@ -158,7 +158,7 @@ struct GroupTests {
     @Test("a value that its codec cannot encode or decode is an error of its own")
     func codecFails() async throws {
         let numbers = try Group<Double>("numbers", capacity: .kibibytes(64)) { _, _ in .nan }
-        let error = await #expect(throws: GroupCacheError.self) { try await numbers.get("k") }
+        let error = await #expect(throws: GroupCacheError.self) { try await numbers.serve("k", for: .client, timeout: nil) }
         #expect(error?.code == .codecFailed)
         await #expect { try await numbers.serveSet("k", to: PeerEntry(value: "x"), for: .peer) } throws: {
             ($0 as? GroupCacheError)?.code == .codecFailed
