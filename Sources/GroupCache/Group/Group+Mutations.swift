@@ -44,8 +44,9 @@ extension Group {
         try await self.remove(Key(key))
     }
 
-    /// Removes everything that this node holds.
-    public func clear() {
+    /// Removes everything that this node holds; other nodes keep what they have. Loads that run go on for those who wait for them, and are not
+    /// stored. O(entries).
+    public func clearLocal() {
         // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
         let now = self.configuration.clock.milliseconds
         for shard in 0..<self.store.shardCount {

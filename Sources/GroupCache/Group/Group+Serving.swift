@@ -120,7 +120,7 @@ extension Group: PeerServing {
     }
 
     /// See ``PeerServing/serveClear()``.
-    public func serveClear() { self.clear() }
+    public func serveClear() { self.clearLocal() }
 
     func served(_ key: Key, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?

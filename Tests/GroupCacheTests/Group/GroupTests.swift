@@ -55,7 +55,7 @@ struct GroupTests {
         try await group.remove("k")
         #expect(group.statistics.main.bytes == 5)
         #expect(group.statistics.main.items == 1)
-        group.clear()
+        group.clearLocal()
         #expect(group.statistics.main.bytes == 0)
         #expect(group.statistics.main.overheadBytes == 0)
     }
