@@ -97,12 +97,3 @@ public struct Loaded<Value: Sendable>: Sendable {
     /// ``LoadContext/previous`` is still right, and fresh from now on.
     public static var notModified: Self { .notModified() }
 }
-
-/// A getter made of a closure.
-struct ClosureGetter<Value: Sendable>: Getter {
-    let body: @Sendable (Key, LoadContext<Value>) async throws -> Loaded<Value>
-
-    func load(_ key: Key, context: LoadContext<Value>) async throws -> Loaded<Value> {
-        try await self.body(key, context)
-    }
-}

@@ -1,10 +1,30 @@
 public import Logging
 
-// Groups made of a closure. Values that are `Codable` need no codec: text and bytes go as they are, everything else as JSON.
+// Groups made of a closure, and groups that choose their codec.
+//
+// A closure returns a `Value?`, which a plain value becomes by itself, or a `Loaded<Value>`. Both would do for `{ _, _ in throw MyError() }`; so
+// the second is disfavoured, and taken only for what the first cannot be.
 extension Group {
-    /// A group whose values `load` returns, or says what else there is to say of them.
+    /// A group whose values `load` returns; `nil`: there is no such key.
     ///
     /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
+    public convenience init(
+        _ name: String,
+        capacity: ByteCount,
+        configuration: GroupConfiguration = GroupConfiguration(),
+        peers: (any PeerPicker)? = nil,
+        logger: Logger? = nil,
+        codec: some Codec<Value>,
+        load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value?
+    ) throws(GroupCacheError) {
+        try self.init(name, capacity, configuration, peers, logger, codec, ClosureGetter(load))
+    }
+
+    /// A group whose `load` says how long to keep what it returns: ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``,
+    /// ``Loaded/notFound(ttl:)``, ``Loaded/notModified(ttl:staleWhileRevalidate:staleIfError:)``.
+    ///
+    /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
+    @_disfavoredOverload
     public convenience init(
         _ name: String,
         capacity: ByteCount,
@@ -14,25 +34,11 @@ extension Group {
         codec: some Codec<Value>,
         load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Loaded<Value>
     ) throws(GroupCacheError) {
-        try self.init(name, capacity, configuration, peers, logger, codec, ClosureGetter(body: load))
-    }
-
-    /// A group whose values `load` returns.
-    ///
-    /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
-    public convenience init(
-        _ name: String,
-        capacity: ByteCount,
-        configuration: GroupConfiguration = GroupConfiguration(),
-        peers: (any PeerPicker)? = nil,
-        logger: Logger? = nil,
-        codec: some Codec<Value>,
-        load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value
-    ) throws(GroupCacheError) {
-        try self.init(name, capacity, configuration, peers, logger, codec, ClosureGetter { .value(try await load($0, $1)) })
+        try self.init(name, capacity, configuration, peers, logger, codec, ClosureGetter(load))
     }
 }
 
+// Values that are `Codable` need no codec: text and bytes go as they are, everything else as JSON.
 extension Group where Value: Codable {
     /// A group of `Codable` values that `getter` loads.
     ///
@@ -45,12 +51,29 @@ extension Group where Value: Codable {
         logger: Logger? = nil,
         getter: some Getter<Value>
     ) throws(GroupCacheError) {
-        try self.init(name, capacity, configuration, peers, logger, Self.standardCodec, getter)
+        try self.init(name, capacity, configuration, peers, logger, standardCodec(), getter)
     }
 
-    /// A group of `Codable` values that `load` returns, or says what else there is to say of them.
+    /// A group of `Codable` values that `load` returns; `nil`: there is no such key.
     ///
     /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
+    public convenience init(
+        _ name: String,
+        capacity: ByteCount,
+        configuration: GroupConfiguration = GroupConfiguration(),
+        peers: (any PeerPicker)? = nil,
+        logger: Logger? = nil,
+        load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value?
+    ) throws(GroupCacheError) {
+        try self.init(name, capacity, configuration, peers, logger, standardCodec(), ClosureGetter(load))
+    }
+
+    /// A group of `Codable` values whose `load` says how long to keep what it returns:
+    /// ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``, ``Loaded/notFound(ttl:)``,
+    /// ``Loaded/notModified(ttl:staleWhileRevalidate:staleIfError:)``.
+    ///
+    /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
+    @_disfavoredOverload
     public convenience init(
         _ name: String,
         capacity: ByteCount,
@@ -59,27 +82,53 @@ extension Group where Value: Codable {
         logger: Logger? = nil,
         load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Loaded<Value>
     ) throws(GroupCacheError) {
-        try self.init(name, capacity, configuration, peers, logger, Self.standardCodec, ClosureGetter(body: load))
+        try self.init(name, capacity, configuration, peers, logger, standardCodec(), ClosureGetter(load))
     }
+}
 
-    /// A group of `Codable` values that `load` returns.
+extension Group {
+    /// For the compiler to say, before the program runs, what every initialiser says by an error: values are not optional.
     ///
-    /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
-    public convenience init(
+    /// (An unavailable initialiser would not do: the compiler prefers any other one to it.)
+    @available(*, deprecated, message: "values are not optional: leave out the ?, and return nil for a key that does not exist")
+    public convenience init<Wrapped: Codable>(
         _ name: String,
         capacity: ByteCount,
         configuration: GroupConfiguration = GroupConfiguration(),
         peers: (any PeerPicker)? = nil,
         logger: Logger? = nil,
-        load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value
-    ) throws(GroupCacheError) {
-        let getter = ClosureGetter<Value> { .value(try await load($0, $1)) }
-        try self.init(name, capacity, configuration, peers, logger, Self.standardCodec, getter)
+        load: @escaping @Sendable (Key, LoadContext<Wrapped?>) async throws -> Wrapped?
+    ) throws(GroupCacheError) where Value == Wrapped? {
+        throw .optionalValues
+    }
+}
+
+extension GroupCacheError {
+    /// "There is no such key" comes back as `nil` to who asks for a `Value?`, and a value that is `nil` would, too.
+    static let optionalValues = Self(
+        .invalidConfiguration,
+        "a group's values are not optional: a getter says with nil or notFound that a key does not exist"
+    )
+}
+
+/// What `Optional` alone is.
+protocol OptionalValue {}
+extension Optional: OptionalValue {}
+
+/// A getter made of a closure.
+private struct ClosureGetter<Value: Sendable>: Getter {
+    let body: @Sendable (Key, LoadContext<Value>) async throws -> Loaded<Value>
+
+    init(_ body: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value?) {
+        self.body = { key, context in
+            guard let value = try await body(key, context) else { return .notFound }
+            return .value(value)
+        }
     }
 
-    /// Text goes as it is, everything else as JSON.
-    private static var standardCodec: any Codec<Value> {
-        // The cast holds whenever `Value` is `String`, and is how Swift spells a specialisation at run time.
-        (StringCodec() as any Codec) as? any Codec<Value> ?? JSONCodec<Value>()
+    init(_ body: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Loaded<Value>) { self.body = body }
+
+    func load(_ key: Key, context: LoadContext<Value>) async throws -> Loaded<Value> {
+        try await self.body(key, context)
     }
 }

@@ -104,6 +104,20 @@ extension Codec {
         }
     }
 
+    /// The form of `value` to keep, and what it costs.
+    ///
+    /// - Parameter encoded: Its bytes, if they are there.
+    func kept(_ value: Value, encoded: ByteView? = nil) throws(GroupCacheError) -> (value: Value, size: ValueSize) {
+        do {
+            let stored = self.stored(value)
+            return (stored, try self.size(of: stored) { try encoded ?? self.encode(stored) })
+        } catch let error as GroupCacheError {
+            throw error
+        } catch {
+            throw GroupCacheError(.codecFailed, "the value could not be encoded", cause: error)
+        }
+    }
+
     func decoded(_ bytes: ByteView) throws(GroupCacheError) -> Value {
         do {
             return try self.decode(bytes)

@@ -12,17 +12,16 @@ extension Group {
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
-        let encoded = try self.codec.encoded(value)
         let hashed = self.hashed(key)
         if let owner = self.peers?.pickOwner(of: key) {
+            var entry = PeerEntry(value: try self.codec.encoded(value), ttl: ttl)
+            entry.schema = self.configuration.schema
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value.
             defer { self.discard(hashed) }
-            var entry = PeerEntry(value: encoded, ttl: ttl)
-            entry.schema = self.configuration.schema
             try await owner.set(self.request(key), to: entry)
         } else {
-            try self.setLocally(hashed, value, encoded: encoded, ttl: ttl)
+            try self.setLocally(hashed, value, encoded: nil, ttl: ttl)
         }
     }
 
@@ -45,8 +44,9 @@ extension Group {
         try await self.remove(Key(key))
     }
 
-    /// Removes everything that this node holds.
-    public func clear() {
+    /// Removes everything that this node holds; other nodes keep what they have. Loads that run go on for those who wait for them, and are not
+    /// stored. O(entries).
+    public func clearLocal() {
         // First the flights: one that lands after this does not store; one that starts after this may be wiped too, which only costs a load.
         let now = self.configuration.clock.milliseconds
         for shard in 0..<self.store.shardCount {
@@ -104,11 +104,10 @@ extension Group {
     func setLocally(
         _ key: HashedKey,
         _ value: Value,
-        encoded: ByteView,
+        encoded: ByteView?,
         ttl: Duration?
     ) throws(GroupCacheError) {
-        let stored = self.codec.stored(value, encoded: encoded)
-        let size = self.codec.size(of: stored, encoded: encoded)
+        let (stored, size) = try self.codec.kept(value, encoded: encoded)
         let freshness = self.configuration.freshness
         var life = EntryLife(
             ttl: (ttl ?? freshness.ttl).flatMap { freshness.jittered($0) },

@@ -77,6 +77,7 @@ public final class Group<Value: Sendable>: Sendable {
         _ getter: any Getter<Value>,
         _ observers: Observers = Observers()
     ) throws(GroupCacheError) {
+        if Value.self is any OptionalValue.Type { throw .optionalValues }
         try configuration.validate(name: name, capacity: capacity)
         let store = Store<Value>(
             StoreConfiguration(

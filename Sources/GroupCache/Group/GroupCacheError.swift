@@ -1,7 +1,24 @@
 /// The one error of this library.
 ///
-/// Switch over ``code``; more codes may come, so keep a default. Neither ``message`` nor ``description`` ever shows a key or a value;
-/// ``cause`` is the getter's own error and is left as the getter threw it.
+/// Every verb throws it typed, so a `catch` without a pattern has a `GroupCacheError` and makes the statement complete. A pattern names a code;
+/// message and cause do not matter to it:
+///
+/// ```swift
+/// do {
+///     return try await scores.get("Tom")
+/// } catch .notFound {
+///     return nil
+/// } catch .overloaded {
+///     throw HTTPError(.serviceUnavailable)
+/// } catch {
+///     throw error.cause ?? error
+/// }
+/// ```
+///
+/// Where other errors can be thrown as well, write the name: `catch GroupCacheError.notFound`. `switch error` and `switch error.code` take the same
+/// patterns; more codes may come, so keep a default.
+///
+/// Neither ``message`` nor ``description`` ever shows a key or a value; ``cause`` is the getter's own error and is left as the getter threw it.
 public struct GroupCacheError: Error, Sendable {
     /// What kind of failure it was.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
@@ -100,7 +117,10 @@ extension GroupCacheError {
         default: false
         }
     }
+}
 
+// To throw, and to match: `throw GroupCacheError.notFound`, `catch GroupCacheError.notFound`.
+extension GroupCacheError {
     /// What a get throws for a key that does not exist.
     static func notFound(in group: String) -> Self {
         var error = Self.notFound
@@ -108,20 +128,57 @@ extension GroupCacheError {
         return error
     }
 
-    static let peerFailed = Self(.peerFailed, "the peer could not be asked")
-
     /// The key does not exist.
     public static let notFound = Self(.notFound, "the key does not exist")
-    /// The key is empty.
-    public static let emptyKey = Self(.emptyKey, "a key has at least one byte")
-    /// The key is too long.
-    public static let keyTooLong = Self(.keyTooLong, "a key has at most \(Key.maximumLength) bytes")
-    /// The peer neither holds the key nor loads it.
-    public static let notHeld = Self(.notHeld, "the peer neither holds the key nor loads it")
+    /// The getter threw.
+    public static let getterFailed = Self(.getterFailed, "the getter failed")
+    /// A peer did not answer.
+    public static let peerFailed = Self(.peerFailed, "a peer did not answer")
+    /// The deadline passed.
+    public static let deadlineExceeded = Self(.deadlineExceeded, "the load did not end before its deadline")
     /// The caller was cancelled.
     public static let cancelled = Self(.cancelled, "the caller was cancelled")
     /// The getter came back to its own key.
     public static let recursiveLoad = Self(.recursiveLoad, "a getter asked, directly or through others, for the key that it is loading")
-    /// The deadline passed.
-    public static let deadlineExceeded = Self(.deadlineExceeded, "the load did not end before its deadline")
+    /// Too much is running or waiting.
+    public static let overloaded = Self(.overloaded, "too much is already running")
+    /// The pool or the node is stopping.
+    public static let shutDown = Self(.shutDown, "the pool is stopping")
+    /// The key is empty.
+    public static let emptyKey = Self(.emptyKey, "a key has at least one byte")
+    /// The key is too long.
+    public static let keyTooLong = Self(.keyTooLong, "a key has at most \(Key.maximumLength) bytes")
+    /// The value is too large to be kept or sent.
+    public static let valueTooLarge = Self(.valueTooLarge, "the value is too large")
+    /// The codec threw.
+    public static let codecFailed = Self(.codecFailed, "the value could not be encoded or decoded")
+    /// The peer does not know the group.
+    public static let noSuchGroup = Self(.noSuchGroup, "the peer does not know the group")
+    /// The pool has a group of that name.
+    public static let duplicateGroup = Self(.duplicateGroup, "the pool already has a group of that name")
+    /// A setting is out of its range.
+    public static let invalidConfiguration = Self(.invalidConfiguration, "a setting is out of its range")
+    /// The request is not understood.
+    public static let badRequest = Self(.badRequest, "the request is not understood")
+    /// The peer's dialect has no such operation.
+    public static let unsupported = Self(.unsupported, "the peer has no such operation")
+    /// The peer wants a proof.
+    public static let unauthorized = Self(.unauthorized, "the peer wants another token or certificate")
+    /// The peer neither holds the key nor loads it.
+    public static let notHeld = Self(.notHeld, "the peer neither holds the key nor loads it")
+
+    /// Whether `error` has the code of `pattern`: for `catch` and `case`.
+    public static func ~= (pattern: Self, error: any Error) -> Bool {
+        pattern.code ~= error
+    }
+}
+
+extension GroupCacheError.Code {
+    /// Whether `error` is a ``GroupCacheError`` of this code: for `catch GroupCacheError.Code.notFound`.
+    ///
+    /// Disfavoured so that `catch .notFound`, which both operators would accept, has one meaning.
+    @_disfavoredOverload
+    public static func ~= (code: Self, error: any Error) -> Bool {
+        (error as? GroupCacheError)?.code == code
+    }
 }

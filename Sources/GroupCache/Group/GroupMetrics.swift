@@ -1,4 +1,5 @@
 internal import CoreMetrics
+internal import Tracing
 
 /// What a group reports to swift-metrics. The handles are made once; nothing here is touched by a hit.
 struct GroupMetrics: Sendable {
@@ -31,4 +32,10 @@ struct GroupMetrics: Sendable {
     func countPeerError() { self.peerErrors.increment() }
     /// How long a getter call took.
     func record(_ duration: Duration) { self.loadDuration.recordNanoseconds(duration.nanoseconds) }
+}
+
+/// Where a group reports to: what the process has installed, unless a test says otherwise.
+struct Observers: Sendable {
+    var metrics: any MetricsFactory = MetricsSystem.factory
+    var tracer: any Tracer = InstrumentationSystem.tracer
 }

@@ -53,7 +53,7 @@ struct LandingRules<Value: Sendable> {
         }
         switch loaded.outcome {
         case .value(let value):
-            let (value, size) = try self.kept(value)
+            let (value, size) = try self.codec.kept(value)
             let keeps = loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
             // What is not to be kept must not be kept by a peer that asked for it, either.
             let answer = Answer(value: value, source: self.source, ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero)
@@ -62,7 +62,7 @@ struct LandingRules<Value: Sendable> {
             guard let previous else {
                 throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
             }
-            let (value, size) = try self.kept(previous)
+            let (value, size) = try self.codec.kept(previous)
             return (
                 Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }), .extend(value, size, self.kind, life)
             )
@@ -83,8 +83,7 @@ struct LandingRules<Value: Sendable> {
         let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
         let fresh = min(self.nearTTL, entry.ttl ?? self.nearTTL)
         guard keeps, fresh > .zero else { return (answer, .none) }
-        let stored = self.codec.stored(value, encoded: entry.value)
-        let size = self.codec.size(of: stored, encoded: entry.value)
+        guard let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return (answer, .none) }
         return (answer, .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version)))
     }
 
@@ -100,11 +99,5 @@ struct LandingRules<Value: Sendable> {
 
     private func bounded(_ ttl: Int64?) -> Int64? {
         self.origin == .standIn ? min(ttl ?? .max, self.nearTTL.milliseconds) : ttl
-    }
-
-    private func kept(_ value: Value) throws(GroupCacheError) -> (Value, ValueSize) {
-        let encoded = try self.codec.encoded(value)
-        let stored = self.codec.stored(value, encoded: encoded)
-        return (stored, self.codec.size(of: stored, encoded: encoded))
     }
 }

@@ -70,7 +70,7 @@ final class GroupServer<Value: Sendable>: PeerServing {
         }
     }
 
-    func serveClear() { self.group.clear() }
+    func serveClear() { self.group.clearLocal() }
 
     func peersChanged() { self.group.peersChanged() }
 

@@ -5,7 +5,7 @@ struct OriginCodec: Codec {
     func encode(_ value: OriginValue) -> ByteView { value.bytes }
     func decode(_ bytes: ByteView) -> OriginValue { OriginValue(bytes) }
 
-    func size(of value: OriginValue, encoded: ByteView) -> ValueSize {
+    func size(of value: OriginValue, encoded: () throws -> ByteView) -> ValueSize {
         var overhead = ByteView.overhead(count: value.bytes.count)
         switch value.validator {
         case .http(let entityTag, let lastModified):

@@ -210,7 +210,7 @@ struct AdmissionTests {
         #expect(try await group.get("fan") == "1+1+1+1+1")
         try await self.until { group.limit.current == (0, 0) }
         // Many at once: each holds the one place for a moment, and each waits for others in the queue.
-        group.clear()
+        group.clearLocal()
         await withTaskGroup(of: Void.self) { tasks in
             for number in 1...60 { tasks.addTask { #expect((try? await group.get("\(number)")) == "1") } }
         }

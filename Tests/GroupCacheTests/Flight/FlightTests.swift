@@ -190,7 +190,7 @@ struct FlightTests {
         }
         let caller = Task { try await group.get("k") }
         await gate.waitForArrivals()
-        if clear { group.clear() } else { try await group.remove("k") }
+        if clear { group.clearLocal() } else { try await group.remove("k") }
         // A caller after the remove must not be handed the load from before it.
         #expect(try await group.get("k") == "new")
         gate.open()
@@ -206,7 +206,7 @@ struct FlightTests {
             Reentrant {
                 ends.increment()
                 // Takes the lock of every flight shard and of every store shard.
-                box.withLockedValue { $0 }?.clear()
+                box.withLockedValue { $0 }?.clearLocal()
             }
         }
         box.withLockedValue { $0 = group }
@@ -214,7 +214,7 @@ struct FlightTests {
         _ = try await group.get("k")
         try await group.set("k", to: Reentrant {})
         try await group.remove("k")
-        group.clear()
+        group.clearLocal()
         #expect(ends.value > 0)
     }
 

@@ -55,7 +55,7 @@ struct GroupTests {
         try await group.remove("k")
         #expect(group.statistics.main.bytes == 5)
         #expect(group.statistics.main.items == 1)
-        group.clear()
+        group.clearLocal()
         #expect(group.statistics.main.bytes == 0)
         #expect(group.statistics.main.overheadBytes == 0)
     }
@@ -158,7 +158,7 @@ struct GroupTests {
     @Test("a value that its codec cannot encode or decode is an error of its own")
     func codecFails() async throws {
         let numbers = try Group<Double>("numbers", capacity: .kibibytes(64)) { _, _ in .nan }
-        let error = await #expect(throws: GroupCacheError.self) { try await numbers.get("k") }
+        let error = await #expect(throws: GroupCacheError.self) { try await numbers.serve("k", for: .client, timeout: nil) }
         #expect(error?.code == .codecFailed)
         await #expect { try await numbers.serveSet("k", to: PeerEntry(value: "x"), for: .client) } throws: {
             ($0 as? GroupCacheError)?.code == .codecFailed

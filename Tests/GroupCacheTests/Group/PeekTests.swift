@@ -280,7 +280,7 @@ struct PeekTests {
         case "refresh":
             #expect(try await group.refresh(key) == "load 2")
             _ = key.bytes.withUnsafeBytes { group.store.remove(group.hashed(key).hash, $0) }
-        default: group.clear()
+        default: group.clearLocal()
         }
         let expected = change == "refresh" ? "load 3" : "load 2"
         #expect(await self.get(key, at: 2) == expected)
