@@ -27,6 +27,14 @@ public protocol PeerServing: AnyObject, Sendable {
         timeout: Duration?,
         each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
     ) async
+    /// Gets what a peer asks for, with all that its request says. By default what it says of itself, its schema and its trail, is not looked at.
+    func serve(_ request: PeerRequest) async throws(GroupCacheError) -> ServedEntry
+    /// Gets the values of many keys that a peer asks for, with all that its request says; each is answered as it arrives, in any order.
+    func serve(
+        _ keys: [Key],
+        of request: PeerBatch,
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async
     /// What this node has of a key that is another's now, or is loading just now: a cached value, or the result of the getter that runs.
     ///
     /// - Throws: ``GroupCacheError/Code/notHeld``, which is the default; or what the load throws.
@@ -49,6 +57,21 @@ extension PeerServing {
 
     /// Nothing.
     public func servePeek(_ key: Key) -> ServedEntry? { nil }
+
+    /// Serves the request by its key, its time and whether it reloads or peeks.
+    public func serve(_ request: PeerRequest) async throws(GroupCacheError) -> ServedEntry {
+        if request.isPeek { return try await self.servePeek(request.key, timeout: request.timeout) }
+        return try await self.serve(request.key, for: .peer, timeout: request.timeout, reload: request.reload)
+    }
+
+    /// Serves the request by its keys and its time.
+    public func serve(
+        _ keys: [Key],
+        of request: PeerBatch,
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async {
+        await self.serve(keys, for: .peer, timeout: request.timeout, each: each)
+    }
 
     /// Gets the value, from a cache if there is one.
     public func serve(_ key: Key, for requester: Requester, timeout: Duration?) async throws(GroupCacheError) -> ServedEntry {
@@ -92,6 +115,10 @@ public struct ServedEntry: Sendable {
     public var ttl: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.
     public var version: UInt64 = 0
+    /// The name of the schema that the value is of; `nil`: the group names none. See ``PeerRequest/schema``.
+    public var schema: String?
+    /// What is said of the value beside its bytes.
+    public var attributes = EntryAttributes.none
 
     /// An answer.
     public init(value: ByteView?, source: Source, collapsed: Bool = false, age: Int = 0, ttl: Duration? = nil) {
