@@ -141,7 +141,7 @@ struct ClusterPeer: PeerGetter {
             throw error
         }
         var entry = PeerEntry(value: value, ttl: served.ttl)
-        entry.schema = group.schema
+        entry.schema = served.schema
         return entry
     }
 

@@ -9,6 +9,8 @@ final class FakeGroup: PeerServing {
         var entries: [Key: PeerEntry] = [:]
         var loads: [Key: Int] = [:]
         var timeouts: [Duration?] = []
+        var requests: [PeerRequest] = []
+        var batches: [PeerBatch] = []
     }
 
     let name: String
@@ -39,6 +41,12 @@ final class FakeGroup: PeerServing {
     /// Those that peers sent along.
     var timeouts: [Duration?] { self.state.withLockedValue { $0.timeouts } }
 
+    /// What peers asked for that was not at hand.
+    var requests: [PeerRequest] { self.state.withLockedValue { $0.requests } }
+    var batches: [PeerBatch] { self.state.withLockedValue { $0.batches } }
+    /// What was set.
+    func entry(_ key: Key) -> PeerEntry? { self.state.withLockedValue { $0.entries[key] } }
+
     var summary: GroupSummary { GroupSummary(name: self.name, capacity: 1 << 20, eviction: "lru", ttl: nil) }
     var statistics: GroupStatistics {
         var statistics = GroupStatistics()
@@ -51,10 +59,40 @@ final class FakeGroup: PeerServing {
         var bytes: [UInt8] = []
         for index in 0..<key.count { bytes.append(key[index]) }
         let key = Key(bytes: bytes)
-        return self.state.withLockedValue { $0.entries[key] }.map { ServedEntry(value: $0.value, source: .main, age: 7, ttl: $0.ttl) }
+        return self.state.withLockedValue { $0.entries[key] }
+            .map { entry in
+                var served = ServedEntry(value: entry.value, source: .main, age: 7, ttl: entry.ttl)
+                (served.schema, served.attributes) = (entry.schema, entry.attributes)
+                return served
+            }
     }
 
-    func serve(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry {
+    func serve(_ request: PeerRequest, for requester: Requester) async throws(GroupCacheError) -> ServedEntry {
+        guard requester == .peer else {
+            return try await self.answer(request.key, for: requester, timeout: request.timeout, reload: request.reload)
+        }
+        self.state.withLockedValue { $0.requests.append(request) }
+        if request.isPeek { return try await self.servePeek(request.key, timeout: request.timeout) }
+        return try await self.answer(request.key, for: .peer, timeout: request.timeout, reload: request.reload)
+    }
+
+    func serve(
+        _ keys: [Key],
+        of request: PeerBatch,
+        for requester: Requester,
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async {
+        if requester == .peer { self.state.withLockedValue { $0.batches.append(request) } }
+        for key in keys {
+            do throws(GroupCacheError) {
+                await each(key, .success(try await self.answer(key, for: requester, timeout: request.timeout, reload: false)))
+            } catch {
+                await each(key, .failure(error))
+            }
+        }
+    }
+
+    private func answer(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry {
         var isPeer = false
         if case .peer = requester { isPeer = true }
         if isPeer { self.state.withLockedValue { $0.timeouts.append(timeout) } }
@@ -69,21 +107,6 @@ final class FakeGroup: PeerServing {
         let value = try await self.loader(key)
         self[key] = value
         return ServedEntry(value: value, source: .loaded)
-    }
-
-    func serve(
-        _ keys: [Key],
-        for requester: Requester,
-        timeout: Duration?,
-        each: @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
-    ) async {
-        for key in keys {
-            do throws(GroupCacheError) {
-                await each(key, .success(try await self.serve(key, for: requester, timeout: timeout, reload: false)))
-            } catch {
-                await each(key, .failure(error))
-            }
-        }
     }
 
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError) {

@@ -164,7 +164,7 @@ extension Group {
             guard let encoded = try? self.codec.encode(value) else { return nil }
             served.value = encoded
         }
-        return self.dated(served, entry)
+        return self.dated(self.signed(served), entry)
     }
 
     /// The owners of keys have changed. O(entries).

@@ -5,7 +5,6 @@ final class GroupServer<Value: Sendable>: PeerServing {
     init(_ group: Group<Value>) { self.group = group }
 
     var name: String { self.group.name }
-    var schema: String? { self.group.configuration.schema }
     var summary: GroupSummary { self.group.summary }
     var statistics: GroupStatistics { self.group.statistics }
 
@@ -107,16 +106,24 @@ extension Group {
             }
             if requester == .peer { self.counters.serverRequests.increment() }
             let source: ServedEntry.Source = state == .stale ? .stale : found.details.kind == .near ? .near : .main
-            return self.dated(ServedEntry(value: value, source: source), found)
+            return self.dated(self.signed(ServedEntry(value: value, source: source)), found)
         }
     }
 
     func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
         if let value = answer.value as? Value { encoded = try self.codec.encoded(value) }
-        let served = ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl)
+        let served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
         guard answer.source != .peer, !answer.isSuperseded else { return served }
         return self.dated(served, self.entry(key))
+    }
+
+    /// `served` with the name of the form that its value has.
+    func signed(_ served: ServedEntry) -> ServedEntry {
+        guard let schema = self.configuration.schema else { return served }
+        var served = served
+        served.schema = schema
+        return served
     }
 
     /// `served` with the age and the remaining time of what the store has.

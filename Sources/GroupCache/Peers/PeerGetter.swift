@@ -54,7 +54,9 @@ extension PeerGetter {
                                     continue
                                 }
                                 var single = PeerRequest(group: request.group, key: keys[index], timeout: request.timeout)
-                                (single.trace, single.schema, single.trail) = (request.trace, request.schema, request.trail)
+                                single.trace = request.trace
+                                single.schema = request.schema
+                                single.trail = request.trail
                                 if request.isPeek { (single.isPeek, single.timeout) = (true, .zero) }
                                 do throws(GroupCacheError) {
                                     caller.peerAnswered(index, .success(try await self.get(single)))
@@ -97,10 +99,16 @@ public struct PeerRequest: Sendable {
     public var isRepeated = false
     /// The trace that the request belongs to, if somebody traces.
     public var trace: PeerTrace?
-    /// The name of the schema of the group's values, if it has one.
+    /// The name of the schema of the group's values, at most ``schemaLimit`` bytes of UTF-8; `nil`: the group names none.
     public var schema: String?
-    /// The loads in whose getters the request was made, the innermost last. See ``GroupCacheError/Code/recursiveLoad``.
+    /// The loads in whose getters the request was made, the outermost first: numbers that are made of group and key in the same way on every node.
+    /// A node that is asked to wait for one of these would wait for itself. Of more than ``trailLimit`` the last ones cross.
     public var trail: [UInt64] = []
+
+    /// The longest ``schema``, in bytes. A longer one does not cross the wire.
+    public static let schemaLimit = 128
+    /// How many loads of a ``trail`` cross the wire.
+    public static let trailLimit = 16
 
     /// A request about `key` of `group`.
     public init(group: String, key: Key, timeout: Duration? = nil) {
@@ -120,9 +128,9 @@ public struct PeerBatch: Sendable {
     public var isPeek = false
     /// The trace that the request belongs to, if somebody traces.
     public var trace: PeerTrace?
-    /// The name of the schema of the group's values, if it has one.
+    /// The name of the schema of the group's values: see ``PeerRequest/schema``.
     public var schema: String?
-    /// The loads in whose getters the request was made, the innermost last.
+    /// The loads in whose getters the request was made: see ``PeerRequest/trail``.
     public var trail: [UInt64] = []
 
     /// A request about keys of `group`.
@@ -140,8 +148,10 @@ public struct PeerEntry: Sendable {
     public var ttl: Duration?
     /// Which of the owner's values of the key this is; greater is newer, on the same owner. 0: not known.
     public var version: UInt64 = 0
-    /// The name of the schema that the value is of, if the sender's group has one.
+    /// The name of the schema that the value is of, at whoever encoded it; `nil`: none is named. See ``PeerRequest/schema``.
     public var schema: String?
+    /// What is said of the value beside its bytes.
+    public var attributes = EntryAttributes.none
 
     /// An entry that is fresh for `ttl`.
     public init(value: ByteView, ttl: Duration? = nil, version: UInt64 = 0) {

@@ -4,8 +4,6 @@ public protocol PeerServing: AnyObject, Sendable {
     var name: String { get }
     /// Settings and counters, for display.
     var summary: GroupSummary { get }
-    /// The name of the schema of the values; `nil`, which is the default: they have none.
-    var schema: String? { get }
     /// Counters.
     var statistics: GroupStatistics { get }
 
@@ -44,9 +42,6 @@ public protocol PeerServing: AnyObject, Sendable {
 extension PeerServing {
     /// Nothing.
     public func servePeek(_ key: Key) -> ServedEntry? { nil }
-
-    /// No name.
-    public var schema: String? { nil }
 
     /// Gets the value.
     public func serve(
@@ -97,6 +92,10 @@ public struct ServedEntry: Sendable {
     public var ttl: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.
     public var version: UInt64 = 0
+    /// The name of the schema that the value is of; `nil`: the group names none. See ``PeerRequest/schema``.
+    public var schema: String?
+    /// What is said of the value beside its bytes.
+    public var attributes = EntryAttributes.none
 
     /// An answer.
     public init(value: ByteView?, source: Source, collapsed: Bool = false, age: Int = 0, ttl: Duration? = nil) {

@@ -97,12 +97,13 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     private func start(_ kind: PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Duration?) -> PeerCall? {
         let now = NIODeadline.now()
-        var limit = min(timeout ?? self.configuration.requestTimeout, self.configuration.requestTimeout)
-        // Whoever asks a node that peeks waits no longer than a request may take, and is to have the getter's answer in that time.
-        if kind.isPeek { limit /= 2 }
-        // A request without time fails in the lane, which knows how to tell its caller.
-        let deadline = now + .init(max(.zero, limit))
+        let usual = self.configuration.requestTimeout
         if let link = self.link(now, for: kind) {
+            // All of the caller's time: a link finds out by itself, and soon, that its peer is dead. Only who asks a node that peeks waits no longer
+            // than a request may take, and is to have the getter's answer in that time.
+            let limit = kind.isPeek ? min(timeout ?? usual, usual) / 2 : timeout ?? usual
+            // A request without time fails in the lane, which knows how to tell its caller.
+            let deadline = now + .init(max(.zero, limit))
             let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline)
             link.enqueue(call)
             return call
@@ -111,9 +112,21 @@ public final class HTTPGetter: PeerGetter, Sendable {
             for index in 0..<kind.count { caller.peerAnswered(tag + index, .failure(PeerCall.cannotPeek)) }
             return nil
         }
+        // Of a GET nobody can tell whether the peer is dead or its getter slow.
+        let isCutShort = timeout.map { $0 > usual } ?? false
+        let deadline = now + .init(max(.zero, isCutShort ? usual : timeout ?? usual))
         let lane = self.lane()
         let admission = self.standing.health.ticket
-        let call = PeerCall(kind, tag: tag, for: caller, by: lane, admission: admission, started: now, deadline: deadline)
+        let call = PeerCall(
+            kind,
+            tag: tag,
+            for: caller,
+            by: lane,
+            admission: admission,
+            started: now,
+            deadline: deadline,
+            isCutShort: isCutShort
+        )
         if case .many = kind {
             lane.take(call)
         } else if admission == nil, call.isGet {

@@ -20,6 +20,23 @@ final class PeerCall: PeerTicket {
             }
         }
 
+        /// Whether it asks for values.
+        var isGet: Bool {
+            switch self {
+            case .peer(.get, _), .many: true
+            case .peer, .path: false
+            }
+        }
+
+        /// The name of the schema that the asker's values are of.
+        var schema: String? {
+            switch self {
+            case .peer(_, let request): request.schema
+            case .many(_, let batch): batch.schema
+            case .path: nil
+            }
+        }
+
         /// How many answers it wants.
         var count: Int { if case .many(let keys, _) = self { keys.count } else { 1 } }
     }
@@ -30,6 +47,8 @@ final class PeerCall: PeerTicket {
     /// Under what the peer's health let it through; `nil`: it is not to be judged by this call.
     let admission: Breaker.Ticket?
     let deadline: NIODeadline
+    /// Whether the deadline is sooner than the caller's own.
+    let isCutShort: Bool
     let started: NIODeadline
     /// The caller's name for this request; of many keys, the first of theirs.
     let tag: Int
@@ -50,7 +69,8 @@ final class PeerCall: PeerTicket {
         by carrier: any PeerCarrier,
         admission: Breaker.Ticket? = nil,
         started: NIODeadline,
-        deadline: NIODeadline
+        deadline: NIODeadline,
+        isCutShort: Bool = false
     ) {
         self.kind = kind
         self.admission = admission
@@ -59,6 +79,7 @@ final class PeerCall: PeerTicket {
         self.carrier = carrier
         self.started = started
         self.deadline = deadline
+        self.isCutShort = isCutShort
         carrier.began()
     }
 
@@ -72,6 +93,12 @@ final class PeerCall: PeerTicket {
 
     /// Whether somebody waits for a value, who can ask elsewhere.
     var isGet: Bool { if case .peer(.get, _) = self.kind { true } else { false } }
+
+    /// What its caller is told when it is not answered in time. That the caller's own time is over is final; that a peer has not answered in as long
+    /// as we wait for one is a failure of the peer, and somebody else can be asked.
+    var lateness: GroupCacheError { self.isCutShort ? Self.tooSlow : .deadlineExceeded }
+
+    private static let tooSlow = GroupCacheError(.peerFailed, "the peer did not answer in the time that a request may take")
 
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
 
@@ -134,7 +161,15 @@ final class PeerCall: PeerTicket {
     func moved(to carrier: any PeerCarrier) -> PeerCall? {
         guard self.close() else { return nil }
         return self.passed(
-            on: PeerCall(self.kind, tag: self.tag, for: self.caller, by: carrier, started: self.started, deadline: self.deadline)
+            on: PeerCall(
+                self.kind,
+                tag: self.tag,
+                for: self.caller,
+                by: carrier,
+                started: self.started,
+                deadline: self.deadline,
+                isCutShort: self.isCutShort
+            )
         )
     }
 
@@ -143,6 +178,8 @@ final class PeerCall: PeerTicket {
         guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
         var request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
         request.trace = batch.trace
+        request.schema = batch.schema
+        request.trail = batch.trail
         return self.passed(
             on: PeerCall(
                 .peer(.get, request),
@@ -150,7 +187,8 @@ final class PeerCall: PeerTicket {
                 for: self.caller,
                 by: carrier,
                 started: self.started,
-                deadline: self.deadline
+                deadline: self.deadline,
+                isCutShort: self.isCutShort
             )
         )
     }

@@ -14,6 +14,7 @@ final class PeerConnection: ChannelInboundHandler {
     private var input = ByteBuffer()
     private var parser = ResponseParser()
     private var head: ResponseHead?
+    private var fields: PeerFields?
     private var decoder: BodyDecoder?
     private var body = ByteBuffer()
     private var sent = 0
@@ -105,6 +106,7 @@ final class PeerConnection: ChannelInboundHandler {
             if self.head == nil {
                 let bytes = self.input
                 guard let head = try self.parser.parse(bytes.readableBytesUInt8Span) else { return }
+                self.fields = head.hasPeerFields ? PeerFields(bytes.readableBytesUInt8Span, length: head.length) : nil
                 self.input.moveReaderIndex(forwardBy: head.length)
                 // 100 and 103 announce the answer; 101 would end HTTP, which nobody asked for.
                 if head.status < 200 {
@@ -138,6 +140,7 @@ final class PeerConnection: ChannelInboundHandler {
         call.finish(self.outcome(call, head))
         self.call = nil
         self.head = nil
+        self.fields = nil
         self.decoder = nil
         self.body = ByteBuffer()
         if self.input.readableBytes == 0 { self.input = ByteBuffer() }
@@ -155,7 +158,7 @@ final class PeerConnection: ChannelInboundHandler {
         case .peer(.get, _), .many:
             guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
             do {
-                return .success(try dialect.entry(head, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))
+                return .success(try dialect.entry(head, self.fields, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))
             } catch {
                 return .failure(error)
             }

@@ -166,7 +166,7 @@ final class PeerConnections {
         var rest = CircularBuffer<PeerCall>()
         for call in self.waiting where !call.isFinished {
             if call.deadline <= now {
-                call.finish(.failure(.deadlineExceeded))
+                call.finish(.failure(call.lateness))
             } else {
                 next = min(next, self.look(call, now))
                 rest.append(call)
@@ -177,7 +177,7 @@ final class PeerConnections {
             guard let call = connection.call else { continue }
             if call.deadline <= now {
                 self.lane.judge(call, .timedOut)
-                call.finish(.failure(.deadlineExceeded))
+                call.finish(.failure(call.lateness))
                 connection.close()
             } else {
                 next = min(next, call.deadline)

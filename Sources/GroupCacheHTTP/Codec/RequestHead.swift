@@ -40,6 +40,8 @@ struct RequestHead: Equatable {
     var ring: UInt64?
     /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.
     var linkKey: Range<Int>?
+    /// Whether there are headers of our own that are read only by who wants them: see ``PeerFields``.
+    var hasPeerFields = false
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

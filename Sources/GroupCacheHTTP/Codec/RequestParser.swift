@@ -190,7 +190,7 @@ struct RequestParser {
         case 18 where bytes.matches(line.name, "groupcache-timeout"):
             self.head.timeout = bytes.decimal(value)
         default:
-            break
+            if bytes.isPeerField(line.name) { self.head.hasPeerFields = true }
         }
     }
 

@@ -15,6 +15,8 @@ struct ResponseHead: Equatable {
     var webSocketAccept: String?
     /// Whether `Sec-WebSocket-Protocol` is the link's.
     var isLink = false
+    /// Whether there are headers of our own that are read only by who wants them: see ``PeerFields``.
+    var hasPeerFields = false
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

@@ -97,7 +97,7 @@ struct ResponseParser {
         case 22 where bytes.matches(line.name, "sec-websocket-protocol"):
             self.head.isLink = bytes.matches(line.value, LinkHandshake.subprotocol)
         default:
-            break
+            if bytes.isPeerField(line.name) { self.head.hasPeerFields = true }
         }
     }
 }

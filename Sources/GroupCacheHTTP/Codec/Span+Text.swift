@@ -11,6 +11,13 @@ extension Span<UInt8> {
         return true
     }
 
+    /// Whether `range` is the name of a header that only our own nodes send.
+    @inline(__always)
+    func isPeerField(_ range: Range<Int>) -> Bool {
+        range.count > 11 && self[range.lowerBound + 10] == UInt8(ascii: "-")
+            && self.matches(range.lowerBound..<range.lowerBound + 11, "groupcache-")
+    }
+
     /// Whether the bytes of `range` are exactly `text`.
     func equals(_ range: Range<Int>, _ text: String) -> Bool {
         let other = text.utf8.span

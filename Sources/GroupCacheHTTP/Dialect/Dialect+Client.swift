@@ -61,6 +61,7 @@ extension Dialect {
             }
             buffer.writeStaticString("\r\nGroupCache-Timeout: ")
             buffer.writeDecimal(timeout)
+            Self.appendFields(operation, request, to: &buffer)
         }
         guard case .set(let entry) = operation else {
             buffer.writeStaticString("\r\n\r\n")
@@ -80,6 +81,17 @@ extension Dialect {
         Protobuf.appendSetRequest(group: request.group, key: request.key, value: entry.value, expire: expire, to: &body)
         Self.appendLength(body.readableBytes, to: &buffer)
         buffer.writeBuffer(&body)
+    }
+
+    private static func appendFields(_ operation: Operation, _ request: PeerRequest, to buffer: inout ByteBuffer) {
+        var fields = PeerFields()
+        fields.schema = request.schema
+        fields.trail = request.trail
+        if case .set(let entry) = operation {
+            fields.schema = request.schema ?? entry.schema
+            fields.attributes = entry.attributes
+        }
+        fields.append(to: &buffer)
     }
 
     /// The headers of W3C Trace Context. What is in them may have come over a link, from a stranger: what could end a line is left out.
@@ -102,9 +114,11 @@ extension Dialect {
     }
 
     /// The entry of a 200 answer.
-    func entry(_ head: ResponseHead, body: Span<UInt8>, now: Int64) throws(GroupCacheError) -> PeerEntry {
+    func entry(_ head: ResponseHead, _ fields: PeerFields?, body: Span<UInt8>, now: Int64) throws(GroupCacheError) -> PeerEntry {
         guard self.usesProtobuf else {
-            return PeerEntry(value: ByteView(copying: body), ttl: Self.ttl(head.ttl))
+            var entry = PeerEntry(value: ByteView(copying: body), ttl: Self.ttl(head.ttl))
+            if self.base == .native, let fields { (entry.schema, entry.attributes) = (fields.schema, fields.attributes) }
+            return entry
         }
         do {
             let message = try Protobuf.getResponse(body)
@@ -134,6 +148,7 @@ extension Dialect {
             case .getterFailed: GroupCacheError(.getterFailed, "the owner's getter failed")
             case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
             case .deadlineExceeded: .deadlineExceeded
+            case .recursiveLoad: .recursiveLoad
             case .valueTooLarge:
                 GroupCacheError(code, "the value is larger than its owner takes, or than it can keep: its group's capacity over its shards")
             case .unauthorized: GroupCacheError(code, "the peer wants another token or certificate for this than it was shown")

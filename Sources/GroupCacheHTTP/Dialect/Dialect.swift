@@ -18,6 +18,11 @@ public import GroupCache
 /// | `GroupCache-Ring` | request | ``GroupCache/HashRing/version`` of the sender, 16 hexadecimal digits; a difference is counted |
 /// | `GroupCache-Timeout` | request | how long the answer is of use, in milliseconds |
 /// | `GroupCache-TTL` | 200, `PUT`, 404 | how much longer the value (or its absence) is fresh, in milliseconds; absent: without end |
+/// | `GroupCache-Schema` | request, 200 | the name of the schema of the group's values, percent-encoded; absent: none is named |
+/// | `GroupCache-Trail` | request | the loads in whose getters it is made, at most 16: 16 hexadecimal digits each, commas between them |
+/// | `GroupCache-Content-Type` | 200, `PUT` | the value's media type |
+/// | `GroupCache-Directives` | 200, `PUT` | what caches are to do with the value, as text |
+/// | `GroupCache-Tags` | 200, `PUT` | the value's tags, each percent-encoded, commas between them |
 /// | `GroupCache-Error` | any failure | ``GroupCache/GroupCacheError/Code`` by name |
 ///
 /// Keys are escaped as every Go server decodes them. A raw `+` in a path means a space in the dialects whose Go clients use

@@ -50,14 +50,14 @@ extension LinkClient {
             if reply.status == .tooLarge {
                 if let single = call.single(index, by: self.lane.http) { self.lane.http.enqueue(single) }
             } else {
-                call.answer(index, self.outcome(reply, bytes, isGet: true))
+                call.answer(index, self.outcome(reply, bytes, of: call))
             }
             if self.slots[reply.id] == nil { call.close() }
         } else if reply.status == .tooLarge {
             self.lane.http.take(call, isHeld: true)
         } else {
             self.learn(call)
-            call.finish(self.outcome(reply, bytes, isGet: call.isGet))
+            call.finish(self.outcome(reply, bytes, of: call))
         }
     }
 
@@ -69,13 +69,22 @@ extension LinkClient {
         self.settings.health.learn(UInt64(clamping: latency), requests: Self.sample)
     }
 
-    func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, isGet: Bool) -> PeerCall.Outcome {
+    /// The name of a schema; usually it is the one that we have sent, and no other string is made of it.
+    private static func schema(_ range: Range<Int>, _ bytes: Span<UInt8>, _ own: String?) -> String {
+        if let own, bytes.equals(range, own) { return own }
+        return bytes.string(range)
+    }
+
+    func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, of call: PeerCall) -> PeerCall.Outcome {
         let ttl = LinkTime.replyTTL(reply.ttl)
         switch reply.status {
         case .value:
-            return .success(PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version))
+            var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
+            if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
+            if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
+            return .success(entry)
         // Of a get it would be an empty value.
-        case .done where !isGet: return .success(PeerEntry(value: .empty))
+        case .done where !call.kind.isGet: return .success(PeerEntry(value: .empty))
         default: return .failure(reply.status.error(ttl: ttl, retryAfter: reply.retryAfter))
         }
     }

@@ -42,7 +42,7 @@ extension LinkClient {
 
     func write(_ call: PeerCall, _ now: NIODeadline) {
         if call.isFinished { return }
-        guard call.deadline > now else { return LinkPending(call).fail(.deadlineExceeded) }
+        guard call.deadline > now else { return LinkPending(call).fail(call.lateness) }
         // Rounded down, but never to nothing: an answer after our own deadline is of no use to anybody.
         let timeout = UInt32(clamping: max(1, (call.deadline - now).nanoseconds / 1_000_000))
         guard let id = self.slots.insert(LinkPending(call)) else { return LinkPending(call).fail(PeerConnections.overloaded) }
@@ -66,7 +66,10 @@ extension LinkClient {
                 value: entry?.value,
                 ttl: entry == nil ? 0 : LinkTime.requestTTL(entry?.ttl),
                 traceparent: request.trace?.traceparent ?? "",
-                tracestate: request.trace?.tracestate ?? ""
+                tracestate: request.trace?.tracestate ?? "",
+                schema: LinkLimits.schema(request.schema ?? entry?.schema),
+                trail: request.trail.suffix(PeerRequest.trailLimit),
+                attributes: entry.flatMap { LinkAttributes($0.attributes) }
             )
         case .many(let keys, let batch):
             let group = self.group(batch.group)
@@ -77,7 +80,9 @@ extension LinkClient {
                 timeout: timeout,
                 verb: batch.isPeek ? .peek : .get,
                 traceparent: batch.trace?.traceparent ?? "",
-                tracestate: batch.trace?.tracestate ?? ""
+                tracestate: batch.trace?.tracestate ?? "",
+                schema: LinkLimits.schema(batch.schema),
+                trail: batch.trail.suffix(PeerRequest.trailLimit)
             )
         case .path:
             // Paths go by GET.

@@ -82,7 +82,7 @@ extension LinkClient {
             return false
         }
         self.flush()
-        for pending in late { pending.fail(.deadlineExceeded) }
+        for pending in late { pending.fail(pending.call.lateness) }
         for call in hedged { call.tellSlow(self.settings.health) }
     }
 }

@@ -100,7 +100,7 @@ final class LinkDialer {
         for call in calls where !call.isFinished {
             if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
         }
-        for call in late { LinkPending(call).fail(.deadlineExceeded) }
+        for call in late { LinkPending(call).fail(call.lateness) }
         self.watch()
     }
 

@@ -18,23 +18,26 @@ extension LinkServer {
         }
         let key = Key(bytes: bytes.array(range))
         if let error = key.error { return self.refuse(request, error) }
-        let timeout = LinkTime.timeout(request.timeout)
-        let trace = self.trace(of: request, bytes)
+        var asked = PeerRequest(group: group.name, key: key, timeout: LinkTime.timeout(request.timeout))
+        asked.trace = self.trace(of: request, bytes)
+        asked.schema = Self.schema(of: request, bytes)
+        asked.trail = Self.trail(of: request, bytes)
         switch request.verb {
         case .get, .reload:
-            let reload = request.verb == .reload
-            let serve = { @Sendable () async -> LinkReplies.Reply.Content in
+            asked.reload = request.verb == .reload
+            let serve = { @Sendable [asked] () async -> LinkReplies.Reply.Content in
                 do throws(GroupCacheError) {
-                    return .entry(try await group.serve(key, for: .peer, timeout: timeout, reload: reload))
+                    return .entry(try await group.serve(asked, for: .peer))
                 } catch {
                     return .failure(error)
                 }
             }
-            self.run(request) { if let trace { await trace.continued(serve) } else { await serve() } }
+            self.run(request) { [trace = asked.trace] in if let trace { await trace.continued(serve) } else { await serve() } }
         case .peek:
-            self.run(request) {
+            asked.isPeek = true
+            self.run(request) { [asked] in
                 do throws(GroupCacheError) {
-                    return .entry(try await group.servePeek(key, timeout: timeout))
+                    return .entry(try await group.serve(asked, for: .peer))
                 } catch {
                     // Only what is held is too large for the link; a load that failed so is the asker's own to repeat.
                     return .failure(error.code == .valueTooLarge ? .notHeld : error)
@@ -42,8 +45,10 @@ extension LinkServer {
             }
         case .set:
             let value = ByteView(copying: bytes.extracting(request.value.range))
-            let entry = PeerEntry(value: value, ttl: LinkTime.requestTTL(request.ttl))
-            self.run(request) {
+            var entry = PeerEntry(value: value, ttl: LinkTime.requestTTL(request.ttl))
+            entry.schema = asked.schema
+            if let attributes = LinkAttributes(request.attributes, bytes) { entry.attributes = attributes.ofEntry }
+            self.run(request) { [entry] in
                 do throws(GroupCacheError) {
                     try await group.serveSet(key, to: entry, for: .peer)
                     return .done
@@ -68,6 +73,18 @@ extension LinkServer {
     private func trace(of request: LinkRequest, _ bytes: Span<UInt8>) -> PeerTrace? {
         guard !request.traceparent.isEmpty else { return nil }
         return PeerTrace(traceparent: bytes.string(request.traceparent.range), tracestate: bytes.string(request.tracestate.range))
+    }
+
+    private static func schema(of request: LinkRequest, _ bytes: Span<UInt8>) -> String? {
+        request.schema.isEmpty ? nil : bytes.string(request.schema.range)
+    }
+
+    private static func trail(of request: LinkRequest, _ bytes: Span<UInt8>) -> [UInt64] {
+        var cursor = LinkCursor(request.trail.range)
+        var trail: [UInt64] = []
+        // Whole numbers: the reader has seen to it.
+        while !cursor.isAtEnd, let load = try? cursor.fixed64(bytes) { trail.append(load) }
+        return trail
     }
 
     private func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
@@ -97,11 +114,14 @@ extension LinkServer {
             }
         }
         guard !missing.isEmpty else { return }
-        let (id, replies, wanted, timeout) = (request.id, self.replies, missing, LinkTime.timeout(request.timeout))
-        let trace = self.trace(of: request, bytes)
-        let isRunning = self.begin(id, keys: missing.count) { serial in
+        let (id, replies, wanted) = (request.id, self.replies, missing)
+        var batch = PeerBatch(group: group.name, timeout: LinkTime.timeout(request.timeout))
+        batch.trace = self.trace(of: request, bytes)
+        batch.schema = Self.schema(of: request, bytes)
+        batch.trail = Self.trail(of: request, bytes)
+        let isRunning = self.begin(id, keys: missing.count) { [batch] serial in
             let serve = {
-                await group.serve(Array(wanted.keys), for: .peer, timeout: timeout) { key, result in
+                await group.serve(Array(wanted.keys), of: batch, for: .peer) { key, result in
                     let content: LinkReplies.Reply.Content =
                         switch result {
                         case .success(let entry): .entry(entry)
@@ -112,7 +132,7 @@ extension LinkServer {
                     }
                 }
             }
-            if let trace { await trace.continued(serve) } else { await serve() }
+            if let trace = batch.trace { await trace.continued(serve) } else { await serve() }
             await replies.add(LinkReplies.Reply(id: id, serial: serial, content: .end))
         }
         if isRunning { return }
@@ -188,7 +208,15 @@ extension LinkServer {
                 self.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index)
                 return
             }
-            self.writer.payload.writeLinkReply(id: id, value: value, ttl: ttl, version: entry.version, index: index)
+            self.writer.payload.writeLinkReply(
+                id: id,
+                value: value,
+                ttl: ttl,
+                version: entry.version,
+                index: index,
+                schema: LinkLimits.schema(entry.schema),
+                attributes: LinkAttributes(entry.attributes)
+            )
         case .failure(let error):
             self.writer.payload.writeLinkReply(
                 id: id,

@@ -13,6 +13,7 @@ extension LinkStatus {
         case .codecFailed: self = .codecFailed
         case .unauthorized: self = .forbidden
         case .notHeld: self = .notHeld
+        case .recursiveLoad: self = .recursiveLoad
         // The owner's load was cancelled because the owner stops, not because of us.
         case .shutDown, .cancelled: self = .shuttingDown
         default: self = .badRequest
@@ -41,6 +42,7 @@ extension LinkStatus {
         case .codecFailed: GroupCacheError(.codecFailed, "the owner's codec failed")
         case .forbidden: GroupCacheError(.unauthorized, "the peer wants another token or certificate for this than it was shown")
         case .notHeld: .notHeld
+        case .recursiveLoad: .recursiveLoad
         case .value, .tooLarge, .done, .unknown: GroupCacheError(.peerFailed, "the peer's answer is of no known kind")
         }
     }

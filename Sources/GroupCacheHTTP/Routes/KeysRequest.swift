@@ -9,7 +9,7 @@ struct KeysRequest: Sendable {
 
     /// - Parameter write: suspends while the client reads more slowly than values arrive; false: nobody reads any more.
     func run(_ write: @escaping @Sendable (ByteBuffer) async -> Void) async {
-        await self.group.serve(self.keys, for: .client, timeout: self.timeout) { key, result in
+        await self.group.serve(self.keys, of: PeerBatch(group: self.group.name, timeout: self.timeout), for: .client) { key, result in
             guard !Task.isCancelled else { return }
             await write(Self.line(key, result))
         }

@@ -94,6 +94,11 @@ struct ReplyWriter {
             out.writeStaticString("\r\nGroupCache-TTL: ")
             out.writeDecimal(max(0, ttl.milliseconds))
         }
+        if self.dialect.base == .native, entry.schema != nil || !entry.attributes.isNone {
+            var fields = PeerFields()
+            (fields.schema, fields.attributes) = (entry.schema, entry.attributes)
+            fields.append(to: &out)
+        }
         guard self.dialect.usesProtobuf else {
             self.end(length: value.count, to: &out)
             if !options.isHead { out.write(value) }

@@ -15,7 +15,8 @@ extension Router {
             if let error = key.error { return .now(.peerFailure(error)) }
             return .later { await Self.reply { () async throws(GroupCacheError) in try await group.serveRemove(key, for: .peer) } }
         case .put:
-            guard let (key, entry) = self.setRequest(head, group: group.name, pathKey: decoded, body: body.readableBytesUInt8Span) else {
+            guard let (key, entry) = self.setRequest(head, bytes, group: group.name, pathKey: decoded, body: body.readableBytesUInt8Span)
+            else {
                 return malformed
             }
             if let error = key.error { return .now(.peerFailure(error)) }
@@ -46,9 +47,20 @@ extension Router {
     }
 
     /// Key and value of a set. In mailgun's dialect the key stands in the body, and the one of the path is only for logs.
-    private func setRequest(_ head: RequestHead, group: String, pathKey: [UInt8], body: Span<UInt8>) -> (Key, PeerEntry)? {
+    private func setRequest(
+        _ head: RequestHead,
+        _ bytes: Span<UInt8>,
+        group: String,
+        pathKey: [UInt8],
+        body: Span<UInt8>
+    ) -> (Key, PeerEntry)? {
         guard self.core.configuration.dialect.hasExpire else {
-            return (Key(bytes: pathKey), PeerEntry(value: ByteView(copying: body), ttl: Dialect.ttl(head.ttl)))
+            var entry = PeerEntry(value: ByteView(copying: body), ttl: Dialect.ttl(head.ttl))
+            if head.hasPeerFields {
+                let fields = PeerFields(bytes, length: head.length)
+                (entry.schema, entry.attributes) = (fields.schema, fields.attributes)
+            }
+            return (Key(bytes: pathKey), entry)
         }
         guard let message = try? Protobuf.setRequest(body), body.equals(message.group, group) else { return nil }
         let now = HTTPDate.unixNanoseconds()

@@ -186,10 +186,15 @@ struct Router {
             if !reload, let entry = group.serveCached(scratch.span, for: requester) { return .now(success(entry)) }
             key = Key(bytes: scratch)
         }
-        let timeout = head.timeout.flatMap(Dialect.ttl)
-        return .later { () async -> Reply in
+        var request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
+        request.reload = reload
+        if requester == .peer, head.hasPeerFields {
+            let fields = PeerFields(bytes, length: head.length)
+            (request.schema, request.trail) = (fields.schema, fields.trail)
+        }
+        return .later { [request] () async -> Reply in
             do throws(GroupCacheError) {
-                return success(try await group.serve(key, for: requester, timeout: timeout, reload: reload))
+                return success(try await group.serve(request, for: requester))
             } catch {
                 return failure(error)
             }

@@ -45,3 +45,19 @@ func fuzzProtobuf(_ input: [UInt8]) {
         )
     }
 }
+
+/// Our own headers of a request and of a response: never a trap, and nothing out of bounds; what is read is written and read the same.
+func fuzzPeerFields(_ input: [UInt8]) {
+    let fields = PeerFields(input.span, length: input.count)
+    check((fields.schema?.utf8.count ?? 1) <= PeerRequest.schemaLimit && fields.trail.count <= PeerRequest.trailLimit, "\(fields)")
+    var head = ByteBuffer(string: "HTTP/1.1 200 OK")
+    fields.append(to: &head)
+    head.writeStaticString("\r\n\r\n")
+    let written = Array(head.readableBytesView)
+    let again = PeerFields(written.span, length: written.count)
+    check(again == fields, "\(fields) came back as \(again)")
+    var parser = ResponseParser()
+    let parsed = try? parser.parse(written.span)
+    check(parsed?.length == written.count, "a head of our own is refused")
+    check(parsed?.hasPeerFields == (fields != PeerFields()), "fields go unnoticed")
+}

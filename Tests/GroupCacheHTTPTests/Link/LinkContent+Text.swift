@@ -33,13 +33,24 @@ extension LinkContent {
                 + Self.number("timeout_ms", request.timeout) + Self.number("verb", request.verb.rawValue)
                 + Self.bytes("value", request.value) + Self.number("ttl_ms", request.ttl)
                 + Self.bytes("traceparent", Array(request.traceparent.utf8)) + Self.bytes("tracestate", Array(request.tracestate.utf8))
-                + request.keys.map { "  keys: \(Self.quoted($0))" } + ["}"]
+                + request.keys.map { "  keys: \(Self.quoted($0))" } + Self.bytes("schema", Array(request.schema.utf8))
+                + Self.bytes("trail", request.trail.flatMap { load in (0..<8).map { UInt8(truncatingIfNeeded: load >> (8 * $0)) } })
+                + Self.attributes(request.attributes) + ["}"]
         case .reply(let reply):
             ["reply {"] + Self.number("id", reply.id) + Self.number("status", reply.status.rawValue) + Self.bytes("value", reply.value)
                 + Self.number("ttl_ms", reply.ttl) + Self.number("version", reply.version)
                 + Self.number("retry_after_ms", reply.retryAfter) + Self.number("index", reply.index)
-                + Self.bytes("message", Array(reply.message.utf8)) + ["}"]
+                + Self.bytes("message", Array(reply.message.utf8)) + Self.bytes("schema", Array(reply.schema.utf8))
+                + Self.attributes(reply.attributes) + ["}"]
         }
+    }
+
+    private static func attributes(_ attributes: LinkAttributes?) -> [String] {
+        guard let attributes else { return [] }
+        let lines =
+            Self.bytes("content_type", Array(attributes.contentType.utf8)) + Self.bytes("directives", Array(attributes.directives.utf8))
+            + attributes.tags.map { "  tags: \(Self.quoted($0.utf8))" }
+        return ["  attributes {"] + lines.map { "  \($0)" } + ["  }"]
     }
 
     private static func number(_ name: String, _ number: some BinaryInteger) -> [String] {

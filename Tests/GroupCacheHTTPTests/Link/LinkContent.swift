@@ -17,6 +17,10 @@ enum LinkContent: Equatable {
         var tracestate = ""
         /// Of a get of many, which has neither key nor value.
         var keys: [[UInt8]] = []
+        var schema = ""
+        var trail: [UInt64] = []
+        /// Of a request for one key.
+        var attributes: LinkAttributes?
     }
 
     struct Reply: Equatable {
@@ -28,6 +32,8 @@ enum LinkContent: Equatable {
         var retryAfter: UInt32 = 0
         var index: UInt32 = 0
         var message = ""
+        var schema = ""
+        var attributes: LinkAttributes?
     }
 
     case group(String)
@@ -47,12 +53,16 @@ enum LinkContent: Equatable {
             var content = Request(id: request.id, group: request.group, timeout: request.timeout, verb: request.verb)
             content.traceparent = bytes.string(request.traceparent.range)
             content.tracestate = bytes.string(request.tracestate.range)
+            content.schema = bytes.string(request.schema.range)
+            var trail = LinkCursor(request.trail.range)
+            while !trail.isAtEnd, let load = try? trail.fixed64(bytes) { content.trail.append(load) }
             var keys = request.keys
             while let key = keys.next(bytes) { content.keys.append(bytes.array(key)) }
             if content.keys.isEmpty {
                 content.key = bytes.array(request.key.range)
                 content.value = bytes.array(request.value.range)
                 content.ttl = request.ttl
+                content.attributes = LinkAttributes(request.attributes, bytes)
             }
             self = .request(content)
         case .reply(let reply):
@@ -61,6 +71,8 @@ enum LinkContent: Equatable {
             content.index = reply.index
             content.value = bytes.array(reply.value.range)
             content.message = bytes.string(reply.message.range)
+            content.schema = bytes.string(reply.schema.range)
+            content.attributes = LinkAttributes(reply.attributes, bytes)
             self = .reply(content)
         }
     }
@@ -100,7 +112,10 @@ enum LinkContent: Equatable {
                 value: ByteView(request.value),
                 ttl: request.ttl,
                 traceparent: request.traceparent,
-                tracestate: request.tracestate
+                tracestate: request.tracestate,
+                schema: request.schema,
+                trail: request.trail[...],
+                attributes: request.attributes
             )
         case .request(let request):
             message.writeLinkRequest(
@@ -110,7 +125,9 @@ enum LinkContent: Equatable {
                 timeout: request.timeout,
                 verb: request.verb,
                 traceparent: request.traceparent,
-                tracestate: request.tracestate
+                tracestate: request.tracestate,
+                schema: request.schema,
+                trail: request.trail[...]
             )
         case .reply(let reply):
             message.writeLinkReply(
@@ -121,7 +138,9 @@ enum LinkContent: Equatable {
                 version: reply.version,
                 index: reply.index,
                 retryAfter: reply.retryAfter,
-                message: reply.message
+                message: reply.message,
+                schema: reply.schema,
+                attributes: reply.attributes
             )
         }
     }

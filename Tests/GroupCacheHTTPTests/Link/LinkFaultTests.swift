@@ -60,6 +60,13 @@ import Testing
         Case("a request of a group that is not named", [0x12, 0], .group),
         Case("a request of the second group of one", [0x0A, 0, 0x12, 2, 0x10, 1], .group),
         Case("a request before its group", [0x12, 0, 0x0A, 0], .group),
+        Case("half a load of a trail", [0x0A, 0, 0x12, 6, 0x62, 4, 1, 2, 3, 4], .truncated),
+        Case("attributes longer than their request", [0x0A, 0, 0x12, 3, 0x6A, 2, 0, 0], .length),
+        Case("a content type longer than the attributes", [0x0A, 0, 0x12, 4, 0x6A, 2, 0x0A, 1, 65], .length),
+        Case("a content type longer than its reply's attributes", [0x1A, 5, 0x52, 2, 0x0A, 1, 65], .length),
+        Case("a content type as a number", [0x1A, 4, 0x52, 2, 0x08, 1], .wireType),
+        Case("tags of 4 bytes", [0x1A, 7, 0x52, 5, 0x1D, 0, 0, 0, 0], .wireType),
+        Case("field 0 of attributes", [0x1A, 4, 0x52, 2, 0x02, 0], .fieldNumber),
         Case("a request of group 2³²-1", [0x0A, 0, 0x12, 6, 0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F], .group),
     ]
 
@@ -71,15 +78,15 @@ import Testing
         #expect(LinkContent.result([0x20, 7, 0x3A, 2, 0, 0] + example.message) == .failure(example.fault))
     }
 
-    @Test("Every known field of a request and a reply is refused in every other type", arguments: 1...10)
+    @Test("Every known field of a request and a reply is refused in every other type", arguments: 1...13)
     func wrongType(field: UInt8) {
-        let isBytes: (request: Bool, reply: Bool) = ([3, 6, 8, 9, 10].contains(field), [3, 8].contains(field))
+        let isBytes: (request: Bool, reply: Bool) = ([3, 6].contains(field) || field >= 8, [3].contains(field) || field >= 8)
         for type in [0, 1, 2, 5] as [UInt8] {
             let content = [field << 3 | type] + Array(repeating: 0 as UInt8, count: 8)
             if type != (isBytes.request ? 2 : 0) {
                 #expect(LinkContent.result([0x0A, 0, 0x12, 9] + content) == .failure(.wireType), "request, type \(type)")
             }
-            if field <= 8, type != (isBytes.reply ? 2 : 0) {
+            if field <= 10, type != (isBytes.reply ? 2 : 0) {
                 #expect(LinkContent.result([0x1A, 9] + content) == .failure(.wireType), "reply, type \(type)")
             }
         }
@@ -132,7 +139,8 @@ import Testing
 
     @Test("Each limit holds to the byte, and what is beyond closes the link as too big")
     func limits() {
-        let limits = LinkLimits(keyLength: 4, valueSize: 5, keysPerRequest: 3, requestsPerMessage: 2, messageSize: 64)
+        var limits = LinkLimits(keyLength: 4, valueSize: 5, keysPerRequest: 3, requestsPerMessage: 2, messageSize: 64)
+        (limits.schemaLength, limits.trailLength, limits.attributesSize) = (3, 2, 8)
         let bytes = LinkSamples.bytes
         func expect(_ fault: LinkFault?, _ contents: [LinkContent], _ comment: Comment) {
             let expected: Result<[LinkContent], LinkFault> = fault.map { .failure($0) } ?? .success(contents)
@@ -146,6 +154,12 @@ import Testing
         expect(.keyCount, [.group(""), .request(.init(keys: [[], [], [], []]))], "keys")
         expect(nil, [.group(""), .request(.init(value: bytes(5)))], "value of a set")
         expect(.valueSize, [.group(""), .request(.init(value: bytes(6)))], "value of a set")
+        expect(nil, [.group(""), .request(.init(schema: "abc", trail: [1, 2], attributes: .init(tags: ["", "abcd"])))], "beside the key")
+        expect(.schemaLength, [.group(""), .request(.init(schema: "abcd"))], "schema")
+        expect(.trailLength, [.group(""), .request(.init(trail: [1, 2, 3]))], "trail")
+        expect(.attributesSize, [.group(""), .request(.init(attributes: .init(tags: ["abcdefg"])))], "attributes of a set")
+        expect(.schemaLength, [.reply(.init(schema: "abcd"))], "schema of a value")
+        expect(.attributesSize, [.reply(.init(attributes: .init(contentType: "abc", directives: "ab")))], "attributes of a value")
         expect(nil, [.reply(.init(value: bytes(5)))], "value")
         expect(.valueSize, [.reply(.init(value: bytes(6)))], "value")
         expect(nil, [.group(""), .group(""), .request(.init()), .request(.init(group: 1))], "requests")

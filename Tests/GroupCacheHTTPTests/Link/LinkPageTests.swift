@@ -1,4 +1,5 @@
 import Foundation
+import GroupCache
 import NIOCore
 import Testing
 
@@ -29,6 +30,15 @@ import Testing
     func bytes() throws {
         #expect(try self.bytes(below: "A request, byte by byte") == LinkSamples.explainedBytes.asked)
         #expect(try self.bytes(below: "A reply, byte by byte") == LinkSamples.explainedBytes.answered)
+        for (heading, contents) in [
+            ("A request of a getter, byte by byte", LinkSamples.explainedNested.asked),
+            ("A value with attributes, byte by byte", LinkSamples.explainedNested.answered),
+        ] {
+            let bytes = LinkContent.write(contents)
+            #expect(try self.bytes(below: heading) == bytes)
+            #expect(self.page.contains(" \(bytes.count) bytes.\n"))
+            #expect(try LinkContent.result(bytes).get() == contents)
+        }
     }
 
     @Test("So are the bytes of the frames before them")
@@ -52,18 +62,30 @@ import Testing
         #expect(self.page.contains("```proto\(body)```"))
     }
 
+    @Test("What a value may have crosses the wire, in whatever pieces")
+    func attributesFit() {
+        // Each tag costs up to three bytes more than its text, and is counted as two more.
+        for length in [0, 1, 126, 127, 128, 2_046] {
+            let tags = Array(repeating: String(repeating: "t", count: length), count: EntryAttributes.maximumSize / (length + 2))
+            #expect((try? EntryAttributes(tags: tags)) != nil)
+            #expect(LinkAttributes(tags: tags).count <= LinkLimits().attributesSize)
+        }
+    }
+
     @Test("It names the limits, and the handshake as it is sent")
     func limits() {
         let limits = LinkLimits()
         #expect(limits.messageSize == 16 << 20 && self.page.contains("| message | 16 MiB |"))
         let rows: [(String, Int, String)] = [
             ("key", limits.keyLength, " bytes"), ("value", limits.valueSize, " bytes"),
+            ("schema", limits.schemaLength, " bytes"), ("loads of a trail", limits.trailLength, ""),
+            ("attributes of a value", limits.attributesSize, " bytes"),
             ("keys of a get of many", limits.keysPerRequest, ""),
             ("requests in a message", limits.requestsPerMessage, ""), ("names of groups in a message", limits.requestsPerMessage, ""),
             ("loads that run for one link", LinkServer.runningLimit, ""),
         ]
         for (name, number, unit) in rows {
-            let digits = "\(number / 1_000),\(String(1_000 + number % 1_000).dropFirst())"
+            let digits = number < 1_000 ? "\(number)" : "\(number / 1_000),\(String(1_000 + number % 1_000).dropFirst())"
             #expect(self.page.contains("| \(name) | \(digits)\(unit) |"), "\(name)")
         }
         // RFC 6455 §1.3 has these two.

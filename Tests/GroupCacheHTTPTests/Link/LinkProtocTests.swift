@@ -54,6 +54,12 @@ import Testing
         func text(_ random: inout SeededGenerator) -> String {
             String(decoding: bytes(&random).map { $0 & 0x7F }, as: UTF8.self)
         }
+        // Not of nothing, which is written as no attributes.
+        func attributes(_ random: inout SeededGenerator) -> LinkAttributes? {
+            guard Bool.random(using: &random) else { return nil }
+            let tags = (0..<Int.random(in: 1...10, using: &random)).map { _ in text(&random) }
+            return LinkAttributes(contentType: text(&random), directives: text(&random), tags: tags)
+        }
         let groups = UInt32.random(in: 1...3, using: &random)
         var contents: [LinkContent] = (0..<groups).map { _ in .group(text(&random)) }
         if Bool.random(using: &random) { contents.append(.ring(random.next() | 1)) }
@@ -68,6 +74,9 @@ import Testing
                 request.ttl = number(&random)
                 request.traceparent = text(&random)
                 request.tracestate = text(&random)
+                request.schema = String(text(&random).prefix(128))
+                request.trail = (0..<Int.random(in: 0...16, using: &random)).map { _ in random.next() }
+                request.attributes = attributes(&random)
                 contents.append(.request(request))
             case 1:
                 let keys = (0..<Int.random(in: 1...20, using: &random)).map { _ in bytes(&random) }
@@ -80,6 +89,8 @@ import Testing
                 reply.retryAfter = number32(&random)
                 reply.index = number32(&random)
                 reply.message = text(&random)
+                reply.schema = String(text(&random).prefix(128))
+                reply.attributes = attributes(&random)
                 contents.append(.reply(reply))
             default:
                 contents.append(.cancel(number32(&random)))

@@ -69,12 +69,19 @@ struct LinkReference {
             case (8, .bytes(let text)): request.traceparent = String(decoding: text, as: UTF8.self)
             case (9, .bytes(let text)): request.tracestate = String(decoding: text, as: UTF8.self)
             case (10, .bytes(let key)): request.keys.append(try Self.bounded(key, self.limits.keyLength))
-            case (1...10, _): throw Malformed()
+            case (11, .bytes(let text)): request.schema = String(decoding: try Self.bounded(text, self.limits.schemaLength), as: UTF8.self)
+            case (12, .bytes(let bytes)):
+                guard bytes.count % 8 == 0, bytes.count <= 8 * self.limits.trailLength else { throw Malformed() }
+                request.trail = stride(from: 0, to: bytes.count, by: 8).map { start in
+                    bytes[start..<start + 8].reversed().reduce(0) { $0 * 256 + UInt64($1) }
+                }
+            case (13, .bytes(let bytes)): request.attributes = try self.attributes(bytes)
+            case (1...13, _): throw Malformed()
             default: break
             }
         }
         guard request.keys.count <= self.limits.keysPerRequest else { throw Malformed() }
-        if !request.keys.isEmpty { (request.key, request.value, request.ttl) = ([], [], 0) }
+        if !request.keys.isEmpty { (request.key, request.value, request.ttl, request.attributes) = ([], [], 0, nil) }
         return request
     }
 
@@ -90,11 +97,27 @@ struct LinkReference {
             case (6, .number(let number)): reply.retryAfter = UInt32(number % (1 << 32))
             case (7, .number(let number)): reply.index = UInt32(number % (1 << 32))
             case (8, .bytes(let text)): reply.message = String(decoding: text, as: UTF8.self)
-            case (1...8, _): throw Malformed()
+            case (9, .bytes(let text)): reply.schema = String(decoding: try Self.bounded(text, self.limits.schemaLength), as: UTF8.self)
+            case (10, .bytes(let bytes)): reply.attributes = try self.attributes(bytes)
+            case (1...10, _): throw Malformed()
             default: break
             }
         }
         return reply
+    }
+
+    private func attributes(_ bytes: [UInt8]) throws -> LinkAttributes? {
+        var attributes = LinkAttributes()
+        for field in try Self.fields(try Self.bounded(bytes, self.limits.attributesSize)) {
+            switch field {
+            case (1, .bytes(let text)): attributes.contentType = String(decoding: text, as: UTF8.self)
+            case (2, .bytes(let text)): attributes.directives = String(decoding: text, as: UTF8.self)
+            case (3, .bytes(let text)): attributes.tags.append(String(decoding: text, as: UTF8.self))
+            case (1...3, _): throw Malformed()
+            default: break
+            }
+        }
+        return bytes.isEmpty ? nil : attributes
     }
 
     private static func fields(_ message: [UInt8]) throws -> [(UInt64, Content)] {

@@ -22,6 +22,26 @@ enum LinkSamples {
             )
         ),
         .request(.init(id: 5, verb: .unknown)),
+        .request(
+            .init(
+                id: 9,
+                key: [1],
+                verb: .set,
+                schema: String(repeating: "s", count: 128),
+                trail: (1...16).map { $0 << 56 | 0x0102_0304_0506_0708 },
+                attributes: .init(contentType: "text/plain", directives: "public, max-age=5", tags: ["", "größe", "b,c"])
+            )
+        ),
+        .request(.init(id: 10, keys: [[1], [2]], schema: "v2", trail: [0, .max])),
+        .reply(
+            .init(
+                id: 10,
+                value: [6],
+                schema: "größe",
+                attributes: .init(directives: String(repeating: "d", count: 2_000), tags: (0..<300).map { "\($0)" })
+            )
+        ),
+        .reply(.init(id: 11, attributes: .init(tags: [""]))),
         .request(.init(id: 6, timeout: 9, verb: .reload, traceparent: "t", tracestate: "s", keys: [[], [1], bytes(4_096), [1], []])),
         .request(.init(id: 7, keys: [[]])),
         .request(.init(id: 8, group: 1, keys: (0..<1_000).map { [UInt8(truncatingIfNeeded: $0), UInt8($0 / 256)] })),
@@ -54,7 +74,7 @@ enum LinkSamples {
         return contents
     }()
 
-    private static let statuses: [LinkContent] = (0...12).map { number in
+    private static let statuses: [LinkContent] = (0...13).map { number in
         .reply(.init(id: 77, status: LinkStatus(wire: number), value: [1]))
     }
 
@@ -72,11 +92,15 @@ enum LinkSamples {
                 value: [5, 6, 7],
                 ttl: 1 << 40,
                 traceparent: "00-1",
-                tracestate: "a=b"
+                tracestate: "a=b",
+                schema: "v2",
+                trail: [1, 1 << 60],
+                attributes: .init(contentType: "a/b", directives: "c", tags: ["d", "e"])
             )
         ),
         .request(.init(id: 302, group: 1, keys: [[1, 2], [], [3]])),
         .reply(.init(id: 9, value: [1, 2, 3], ttl: 60_001, version: 1 << 60)),
+        .reply(.init(id: 11, value: [4], schema: "v1", attributes: .init(contentType: "a/b", tags: ["f"]))),
         .reply(.init(id: 10, status: .overloaded, retryAfter: 1_500, index: 3, message: "busy")),
         .cancel(298), .draining,
     ]
@@ -85,6 +109,20 @@ enum LinkSamples {
     static let explained: (asked: [LinkContent], answered: [LinkContent]) = (
         [.group("scores"), .request(.init(id: 1, key: Array("Tom".utf8), timeout: 250)), .cancel(5), .ring(0x0123_4567_89AB_CDEF)],
         [.reply(.init(id: 1, value: Array("630".utf8), ttl: 60_001, version: 300)), .draining]
+    )
+
+    static let explainedNested: (asked: [LinkContent], answered: [LinkContent]) = (
+        [.group("scores"), .request(.init(id: 2, key: Array("Tom".utf8), schema: "v2", trail: [0x1122_3344_5566_7788]))],
+        [
+            .reply(
+                .init(
+                    id: 2,
+                    value: Array("630".utf8),
+                    schema: "v2",
+                    attributes: .init(contentType: "text/plain", directives: "public", tags: ["top"])
+                )
+            )
+        ]
     )
 
     static let explainedBytes: (asked: [UInt8], answered: [UInt8]) = (

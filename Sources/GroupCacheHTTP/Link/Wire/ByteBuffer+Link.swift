@@ -24,6 +24,9 @@ extension ByteBuffer {
     ///   - timeout: milliseconds; 0: as long as the answerer allows. ``LinkTime/timeout(_:)-(Duration?)`` rounds.
     ///   - value: of a set.
     ///   - ttl: of a set, milliseconds; 0: without end.
+    ///   - schema: the name of the schema of the group's values; empty: none.
+    ///   - trail: the loads in whose getters the request was made, at most ``LinkLimits/trailLength``.
+    ///   - attributes: of a set.
     @inline(__always)
     mutating func writeLinkRequest(
         id: UInt32,
@@ -34,13 +37,17 @@ extension ByteBuffer {
         value: ByteView? = nil,
         ttl: UInt64 = 0,
         traceparent: String = "",
-        tracestate: String = ""
+        tracestate: String = "",
+        schema: String = "",
+        trail: ArraySlice<UInt64> = [],
+        attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
         let count =
             LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue) + LinkSize.field(ttl)
             + LinkSize.field(count: traceparent.utf8.count) + LinkSize.field(count: tracestate.utf8.count)
             + LinkSize.field(count: key.count) + LinkSize.field(count: valueCount)
+            + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count) + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
             span.append(tag: LinkTag.request, count: count)
             span.append(tag: LinkTag.requestID, id)
@@ -53,6 +60,9 @@ extension ByteBuffer {
         if !key.isEmpty { self.writeBytes(key.bytes) }
         self.writeLink(tag: LinkTag.requestTraceparent, traceparent)
         self.writeLink(tag: LinkTag.requestTracestate, tracestate)
+        self.writeLink(tag: LinkTag.requestSchema, schema)
+        self.writeLinkTrail(trail)
+        self.writeLink(tag: LinkTag.requestAttributes, attributes)
         self.writeLink(tag: LinkTag.requestValue, value, count: valueCount)
     }
 
@@ -68,11 +78,14 @@ extension ByteBuffer {
         timeout: UInt32 = 0,
         verb: LinkVerb = .get,
         traceparent: String = "",
-        tracestate: String = ""
+        tracestate: String = "",
+        schema: String = "",
+        trail: ArraySlice<UInt64> = []
     ) {
         var count =
             LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue)
             + LinkSize.field(count: traceparent.utf8.count) + LinkSize.field(count: tracestate.utf8.count)
+            + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count)
         for key in keys { count += LinkSize.element(count: key.bytes.count) }
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
             span.append(tag: LinkTag.request, count: count)
@@ -83,6 +96,8 @@ extension ByteBuffer {
         }
         self.writeLink(tag: LinkTag.requestTraceparent, traceparent)
         self.writeLink(tag: LinkTag.requestTracestate, tracestate)
+        self.writeLink(tag: LinkTag.requestSchema, schema)
+        self.writeLinkTrail(trail)
         for key in keys { self.writeLink(tag: LinkTag.requestKeys, key.bytes.span.bytes) }
     }
 
@@ -93,6 +108,7 @@ extension ByteBuffer {
     ///   - index: which key of a get of many.
     ///   - retryAfter: milliseconds; 0: not said.
     ///   - message: for people.
+    ///   - schema: the name of the schema that the value is of; empty: none.
     @inline(__always)
     mutating func writeLinkReply(
         id: UInt32,
@@ -102,13 +118,15 @@ extension ByteBuffer {
         version: UInt64 = 0,
         index: UInt32 = 0,
         retryAfter: UInt32 = 0,
-        message: String = ""
+        message: String = "",
+        schema: String = "",
+        attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
         let count =
             LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version)
             + LinkSize.field(index) + LinkSize.field(retryAfter) + LinkSize.field(count: message.utf8.count)
-            + LinkSize.field(count: valueCount)
+            + LinkSize.field(count: valueCount) + LinkSize.field(count: schema.utf8.count) + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
             span.append(tag: LinkTag.reply, count: count)
             span.append(tag: LinkTag.replyID, id)
@@ -121,6 +139,8 @@ extension ByteBuffer {
         }
         if let value, valueCount > 0 { self.write(value) }
         self.writeLink(tag: LinkTag.replyMessage, message)
+        self.writeLink(tag: LinkTag.replySchema, schema)
+        self.writeLink(tag: LinkTag.replyAttributes, attributes)
     }
 
     /// Says that nobody waits for the answer to a request any more.
@@ -143,6 +163,36 @@ extension ByteBuffer {
     /// Says that the sender is about to stop.
     mutating func writeLinkDraining() {
         self.writeWithOutputRawSpan(minimumWritableBytes: 2) { $0.append(tag: LinkTag.draining, UInt64(1)) }
+    }
+
+    private mutating func writeLinkTrail(_ trail: ArraySlice<UInt64>) {
+        guard !trail.isEmpty else { return }
+        self.writeWithOutputRawSpan(minimumWritableBytes: 11 + 8 * trail.count) { span in
+            span.append(tag: LinkTag.requestTrail, count: 8 * trail.count)
+            for load in trail { span.append(load.littleEndian, as: UInt64.self) }
+        }
+    }
+
+    @inline(__always)
+    private static func linkSize(_ attributes: LinkAttributes?) -> Int {
+        guard let attributes else { return 0 }
+        return LinkSize.element(count: attributes.count)
+    }
+
+    /// Few values have any.
+    @inline(__always)
+    private mutating func writeLink(tag: UInt64, _ attributes: LinkAttributes?) {
+        if let attributes { self.writeLinkAttributes(tag: tag, attributes) }
+    }
+
+    private mutating func writeLinkAttributes(tag: UInt64, _ attributes: LinkAttributes) {
+        self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, count: attributes.count) }
+        self.writeLink(tag: LinkTag.contentType, attributes.contentType)
+        self.writeLink(tag: LinkTag.directives, attributes.directives)
+        for text in attributes.tags {
+            let bytes = text.utf8.span
+            self.writeLink(tag: LinkTag.tags, bytes.bytes)
+        }
     }
 
     /// Appends a field of bytes, also when it is empty.

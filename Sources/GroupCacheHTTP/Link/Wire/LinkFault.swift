@@ -5,6 +5,7 @@ struct LinkFault: Error, Hashable {
         private enum Base: String {
             case truncated, varint, length, fieldNumber, wireType, group, messageSize
             case keyLength, valueSize, keyCount, requestCount, groupCount
+            case schemaLength, trailLength, attributesSize
         }
 
         private let base: Base
@@ -34,6 +35,13 @@ struct LinkFault: Error, Hashable {
         /// The message has more names of groups than ``LinkLimits/requestsPerMessage``.
         static let groupCount = Self(base: .groupCount)
 
+        /// A schema's name is longer than ``LinkLimits/schemaLength``.
+        static let schemaLength = Self(base: .schemaLength)
+        /// A trail has more loads than ``LinkLimits/trailLength``.
+        static let trailLength = Self(base: .trailLength)
+        /// The attributes of a value are more than ``LinkLimits/attributesSize``.
+        static let attributesSize = Self(base: .attributesSize)
+
         /// The name of the code, fit for a metric label.
         var description: String { self.base.rawValue }
 
@@ -41,6 +49,7 @@ struct LinkFault: Error, Hashable {
         fileprivate var isLimit: Bool {
             switch self.base {
             case .messageSize, .keyLength, .valueSize, .keyCount, .requestCount, .groupCount: true
+            case .schemaLength, .trailLength, .attributesSize: true
             case .truncated, .varint, .length, .fieldNumber, .wireType, .group: false
             }
         }
@@ -63,6 +72,9 @@ struct LinkFault: Error, Hashable {
     static let keyCount = Self(code: .keyCount)
     static let requestCount = Self(code: .requestCount)
     static let groupCount = Self(code: .groupCount)
+    static let schemaLength = Self(code: .schemaLength)
+    static let trailLength = Self(code: .trailLength)
+    static let attributesSize = Self(code: .attributesSize)
 }
 
 extension LinkFault: CustomStringConvertible {

@@ -89,6 +89,9 @@ struct LinkReader {
                 if keys == 0 { firstKey = field }
                 keys += 1
                 guard keys <= self.limits.keysPerRequest else { throw .keyCount }
+            case LinkTag.requestSchema: request.schema = LinkSlice(try self.schema(&cursor, bytes))
+            case LinkTag.requestTrail: request.trail = LinkSlice(try self.trail(&cursor, bytes))
+            case LinkTag.requestAttributes: request.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfRequest, bytes)
             }
         }
@@ -111,6 +114,8 @@ struct LinkReader {
             case LinkTag.replyRetryAfter: reply.retryAfter = try cursor.varint32(bytes)
             case LinkTag.replyIndex: reply.index = try cursor.varint32(bytes)
             case LinkTag.replyMessage: reply.message = LinkSlice(try cursor.bytes(bytes))
+            case LinkTag.replySchema: reply.schema = LinkSlice(try self.schema(&cursor, bytes))
+            case LinkTag.replyAttributes: reply.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfReply, bytes)
             }
         }
@@ -129,5 +134,25 @@ struct LinkReader {
         let value = try cursor.bytes(bytes)
         guard value.count <= self.limits.valueSize else { throw .valueSize }
         return value
+    }
+
+    private func schema(_ cursor: inout LinkCursor, _ bytes: Span<UInt8>) throws(LinkFault) -> Range<Int> {
+        let schema = try cursor.bytes(bytes)
+        guard schema.count <= self.limits.schemaLength else { throw .schemaLength }
+        return schema
+    }
+
+    private func trail(_ cursor: inout LinkCursor, _ bytes: Span<UInt8>) throws(LinkFault) -> Range<Int> {
+        let trail = try cursor.bytes(bytes)
+        guard trail.count % 8 == 0 else { throw .truncated }
+        guard trail.count / 8 <= self.limits.trailLength else { throw .trailLength }
+        return trail
+    }
+
+    private func attributes(_ cursor: inout LinkCursor, _ bytes: Span<UInt8>) throws(LinkFault) -> Range<Int> {
+        let attributes = try cursor.bytes(bytes)
+        guard attributes.count <= self.limits.attributesSize else { throw .attributesSize }
+        try LinkAttributes.check(attributes, bytes)
+        return attributes
     }
 }

@@ -15,4 +15,8 @@ struct LinkReply: Equatable, Sendable {
     var ttl: UInt64 = 0
     /// Of the entry at its owner.
     var version: UInt64 = 0
+    /// The name of the schema that the value is of; empty: none. Any bytes.
+    var schema = LinkSlice()
+    /// Of the value; ``LinkAttributes`` reads them.
+    var attributes = LinkSlice()
 }

@@ -16,4 +16,10 @@ struct LinkRequest: Equatable, Sendable {
     var tracestate = LinkSlice()
     /// Of a get of many; such a request has no ``key``.
     var keys = LinkKeys()
+    /// The name of the schema of the group's values; empty: none. Any bytes.
+    var schema = LinkSlice()
+    /// The loads in whose getters the request was made: numbers of 8 bytes, the lowest first.
+    var trail = LinkSlice()
+    /// Of a set; ``LinkAttributes`` reads them.
+    var attributes = LinkSlice()
 }

@@ -16,6 +16,8 @@ enum LinkStatus: UInt32, Sendable {
     case forbidden = 11
     /// The answerer of a peek neither holds the key nor loads it.
     case notHeld = 12
+    /// The load waits for one that the request's trail names, and so for itself.
+    case recursiveLoad = 13
     /// A status of a later version: taken for a failure of the peer. Written as a number that will never be a status.
     case unknown = 0xFFFF_FFFF
 

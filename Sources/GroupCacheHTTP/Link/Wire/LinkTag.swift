@@ -19,7 +19,10 @@ enum LinkTag {
     static var requestTraceparent: UInt64 { 8 << 3 | 2 }
     static var requestTracestate: UInt64 { 9 << 3 | 2 }
     static var requestKeys: UInt64 { 10 << 3 | 2 }
-    static var lastOfRequest: UInt64 { 10 }
+    static var requestSchema: UInt64 { 11 << 3 | 2 }
+    static var requestTrail: UInt64 { 12 << 3 | 2 }
+    static var requestAttributes: UInt64 { 13 << 3 | 2 }
+    static var lastOfRequest: UInt64 { 13 }
 
     static var replyID: UInt64 { 1 << 3 | 0 }
     static var replyStatus: UInt64 { 2 << 3 | 0 }
@@ -29,5 +32,12 @@ enum LinkTag {
     static var replyRetryAfter: UInt64 { 6 << 3 | 0 }
     static var replyIndex: UInt64 { 7 << 3 | 0 }
     static var replyMessage: UInt64 { 8 << 3 | 2 }
-    static var lastOfReply: UInt64 { 8 }
+    static var replySchema: UInt64 { 9 << 3 | 2 }
+    static var replyAttributes: UInt64 { 10 << 3 | 2 }
+    static var lastOfReply: UInt64 { 10 }
+
+    static var contentType: UInt64 { 1 << 3 | 2 }
+    static var directives: UInt64 { 2 << 3 | 2 }
+    static var tags: UInt64 { 3 << 3 | 2 }
+    static var lastOfAttributes: UInt64 { 3 }
 }

@@ -1,0 +1,65 @@
+/// What is said of a value beside its bytes, as it crosses the wire: never a part of the value.
+///
+/// Most values have none, which costs a pointer and no memory of its own. Copies share what there is.
+public struct EntryAttributes: Sendable, Hashable {
+    private struct Parts: Hashable {
+        var contentType: String?
+        var directives: String?
+        var tags: [String]
+    }
+
+    private final class Storage: Sendable {
+        let parts: Parts
+        init(_ parts: Parts) { self.parts = parts }
+    }
+
+    private let storage: Storage?
+
+    /// How large all of it may be: the bytes of the content type, of the directives and of the tags, with two more for each tag. Every way to
+    /// a peer has room for so much in one request.
+    public static let maximumSize = 2_048
+
+    /// Nothing.
+    public static let none = Self(storage: nil)
+
+    private init(storage: Storage?) { self.storage = storage }
+
+    /// - Parameters:
+    ///   - contentType: the media type; `nil` and empty: none.
+    ///   - directives: what caches are to do with the value, as text; `nil` and empty: nothing.
+    ///   - tags: any text.
+    /// - Throws: ``GroupCacheError/Code/invalidConfiguration``: it is larger than ``maximumSize``, or the type or the directives are not printable
+    ///   ASCII without a space at either end, which is what a header of HTTP can carry.
+    public init(contentType: String? = nil, directives: String? = nil, tags: [String] = []) throws(GroupCacheError) {
+        let parts = Parts(contentType: try Self.text(contentType), directives: try Self.text(directives), tags: tags)
+        let texts = (parts.contentType?.utf8.count ?? 0) + (parts.directives?.utf8.count ?? 0)
+        guard tags.reduce(texts, { $0 + $1.utf8.count + 2 }) <= Self.maximumSize else {
+            throw GroupCacheError(.invalidConfiguration, "a value has more attributes than cross the wire")
+        }
+        let isNone = parts.contentType == nil && parts.directives == nil && tags.isEmpty
+        self.storage = isNone ? nil : Storage(parts)
+    }
+
+    private static func text(_ text: String?) throws(GroupCacheError) -> String? {
+        guard let text, let first = text.utf8.first, let last = text.utf8.last else { return nil }
+        let space = UInt8(ascii: " ")
+        guard first != space, last != space, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            throw GroupCacheError(.invalidConfiguration, "a content type and directives are printable ASCII")
+        }
+        return text
+    }
+
+    /// Whether nothing is said.
+    public var isNone: Bool { self.storage == nil }
+    /// The media type.
+    public var contentType: String? { self.storage?.parts.contentType }
+    /// What caches are to do with the value.
+    public var directives: String? { self.storage?.parts.directives }
+    /// By which the value can be removed together with others.
+    public var tags: [String] { self.storage?.parts.tags ?? [] }
+
+    /// Whether both say the same.
+    public static func == (a: Self, b: Self) -> Bool { a.storage === b.storage || a.storage?.parts == b.storage?.parts }
+    /// Feeds what is said to `hasher`.
+    public func hash(into hasher: inout Hasher) { hasher.combine(self.storage?.parts) }
+}

@@ -1,0 +1,96 @@
+internal import GroupCache
+internal import NIOCore
+
+/// What our own nodes say in headers of a GET, PUT or DELETE beside what every request and response has: see ``Dialect``. Few have any of it,
+/// so that a parser only notes that there is something, and the head is read once more.
+struct PeerFields: Equatable {
+    var schema: String?
+    /// The last ones of ``PeerRequest/trail``.
+    var trail: [UInt64] = []
+    var attributes = EntryAttributes.none
+
+    init() {}
+
+    /// - Parameters:
+    ///   - head: begins with a head that a parser has accepted.
+    ///   - length: of that head.
+    init(_ head: Span<UInt8>, length: Int) {
+        var lines = LineScanner()
+        var contentType: String?
+        var directives: String?
+        var tags: [String] = []
+        // The first line is no field, and the last one is empty. There may be an empty one before it (RFC 9112 §2.2).
+        guard let first = try? lines.next(in: head), !first.isEmpty || (try? lines.next(in: head)) != nil else { return }
+        while let line = try? lines.next(in: head), !line.isEmpty, lines.lineStart <= length, let field = try? FieldLine(line, in: head) {
+            let value = field.value
+            switch field.name.count {
+            case 15 where head.matches(field.name, "groupcache-tags"): tags = Self.texts(value, head)
+            case 16 where head.matches(field.name, "groupcache-trail"): self.trail = Self.numbers(value, head)
+            case 17 where head.matches(field.name, "groupcache-schema"):
+                // One is written; of what else is sent nobody knows what it means.
+                let text = Self.text(value, head)
+                self.schema = text.flatMap { (1...PeerRequest.schemaLimit).contains($0.utf8.count) ? $0 : nil }
+            case 21 where head.matches(field.name, "groupcache-directives"): directives = head.string(value)
+            case 23 where head.matches(field.name, "groupcache-content-type"): contentType = head.string(value)
+            default: break
+            }
+        }
+        self.attributes = (try? EntryAttributes(contentType: contentType, directives: directives, tags: tags)) ?? .none
+    }
+
+    /// Appends a header for each thing that is said.
+    func append(to buffer: inout ByteBuffer) {
+        if let schema, !schema.isEmpty, schema.utf8.count <= PeerRequest.schemaLimit {
+            buffer.writeStaticString("\r\nGroupCache-Schema: ")
+            PercentEncoding.append(schema.utf8.span, to: &buffer)
+        }
+        var separator: StaticString = "\r\nGroupCache-Trail: "
+        for load in self.trail.suffix(PeerRequest.trailLimit) {
+            buffer.writeStaticString(separator)
+            buffer.writeHexadecimal(load)
+            separator = ","
+        }
+        if self.attributes.isNone { return }
+        if let contentType = self.attributes.contentType {
+            buffer.writeStaticString("\r\nGroupCache-Content-Type: ")
+            buffer.writeString(contentType)
+        }
+        if let directives = self.attributes.directives {
+            buffer.writeStaticString("\r\nGroupCache-Directives: ")
+            buffer.writeString(directives)
+        }
+        separator = "\r\nGroupCache-Tags: "
+        for tag in self.attributes.tags {
+            buffer.writeStaticString(separator)
+            PercentEncoding.append(tag.utf8.span, to: &buffer)
+            separator = ","
+        }
+    }
+
+    private static func text(_ range: Range<Int>, _ bytes: Span<UInt8>) -> String? {
+        var decoded: [UInt8] = []
+        guard PercentEncoding.decode(range, bytes, plusIsSpace: false, into: &decoded) else { return nil }
+        return String(decoding: decoded, as: UTF8.self)
+    }
+
+    /// The elements of a list; one that is not what we write spoils it.
+    private static func elements(_ list: Range<Int>, _ bytes: Span<UInt8>) -> [Range<Int>] {
+        var elements: [Range<Int>] = []
+        var start = list.lowerBound
+        for index in list where bytes[index] == UInt8(ascii: ",") {
+            elements.append(start..<index)
+            start = index + 1
+        }
+        return elements + [start..<list.upperBound]
+    }
+
+    private static func texts(_ list: Range<Int>, _ bytes: Span<UInt8>) -> [String] {
+        let texts = self.elements(list, bytes).map { self.text($0, bytes) }
+        return texts.contains(nil) ? [] : texts.compactMap(\.self)
+    }
+
+    private static func numbers(_ list: Range<Int>, _ bytes: Span<UInt8>) -> [UInt64] {
+        let numbers = self.elements(list, bytes).map { bytes.hexadecimal($0) }
+        return numbers.contains(nil) ? [] : numbers.compactMap(\.self).suffix(PeerRequest.trailLimit)
+    }
+}
