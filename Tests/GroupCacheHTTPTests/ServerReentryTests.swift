@@ -29,11 +29,10 @@ import Testing
         _ body: @Sendable (NIOLoopBound<ServerConnection>, NIOAsyncTestingChannel, PoolCore) async throws -> Void
     ) async throws {
         let core = try PoolCore.idle()
-        // Whoever accepts a connection counts it.
-        core.counters.connections.store(1, ordering: .relaxed)
         let channel = NIOAsyncTestingChannel()
         let connection = try await channel.testingEventLoop.executeInContext {
-            let connection = ServerConnection(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
+            let loop = LoopContext(core: core, eventLoop: channel.testingEventLoop)
+            let connection = ServerConnection(core: core, loop: loop, permit: ConnectionPermit(core, limit: 1))
             try channel.pipeline.syncOperations.addHandlers([Event(happens), connection])
             return NIOLoopBound(connection, eventLoop: channel.testingEventLoop)
         }

@@ -31,11 +31,10 @@ extension ServerConnection {
         self.flush()
         var rest = ByteBuffer()
         swap(&rest, &self.input)
-        let link = LinkServer(core: self.core, loop: self.loop)
+        let link = LinkServer(core: self.core, loop: self.loop, permit: self.permit.take())
         do {
             try context.pipeline.syncOperations.addHandler(link, position: .after(self))
         } catch {
-            self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
             return context.close(promise: nil)
         }
         context.pipeline.syncOperations.removeHandler(context: context, promise: nil)

@@ -84,6 +84,6 @@ extension ServerConnection {
         for writer in writers { writer.resume() }
         if self.core.credentials.secures, !self.isSecured { self.core.counters.failedHandshakes.wrappingAdd(1, ordering: .relaxed) }
         self.loop.remove(self)
-        self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
+        self.permit = nil
     }
 }

@@ -36,6 +36,7 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     let core: PoolCore
     let loop: LoopContext
+    var permit: ConnectionPermit?
     var router: Router
     /// Whether TLS, where it is spoken, has been agreed on.
     var isSecured = false
@@ -61,9 +62,11 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     /// When ``timeOut()`` is to be called, if nothing happens before.
     var deadline = NIODeadline.distantFuture
 
-    init(core: PoolCore, loop: LoopContext) {
+    /// - Parameter permit: the connection's place among all; `nil` where nobody counts.
+    init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil) {
         self.core = core
         self.loop = loop
+        self.permit = permit
         self.router = Router(core: core)
         let limits = core.configuration.limits
         self.parser = RequestParser(
