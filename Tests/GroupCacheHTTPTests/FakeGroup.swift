@@ -72,7 +72,7 @@ final class FakeGroup: PeerServing {
             return try await self.answer(request.key, for: requester, timeout: request.timeout, reload: request.reload)
         }
         self.state.withLockedValue { $0.requests.append(request) }
-        if request.isPeek { return try await self.servePeek(request.key, timeout: request.timeout) }
+        if request.isPeek { throw .notHeld }
         return try await self.answer(request.key, for: .peer, timeout: request.timeout, reload: request.reload)
     }
 

@@ -33,6 +33,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     let core: PoolCore
     let loop: LoopContext
     let replies: LinkReplies
+    private var permit: ConnectionPermit?
     var context: ChannelHandlerContext?
     private var input = ByteBuffer()
     private var reader = WebSocketReader(expectsMask: true, limit: LinkLimits().messageSize)
@@ -60,9 +61,11 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private var stalledSince: NIODeadline?
     private(set) var deadline = NIODeadline.distantFuture
 
-    init(core: PoolCore, loop: LoopContext) {
+    /// - Parameter permit: the connection's place among all; `nil` where nobody counts.
+    init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil) {
         self.core = core
         self.loop = loop
+        self.permit = permit
         self.replies = LinkReplies()
     }
 
@@ -153,7 +156,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         self.running.removeAll()
         self.replies.close()
         self.loop.remove(self)
-        self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
+        self.permit = nil
     }
 
     // MARK: Messages

@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import NIOCore
 
 extension HTTPPool.Configuration {
     /// TLS for what the pool listens on and for the peers that it asks: 1.2 or newer, `http/1.1`.
@@ -82,5 +83,20 @@ extension HTTPPool.Configuration.Address {
     /// Whether only this machine can reach the address. A name is not looked up: it counts as outside, but for `localhost`.
     package var isLoopback: Bool {
         IPAddress(self.host)?.isLoopback ?? (self.host.lowercased() == "localhost")
+    }
+}
+
+/// What of a textual IP address matters here.
+struct IPAddress {
+    let isLoopback: Bool
+
+    /// `nil` for names. Brackets are no part of an address.
+    init?(_ text: String) {
+        switch try? SocketAddress(ipAddress: text, port: 0) {
+        case .v4: self.isLoopback = text.hasPrefix("127.")
+        // The system writes an address in one way only, however it was given.
+        case .v6(let address): self.isLoopback = SocketAddress.v6(address).ipAddress == "::1"
+        default: return nil
+        }
     }
 }

@@ -15,6 +15,11 @@ final class PoolCore: Sendable {
     let isDraining = Atomic(false)
     let basePath: String
     let credentials: Credentials
+    /// Of unfinished request bodies.
+    let bodies: BodyBudget
+    /// What each connection is held to.
+    let limits: RequestParser.Limits
+    let deadlines: Deadlines.Limits
 
     init(configuration: HTTPPool.Configuration, logger: Logger, members: Members, credentials: Credentials) {
         self.configuration = configuration
@@ -22,6 +27,10 @@ final class PoolCore: Sendable {
         self.members = NIOLockedValueBox(members)
         self.credentials = credentials
         self.basePath = configuration.dialect.basePath
+        let limits = configuration.limits
+        self.bodies = BodyBudget(limit: limits.bodies)
+        self.limits = .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)
+        self.deadlines = .init(configuration.server)
     }
 
     /// Counters that any event loop adds to.
@@ -35,6 +44,5 @@ final class PoolCore: Sendable {
         let refusedRequests = Atomic(0)
         let timeouts = Atomic(0)
         let ringDisagreements = Atomic(0)
-        let bodyBytes = Atomic(0)
     }
 }

@@ -21,7 +21,7 @@ enum Reply: Sendable {
 }
 
 /// What of a request its answer depends on.
-struct ReplyOptions: Sendable {
+struct ReplyOptions: Sendable, Equatable {
     /// HEAD: the same head, no body.
     var isHead = false
     /// The connection ends with this response.

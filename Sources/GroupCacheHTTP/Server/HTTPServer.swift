@@ -56,14 +56,10 @@ final class HTTPServer: Sendable {
     }
 
     private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
-        let counters = self.core.counters.connections.wrappingAdd(1, ordering: .relaxed).newValue
-        guard counters <= self.maximumConnections, let box = self.loops[ObjectIdentifier(channel.eventLoop)] else {
-            self.core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
-            self.core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
-            return channel.eventLoop.makeFailedFuture(GroupCacheError(.overloaded, "too many connections"))
-        }
-        self.core.counters.accepted.wrappingAdd(1, ordering: .relaxed)
-        return channel.eventLoop.makeCompletedFuture {
+        channel.eventLoop.makeCompletedFuture {
+            guard let permit = ConnectionPermit(self.core, limit: self.maximumConnections),
+                let box = self.loops[ObjectIdentifier(channel.eventLoop)]
+            else { throw GroupCacheError(.overloaded, "too many connections") }
             let loop: LoopContext
             if let existing = box.value {
                 loop = existing
@@ -71,7 +67,7 @@ final class HTTPServer: Sendable {
                 loop = LoopContext(core: self.core, eventLoop: channel.eventLoop)
                 box.value = loop
             }
-            try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop))
+            try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop, permit: permit))
             try self.core.credentials.secureServer(channel)
         }
     }

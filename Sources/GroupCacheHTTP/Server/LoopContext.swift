@@ -1,5 +1,17 @@
 internal import NIOCore
 
+/// A connection, as the loop that it lives on knows it.
+protocol LoopMember: AnyObject {
+    /// When ``timeOut()`` is to be called, if nothing happens before.
+    var deadline: NIODeadline { get }
+    /// The deadline has passed.
+    func timeOut()
+    /// Finishes what is running and closes.
+    func drain()
+    /// Closes now.
+    func abort()
+}
+
 /// What the connections of one event loop share: the time, a buffer to write responses into, and the list of themselves. Used on its
 /// loop only.
 final class LoopContext {
@@ -12,8 +24,8 @@ final class LoopContext {
     private var date = ByteBuffer()
     private var drained: EventLoopPromise<Void>?
 
-    /// Responses wait here until the end of a read. Empty in between, so that one buffer serves all connections.
-    var output = ByteBuffer()
+    /// What responses are written into; see ``lendOutput()``.
+    private var output = ByteBuffer()
     /// A decoded key.
     var scratch: [UInt8] = []
     /// When this turn of the loop began to read.
@@ -35,6 +47,22 @@ final class LoopContext {
         self.nextSecond = self.now + .nanoseconds(1_000_000_000 - time % 1_000_000_000)
         self.date.clear()
         self.date.writeString("\r\nDate: \(HTTPDate.format(unixSeconds: time / 1_000_000_000))")
+    }
+
+    /// A buffer to write responses into. One serves all connections, one after the other: whoever has it is the only one to have it, so that
+    /// what is written for one client cannot reach another.
+    func lendOutput() -> ByteBuffer {
+        var lent = ByteBuffer()
+        swap(&lent, &self.output)
+        return lent
+    }
+
+    /// Takes a buffer back when its bytes were handed to the channel. What went out at once is ours again and is reused; otherwise the channel
+    /// keeps the bytes, and the buffer gets others. A large one is not kept.
+    func takeBack(_ lent: inout ByteBuffer) {
+        guard lent.readableBytes <= ServerConnection.writeAhead else { return }
+        lent.clear()
+        swap(&lent, &self.output)
     }
 
     /// Puts responses into bytes, with the time as of the last ``refresh()``.

@@ -9,25 +9,12 @@ internal import Synchronization
 ///
 /// This is the whole HTTP server. Requests of one read are answered in one write; a hit touches nothing but this handler and the group.
 /// Bytes of later requests wait, and beyond ``readAhead`` the socket is not read any more, so that a client cannot make us hold more.
+///
+/// What happens is told to a ``State``; this class does what that says.
 final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, LoopMember {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-
-    enum Phase {
-        /// Between requests, or inside a head.
-        case head
-        /// Inside a body. The bytes of the head are kept, because it is made of offsets.
-        case body(RequestHead, ByteBuffer)
-        /// A task is at work on the answer.
-        case running(ReplyOptions)
-        /// A task writes the answer piece by piece.
-        case streaming(closes: Bool)
-        /// The last response is leaving. What still comes is thrown away, until the client is done: closing at once would reset the
-        /// connection and could take the response from the client (RFC 9112 §9.6).
-        case lingering
-        case closed
-    }
 
     /// How much is read ahead of the request that is being answered.
     static let readAhead = 65_536
@@ -36,49 +23,32 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     let core: PoolCore
     let loop: LoopContext
-    var router: Router
-    /// Whether TLS, where it is spoken, has been agreed on.
-    var isSecured = false
+    var permit: ConnectionPermit?
     var context: ChannelHandlerContext?
-    var input = ByteBuffer()
-    var parser: RequestParser
-    var body = ByteBuffer()
-    var decoder: BodyDecoder?
-    var phase = Phase.head
-    var task: Task<Void, Never>?
-    var writers: [CheckedContinuation<Void, Never>] = []
-    var holdsRead = false
-    var isDraining = false
-    /// Whether no byte of the next head has come yet. Not so on a new connection, whose first head is due from the beginning.
-    var isIdle = false
-    var inputIsClosed = false
-    var outputIsClosed = false
-    var reservedBytes = 0
-    var phaseBegan = NIODeadline.uptimeNanoseconds(0)
-    var stalledSince: NIODeadline?
-    var unsentBytes = 0
+    var router: Router
+    var state: State<Task<Void, Never>, CheckedContinuation<Void, Never>>
+    /// What has been written and not been sent: nothing, except within an event.
+    private var output = ByteBuffer()
+    /// Whether TLS, where it is spoken, has been agreed on.
+    private var isSecured = false
 
-    /// When ``timeOut()`` is to be called, if nothing happens before.
-    var deadline = NIODeadline.distantFuture
-
-    init(core: PoolCore, loop: LoopContext) {
+    /// - Parameter permit: the connection's place among all; `nil` where nobody counts.
+    init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil) {
         self.core = core
         self.loop = loop
+        self.permit = permit
         self.router = Router(core: core)
-        let limits = core.configuration.limits
-        self.parser = RequestParser(
-            limits: .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)
-        )
+        self.loop.refresh()
+        self.state = State(core.limits, core.deadlines, now: loop.now)
     }
 
     // MARK: Events
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.loop.refresh()
         self.loop.add(self)
-        self.phaseBegan = self.loop.now
-        self.deadline = self.loop.now + .init(self.core.configuration.server.headTimeout)
+        // The event that says so is past.
+        if !context.channel.isWritable { _ = self.state.writabilityChanged(false, now: self.loop.now) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -93,11 +63,7 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = self.unwrapInboundIn(data)
-        switch self.phase {
-        case .lingering, .closed: return
-        default: break
-        }
-        self.input.append(&incoming)
+        self.state.received(&incoming)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -107,37 +73,21 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     /// Reading is what the client is slowed down with.
     func read(context: ChannelHandlerContext) {
-        if self.wantsBytes { context.read() } else { self.holdsRead = true }
+        if self.state.read() { context.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            self.loop.refresh()
-            self.stalledSince = nil
-            self.unsentBytes = 0
-            // Only now has the client got everything and begins to be idle.
-            if self.isIdle { self.phaseBegan = self.loop.now }
-            let writers = self.writers
-            self.writers = []
-            for writer in writers { writer.resume() }
-            self.process()
-        } else {
-            self.stalledSince = self.loop.now
-            self.updateDeadline()
-        }
+        self.loop.refresh()
+        let isWritable = context.channel.isWritable
+        self.carryOut(self.state.writabilityChanged(isWritable, now: self.loop.now))
+        if isWritable { self.process() }
         context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed {
-            self.inputIsClosed = true
-            switch self.phase {
-            // Somebody who has sent everything may still want the answer (printf … | nc).
-            case .running, .streaming, .closed: break
-            case .lingering: if self.outputIsClosed { self.abort() }
-            case .head, .body: if self.stalledSince == nil { self.closeWhenSent() }
-            }
-            return
+            self.loop.refresh()
+            return self.carryOut(self.state.inputEnded(now: self.loop.now))
         }
         if let event = event as? TLSUserEvent, case .handshakeCompleted = event {
             self.isSecured = true
@@ -154,5 +104,101 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
         let text = self.core.credentials.secures && !self.isSecured ? "\(error)" : "\(type(of: error))"
         self.core.logger.debug("a connection failed", metadata: ["error": "\(text)"])
         context.close(promise: nil)
+    }
+
+    // MARK: Events of the loop
+
+    var deadline: NIODeadline { self.state.deadlines.next }
+
+    func timeOut() {
+        if self.state.isSlow { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
+        self.abort()
+    }
+
+    func drain() {
+        self.loop.refresh()
+        self.carryOut(self.state.drain(now: self.loop.now))
+    }
+
+    func abort() { self.carryOut(self.state.abort(now: self.loop.now)) }
+
+    // MARK: Actions
+
+    /// Answers what can be answered now, sends it, and goes on reading when there is room.
+    func process() {
+        steps: while true {
+            do throws(Refusal) {
+                switch try self.state.next() {
+                case .wait: break steps
+                case .head(let head, let bytes): try self.receive(head, bytes)
+                case .request(let head, let bytes, let body): self.answer(head, bytes.readableBytesUInt8Span, body: body)
+                }
+            } catch {
+                self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)
+                self.respond(.failure(Status(error)), closes: true)
+            }
+            if self.output.readableBytes > Self.writeAhead { self.flush() }
+        }
+        self.flush()
+        self.carryOut(self.state.settle(now: self.loop.now))
+    }
+
+    func carryOut(_ actions: State<Task<Void, Never>, CheckedContinuation<Void, Never>>.Actions) {
+        for writer in actions.resumed { writer.resume() }
+        actions.cancelled?.cancel()
+        guard let context = self.context else { return }
+        switch actions.order {
+        case .none: break
+        case .farewell: self.send(ByteBuffer(), context)
+        case .closeOutput: context.close(mode: .output, promise: nil)
+        case .close: context.close(promise: nil)
+        }
+        if actions.reads { context.read() }
+    }
+
+    /// Writes the answer to the request at hand, if its client is still there.
+    func respond(_ reply: Reply, closes: Bool = false) {
+        guard let options = self.state.answer(closes: closes, now: self.loop.now) else { return }
+        self.write { self.loop.writer.write(reply, options, to: &$0) }
+    }
+
+    /// Writes into what is sent at the end of the event.
+    func write(_ body: (inout ByteBuffer) -> Void) {
+        if self.output.capacity == 0 { self.output = self.loop.lendOutput() }
+        body(&self.output)
+    }
+
+    func flush() {
+        guard self.output.readableBytes > 0 else { return }
+        // Sending may make the channel full and empty again, and so come back here, before it returns: these bytes must not be found again.
+        var output = ByteBuffer()
+        swap(&output, &self.output)
+        guard let context = self.context else { return }
+        self.send(output, context)
+        self.loop.takeBack(&output)
+    }
+
+    private func send(_ output: ByteBuffer, _ context: ChannelHandlerContext) {
+        let count = output.readableBytes
+        if self.state.isFarewell {
+            let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+            context.writeAndFlush(self.wrapOutboundOut(output)).whenComplete { _ in connection.value.farewellLeft() }
+        } else {
+            context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
+        }
+        self.state.wrote(count)
+    }
+
+    private func farewellLeft() {
+        self.loop.refresh()
+        self.carryOut(self.state.farewellLeft(now: self.loop.now))
+    }
+
+    private func finish() {
+        guard let actions = self.state.finish() else { return }
+        self.carryOut(actions)
+        if self.core.credentials.secures, !self.isSecured { self.core.counters.failedHandshakes.wrappingAdd(1, ordering: .relaxed) }
+        self.loop.remove(self)
+        self.permit = nil
     }
 }

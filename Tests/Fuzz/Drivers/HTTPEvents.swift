@@ -1,1 +1,1 @@
-../../GroupCacheHTTPTests/HTTPEvents.swift
+../../GroupCacheHTTPTests/HTTP/HTTPEvents.swift

@@ -37,9 +37,6 @@ struct RequestParser {
         self.limits = limits
     }
 
-    /// Whether part of a head has been read.
-    var isInsideHead: Bool { self.phase == .fields }
-
     /// Reads on.
     ///
     /// - Parameter bytes: what arrived of this head so far, from its first byte; more may follow it.

@@ -29,11 +29,10 @@ import Testing
         _ body: @Sendable (NIOLoopBound<ServerConnection>, NIOAsyncTestingChannel, PoolCore) async throws -> Void
     ) async throws {
         let core = try PoolCore.idle()
-        // Whoever accepts a connection counts it.
-        core.counters.connections.store(1, ordering: .relaxed)
         let channel = NIOAsyncTestingChannel()
         let connection = try await channel.testingEventLoop.executeInContext {
-            let connection = ServerConnection(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
+            let loop = LoopContext(core: core, eventLoop: channel.testingEventLoop)
+            let connection = ServerConnection(core: core, loop: loop, permit: ConnectionPermit(core, limit: 1))
             try channel.pipeline.syncOperations.addHandlers([Event(happens), connection])
             return NIOLoopBound(connection, eventLoop: channel.testingEventLoop)
         }
@@ -50,16 +49,21 @@ import Testing
             channel.pipeline.fireChannelWritabilityChanged()
             context.close(promise: nil)
         } _: { connection, channel, _ in
+            try await channel.testingEventLoop.executeInContext {
+                var head = ByteBuffer(string: ServerStateTests.get)
+                connection.value.state.received(&head)
+                _ = try connection.value.state.next()
+                _ = connection.value.state.stream(Task {})
+            }
             await withCheckedContinuation { continuation in
                 Task {
                     try await channel.testingEventLoop.executeInContext {
-                        connection.value.phase = .streaming(closes: false)
                         connection.value.writePiece(ByteBuffer(string: "a line"), continuation)
                     }
                 }
             }
-            let isForgotten = try await channel.testingEventLoop.executeInContext { connection.value.writers.isEmpty }
-            #expect(isForgotten)
+            let isOver = try await channel.testingEventLoop.executeInContext { connection.value.state.lifecycle == .closed }
+            #expect(isOver)
         }
     }
 
