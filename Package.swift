@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Informers",
             dependencies: [
-                .product(name: "DequeModule", package: "swift-collections"), logging,
+                .product(name: "DequeModule", package: "swift-collections"), nio("NIOConcurrencyHelpers"), logging,
             ],
             swiftSettings: settings
         ),
@@ -123,7 +123,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InformersTests",
-            dependencies: ["Informers", "GroupCacheTesting", logging],
+            dependencies: ["Informers", "GroupCacheTesting", nio("NIOConcurrencyHelpers"), logging],
             swiftSettings: settings
         ),
         .testTarget(

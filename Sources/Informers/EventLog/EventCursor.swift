@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A watcher of an ``EventLog``: reads on whenever it is asked to, at its own pace. For one task.
 public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorProtocol {
@@ -24,7 +24,7 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
         self.isWanted = isWanted
     }
 
-    deinit { self.log.state.withLock { $0.watchers -= 1 } }
+    deinit { self.log.state.withLockedValue { $0.watchers -= 1 } }
 
     /// The last place that has been passed: where another cursor can go on.
     public var version: ResourceVersion { ResourceVersion(epoch: self.log.epoch, sequence: self.state.position) }
@@ -77,7 +77,7 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
             // Before the log is looked at: see CursorState.
             let now = self.log.clock.now
             var next = self.state
-            let (look, expired) = self.log.state.withLock { state -> (CursorState.Look<Event>, Status?) in
+            let (look, expired) = self.log.state.withLockedValue { state -> (CursorState.Look<Event>, Status?) in
                 let look = next.look(
                     state.ring,
                     isClosed: state.isClosed,

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension EventLog {
     /// Whether an event concerns a watcher of `topic`.
@@ -10,7 +10,7 @@ extension EventLog {
     /// Resumes `continuation` when there may be something to tell to a cursor: at once, or later.
     func park(_ id: Int, _ cursor: CursorState, topic: String?, _ continuation: CheckedContinuation<Void, Never>) {
         let now = self.clock.now
-        let (isIdle, isFirst) = self.state.withLock { state in
+        let (isIdle, isFirst) = self.state.withLockedValue { state in
             // Between the look and this, something may have come.
             guard cursor.isIdle(state.ring, isClosed: state.isClosed, now: now) else { return (false, false) }
             state.parked.park(id, topic: topic, until: cursor.deadline, continuation)
@@ -29,14 +29,14 @@ extension EventLog {
 
     /// Wakes a cursor whose task is cancelled.
     func unpark(_ id: Int) {
-        self.state.withLock { $0.parked.remove(id) }?.resume()
+        self.state.withLockedValue { $0.parked.remove(id) }?.resume()
     }
 
     /// Sends bookmarks to watchers of a quiet log, until the task is cancelled. One task for all of them, which sleeps until the first is due.
     public func run() async {
         while !Task.isCancelled {
             let now = self.clock.now
-            let (due, pause) = self.state.withLock { state in
+            let (due, pause) = self.state.withLockedValue { state in
                 let due = state.parked.takeDue(now)
                 state.timer = state.parked.deadline
                 return (due, state.timer.map { $0 - now })

@@ -1,5 +1,5 @@
 public import Logging
-public import Synchronization
+public import NIOConcurrencyHelpers
 
 /// The last changes of something, numbered, for any number of watchers to read: each is but a place in the log.
 ///
@@ -31,7 +31,7 @@ public final class EventLog<Event: Sendable>: Sendable {
     public let epoch: UInt64
     let configuration: EventLogConfiguration
     @usableFromInline let clock: InformerClock
-    @usableFromInline let state: Mutex<State>
+    @usableFromInline let state: NIOLockedValueBox<State>
     let timerChanged = Wakeup()
     @usableFromInline let topic: @Sendable (Event) -> String?
     @usableFromInline let size: @Sendable (Event) -> Int
@@ -63,7 +63,7 @@ public final class EventLog<Event: Sendable>: Sendable {
             maximumBytes: configuration.maximumBytes,
             minimumAge: configuration.minimumAge
         )
-        self.state = Mutex(State(ring: ring))
+        self.state = NIOLockedValueBox(State(ring: ring))
     }
 
     // MARK: Writing
@@ -88,7 +88,7 @@ public final class EventLog<Event: Sendable>: Sendable {
         let topic = self.topic(event)
         let size = max(0, self.size(event))
         let now = self.clock.now
-        let sequence = self.state.withLock { state in
+        let sequence = self.state.withLockedValue { state in
             let sequence = state.ring.append(event, bytes: size, now: now)
             state.parked.recorded(topic, entries: state.ring.count)
             return sequence
@@ -99,16 +99,16 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// Wakes the watchers whom what was recorded concerns.
     @inlinable
     public func wakeWatchers() {
-        let woken = self.state.withLock { $0.parked.takeConcerned() }
+        let woken = self.state.withLockedValue { $0.parked.takeConcerned() }
         for continuation in woken { continuation.resume() }
     }
 
     /// The place of the last entry. Read it before what the log is about: then whatever is newer in what was read comes again from the log.
-    public var version: ResourceVersion { ResourceVersion(epoch: self.epoch, sequence: self.state.withLock { $0.ring.last }) }
+    public var version: ResourceVersion { ResourceVersion(epoch: self.epoch, sequence: self.state.withLockedValue { $0.ring.last }) }
 
     /// Lets each watcher read to the end, with a last bookmark, and refuses new ones.
     public func close() {
-        let woken = self.state.withLock { state in
+        let woken = self.state.withLockedValue { state in
             state.isClosed = true
             return state.parked.takeAll()
         }
@@ -117,7 +117,7 @@ public final class EventLog<Event: Sendable>: Sendable {
 
     /// What is in the log, and who watches.
     public var statistics: EventLogStatistics {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             EventLogStatistics(
                 entries: state.ring.count,
                 bytes: state.ring.bytes,
@@ -155,7 +155,7 @@ public final class EventLog<Event: Sendable>: Sendable {
         }
         let place = wanted
         let now = self.clock.now
-        let result = self.state.withLock { state -> Result<(id: Int, cursor: CursorState), Status> in
+        let result = self.state.withLockedValue { state -> Result<(id: Int, cursor: CursorState), Status> in
             if state.isClosed { return .failure(Status(.serviceUnavailable, message: "the log is closed")) }
             let position = place?.sequence ?? state.ring.last
             if let place, place.epoch != self.epoch || !state.ring.continues(after: position) {

@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// One handler of an informer: its mailbox, and the task that empties it.
 final class Listener<Object: Sendable>: Sendable {
@@ -29,7 +29,7 @@ final class Listener<Object: Sendable>: Sendable {
     let id: Int
     private let handler: @Sendable (InformerEvent<Object>) async throws -> Void
     private let logger: Logger
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let filled = Wakeup()
     /// Opens when the first objects have been handled, and when they never will be.
     let settled = Latch()
@@ -48,7 +48,7 @@ final class Listener<Object: Sendable>: Sendable {
         self.id = id
         self.handler = handler
         self.logger = logger
-        self.state = Mutex(
+        self.state = NIOLockedValueBox(
             State(
                 mailbox: Mailbox(delivery),
                 wishedPeriod: wishedPeriod,
@@ -73,12 +73,12 @@ final class Listener<Object: Sendable>: Sendable {
 
     func reset(_ items: Mailbox<Object>.Items) {
         let objects = items.values.map(\.object)
-        self.state.withLock { $0.awaitsReset = false }
+        self.state.withLockedValue { $0.awaitsReset = false }
         self.change { $0.reset(objects) }
     }
 
     private func change(_ body: (inout Mailbox<Object>) -> Void) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             // Whatever waited has been dropped; nothing may wait any more.
             if !state.isRemoved { body(&state.mailbox) }
         }
@@ -92,7 +92,7 @@ final class Listener<Object: Sendable>: Sendable {
     /// - Parameter overflowed: Called when changes were lost and the handler is ready to be given all objects.
     func run(overflowed: @Sendable () -> Void) async {
         while !Task.isCancelled {
-            let (event, isRemoved, hasSynced, needsReset) = self.state.withLock { state in
+            let (event, isRemoved, hasSynced, needsReset) = self.state.withLockedValue { state in
                 state.isHandling = false
                 if state.isRemoved { return (InformerEvent<Object>?.none, true, false, false) }
                 let event = state.mailbox.next()
@@ -110,9 +110,9 @@ final class Listener<Object: Sendable>: Sendable {
             }
             do {
                 try await RunningHandlers.$ids.withValue(RunningHandlers.ids + [ObjectIdentifier(self)]) { try await self.handler(event) }
-                self.state.withLock { $0.handled += 1 }
+                self.state.withLockedValue { $0.handled += 1 }
             } catch {
-                self.state.withLock { $0.failed += 1 }
+                self.state.withLockedValue { $0.failed += 1 }
                 self.logger.error("a handler failed", metadata: ["error": "\(type(of: error))"])
             }
         }
@@ -121,7 +121,7 @@ final class Listener<Object: Sendable>: Sendable {
 
     /// No callback comes any more: the task has ended, or was never started.
     func end() {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.isHandling = false
             state.remove()
         }
@@ -131,7 +131,7 @@ final class Listener<Object: Sendable>: Sendable {
 
     /// Drops what waits, and waits for a callback that runs, unless it is the one that calls.
     func remove() async {
-        let (isHandling, dropped) = self.state.withLock { state in
+        let (isHandling, dropped) = self.state.withLockedValue { state in
             let dropped = state.mailbox
             state.remove()
             state.mailbox = Mailbox(.coalescing)
@@ -146,14 +146,14 @@ final class Listener<Object: Sendable>: Sendable {
 
     // MARK: Looking
 
-    var isRemoved: Bool { self.state.withLock { $0.isRemoved } }
-    var awaitsReset: Bool { self.state.withLock { $0.awaitsReset } }
-    var hasSynced: Bool { self.state.withLock { $0.isRemoved ? $0.hadSynced : $0.mailbox.hasSynced } }
-    var isSyncing: Bool { self.state.withLock { $0.isSyncing } }
-    var resyncPeriod: Duration { self.state.withLock { $0.resyncPeriod } }
+    var isRemoved: Bool { self.state.withLockedValue { $0.isRemoved } }
+    var awaitsReset: Bool { self.state.withLockedValue { $0.awaitsReset } }
+    var hasSynced: Bool { self.state.withLockedValue { $0.isRemoved ? $0.hadSynced : $0.mailbox.hasSynced } }
+    var isSyncing: Bool { self.state.withLockedValue { $0.isSyncing } }
+    var resyncPeriod: Duration { self.state.withLockedValue { $0.resyncPeriod } }
 
     var statistics: HandlerStatistics {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             HandlerStatistics(
                 pending: state.mailbox.count,
                 handled: state.handled,
@@ -167,7 +167,7 @@ final class Listener<Object: Sendable>: Sendable {
 
     /// Notes whether a resync is due; returns it.
     func checkResync(now: Duration) -> Bool {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.isSyncing = state.resyncPeriod > .zero && now >= state.nextResync
             if state.isSyncing { state.nextResync = now + state.resyncPeriod }
             return state.isSyncing
@@ -176,7 +176,7 @@ final class Listener<Object: Sendable>: Sendable {
 
     /// Lets another period count, if the plan has changed.
     func replan(_ plan: ResyncPlan, now: Duration) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             let period = plan.period(for: state.wishedPeriod)
             guard period != state.resyncPeriod else { return }
             state.resyncPeriod = period

@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension SharedInformer {
     /// Adds a handler. It is told first what is there, as additions, then what happens.
@@ -27,7 +27,7 @@ extension SharedInformer {
         _ handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
     ) throws(InformerError) -> HandlerRegistration {
         let now = self.clock.now
-        let added = self.state.withLock { state -> (listener: Listener<Object>, warning: String?)? in
+        let added = self.state.withLockedValue { state -> (listener: Listener<Object>, warning: String?)? in
             if state.phase == .stopped { return nil }
             let before = state.plan.checkPeriod
             let wished = state.plan.admit(resyncPeriod ?? self.configuration.defaultResyncPeriod)
@@ -74,7 +74,7 @@ extension SharedInformer {
             },
             statistics: { listener.statistics },
             remove: {
-                self.state.withLock { state in
+                self.state.withLockedValue { state in
                     state.listeners[listener.id] = nil
                     state.joining.removeAll { $0 === listener }
                 }

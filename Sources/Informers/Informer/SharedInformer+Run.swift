@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension SharedInformer {
     /// What only the informer's task knows. It alone changes the store, so that what it tells fits what it did.
@@ -14,7 +14,7 @@ extension SharedInformer {
     ///
     /// What still waits for a handler then is dropped. A second call does nothing: an informer has one life.
     public func run() async {
-        let checkPeriod = self.state.withLock { state -> Duration? in
+        let checkPeriod = self.state.withLockedValue { state -> Duration? in
             guard state.phase == .idle else { return nil }
             state.phase = .running
             state.plan.start()
@@ -38,7 +38,7 @@ extension SharedInformer {
     }
 
     private func stop() {
-        let listeners = self.state.withLock { state in
+        let listeners = self.state.withLockedValue { state in
             state.phase = .stopped
             let listeners = state.listeners.values
             state.listeners = [:]
@@ -53,7 +53,7 @@ extension SharedInformer {
     private func isResyncDue() -> Bool {
         let now = self.clock.now
         // Each of them notes it for itself, so all must be asked.
-        return self.state.withLock { $0.listeners }.values.filter { $0.checkResync(now: now) }.isEmpty == false
+        return self.state.withLockedValue { $0.listeners }.values.filter { $0.checkResync(now: now) }.isEmpty == false
     }
 
     // MARK: The informer's task
@@ -73,7 +73,7 @@ extension SharedInformer {
 
     /// Starts handlers that have come, and helps those who have lost changes.
     private func takeOn(_ owner: inout Owner, _ handlers: inout DiscardingTaskGroup) {
-        let joining = self.state.withLock { state in
+        let joining = self.state.withLockedValue { state in
             defer { state.joining = [] }
             return state.joining
         }

@@ -1,5 +1,5 @@
 public import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Follows a source, keeps what it has seen in an indexed store, and tells any number of handlers what happens.
 ///
@@ -34,7 +34,7 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     let configuration: SharedInformerConfiguration<Object>
     let clock: InformerClock
     let logger: Logger
-    let state: Mutex<State>
+    let state: NIOLockedValueBox<State>
     /// Opens when the first list is in the store, and when it never will be.
     let settled = Latch()
 
@@ -61,7 +61,7 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
-        self.state = Mutex(State(plan: ResyncPlan(checkPeriod: configuration.defaultResyncPeriod)))
+        self.state = NIOLockedValueBox(State(plan: ResyncPlan(checkPeriod: configuration.defaultResyncPeriod)))
     }
 
     // MARK: Looking
@@ -89,17 +89,17 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     }
 
     /// Whether ``run()`` has been called.
-    public var hasStarted: Bool { self.state.withLock { $0.phase != .idle } }
+    public var hasStarted: Bool { self.state.withLockedValue { $0.phase != .idle } }
 
     /// Whether ``run()`` has returned.
-    public var isStopped: Bool { self.state.withLock { $0.phase == .stopped } }
+    public var isStopped: Bool { self.state.withLockedValue { $0.phase == .stopped } }
 
     /// How often it is looked whether a resync is due for a handler; zero: never.
-    var resyncCheckPeriod: Duration { self.state.withLock { $0.plan.checkPeriod } }
+    var resyncCheckPeriod: Duration { self.state.withLockedValue { $0.plan.checkPeriod } }
 
     /// The period of each handler that counts, by the order in which they came.
     var resyncPeriods: [Duration] {
-        self.state.withLock { $0.listeners }.sorted { $0.key < $1.key }.map(\.value.resyncPeriod)
+        self.state.withLockedValue { $0.listeners }.sorted { $0.key < $1.key }.map(\.value.resyncPeriod)
     }
 }
 

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Something that happens once, and those who wait for it.
 final class Latch: Sendable {
@@ -8,14 +8,14 @@ final class Latch: Sendable {
         var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     /// Whether it has happened.
-    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+    var isOpen: Bool { self.state.withLockedValue { $0.isOpen } }
 
     /// It has happened. Calling it again does nothing.
     func open() {
-        let waiting = self.state.withLock { state in
+        let waiting = self.state.withLockedValue { state in
             state.isOpen = true
             let waiting = state.waiting
             state.waiting = [:]
@@ -26,7 +26,7 @@ final class Latch: Sendable {
 
     /// Returns when it has happened; throws `CancellationError` when the task is cancelled before that.
     func wait() async throws {
-        let id = self.state.withLock { state -> Int? in
+        let id = self.state.withLockedValue { state -> Int? in
             if state.isOpen { return nil }
             state.nextID += 1
             return state.nextID
@@ -34,7 +34,7 @@ final class Latch: Sendable {
         guard let id else { return }
         let opened = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isOpen = self.state.withLock { state in
+                let isOpen = self.state.withLockedValue { state in
                     if !state.isOpen { state.waiting[id] = continuation }
                     return state.isOpen
                 }
@@ -54,7 +54,7 @@ final class Latch: Sendable {
     /// As ``wait()``, but goes on waiting when the task is cancelled.
     func waitWhateverHappens() async {
         _ = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-            let isOpen = self.state.withLock { state in
+            let isOpen = self.state.withLockedValue { state in
                 if !state.isOpen {
                     state.nextID += 1
                     state.waiting[state.nextID] = continuation
@@ -66,6 +66,6 @@ final class Latch: Sendable {
     }
 
     private func leave(_ id: Int) {
-        self.state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: false)
+        self.state.withLockedValue { $0.waiting.removeValue(forKey: id) }?.resume(returning: false)
     }
 }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// The state of a queue, as far as those who wait for it must know it.
 protocol QueueCore: Sendable {
@@ -56,29 +56,29 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
         case wait
     }
 
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     /// Opens when the initial list has been handed out.
     let synced = Latch()
 
     init(_ core: Core) {
-        self.state = Mutex(State(core: core))
+        self.state = NIOLockedValueBox(State(core: core))
     }
 
     /// Looks at the state.
     func read<Result: Sendable>(_ body: (Core) throws -> Result) rethrows -> Result {
-        try self.state.withLock { try body($0.core) }
+        try self.state.withLockedValue { try body($0.core) }
     }
 
     /// How many tasks wait for an item.
-    var takers: Int { self.state.withLock { $0.takers.count } }
+    var takers: Int { self.state.withLockedValue { $0.takers.count } }
 
     /// How many tasks wait for room.
-    var putters: Int { self.state.withLock { $0.putters.count } }
+    var putters: Int { self.state.withLockedValue { $0.putters.count } }
 
     /// Changes the state without waiting, and wakes whom that concerns.
     @discardableResult
     func change<Result: Sendable>(_ body: (inout Core) throws -> Result) rethrows -> Result {
-        let (result, woken, synced) = try self.state.withLock { state in
+        let (result, woken, synced) = try self.state.withLockedValue { state in
             let result = try body(&state.core)
             return (result, state.wake(), state.tellsSynced())
         }
@@ -110,7 +110,7 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
         var granted = false
         var returning = false
         while true {
-            let (step, woken, synced) = self.state.withLock { state in
+            let (step, woken, synced) = self.state.withLockedValue { state in
                 let admitted = granted || state.core.isClosed || state[line].admits(available: state.pieces(line))
                 if granted { state[line].redeem() }
                 var step = Step<Result>.wait
@@ -144,11 +144,11 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
     }
 
     private func park(in line: Line, inFront: Bool) async -> WaitLine.Wake {
-        let id = self.state.withLock { $0[line].makeID() }
+        let id = self.state.withLockedValue { $0[line].makeID() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 // Between the look and this, something may have come.
-                let wake = self.state.withLock { state -> WaitLine.Wake? in
+                let wake = self.state.withLockedValue { state -> WaitLine.Wake? in
                     if state.core.isClosed { return .closed }
                     if state[line].admits(available: state.pieces(line)) {
                         state[line].grant()
@@ -170,7 +170,7 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
     }
 
     private func cancel(_ id: Int, in line: Line) {
-        self.state.withLock { $0[line].remove(id) }?.resume(returning: .cancelled)
+        self.state.withLockedValue { $0[line].remove(id) }?.resume(returning: .cancelled)
     }
 
     private func resume(_ woken: [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)], _ synced: Bool) {

@@ -1,12 +1,12 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// When a stream last told something.
 final class LastHeard: Sendable {
-    private let state: Mutex<Duration>
+    private let state: NIOLockedValueBox<Duration>
 
-    init(_ moment: Duration) { self.state = Mutex(moment) }
+    init(_ moment: Duration) { self.state = NIOLockedValueBox(moment) }
 
-    var moment: Duration { self.state.withLock { $0 } }
+    var moment: Duration { self.state.withLockedValue { $0 } }
 
-    func set(_ moment: Duration) { self.state.withLock { $0 = moment } }
+    func set(_ moment: Duration) { self.state.withLockedValue { $0 = moment } }
 }

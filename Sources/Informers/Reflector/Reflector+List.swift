@@ -1,26 +1,26 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension Reflector {
     /// Lists everything into the store.
     func list() async throws {
-        let version = self.state.withLock { $0.version.relist }
+        let version = self.state.withLockedValue { $0.version.relist }
         var listed: (result: ListResult<Source.Object>, isPaged: Bool)
         do {
             listed = try await self.pages(at: version)
         } catch let status as Status where status.isExpired || status.isTooLargeResourceVersion {
             // The source does not know our version, any more or yet. Waiting would not help: ask for the newest at once.
-            self.state.withLock { $0.version.refused() }
-            listed = try await self.pages(at: self.state.withLock { $0.version.relist })
+            self.state.withLockedValue { $0.version.refused() }
+            listed = try await self.pages(at: self.state.withLockedValue { $0.version.relist })
         }
         try Task.checkCancellation()
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             if version == "0", listed.isPaged { state.isPaged = true }
             state.version.listed()
         }
         do {
             try await self.store.replace(listed.result.items, resourceVersion: listed.result.resourceVersion)
         } catch { throw StoreFailure(cause: error) }
-        self.state.withLock { $0.version.advance(to: listed.result.resourceVersion) }
+        self.state.withLockedValue { $0.version.advance(to: listed.result.resourceVersion) }
     }
 
     private func pages(at version: String) async throws -> (ListResult<Source.Object>, isPaged: Bool) {
@@ -38,7 +38,7 @@ extension Reflector {
 
     private func pageSize(at version: String) -> Int {
         if self.configuration.pageSize > 0 { return self.configuration.pageSize }
-        if self.state.withLock({ $0.isPaged }) { return 500 }
+        if self.state.withLockedValue({ $0.isPaged }) { return 500 }
         return version.isEmpty || version == "0" ? 500 : 0
     }
 }

@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension Reflector {
     /// Lists by a watch that begins with everything there is; the stream goes on as a watch. `nil`: cancelled.
@@ -7,7 +7,7 @@ extension Reflector {
         while !Task.isCancelled {
             var opened: Opened
             do {
-                opened = try await self.open(from: self.state.withLock { $0.version.rewatch }, sendInitialEvents: true)
+                opened = try await self.open(from: self.state.withLockedValue { $0.version.rewatch }, sendInitialEvents: true)
             } catch {
                 try await self.prepareRetry(after: error)
                 continue
@@ -38,9 +38,9 @@ extension Reflector {
         if let pause = Self.retry(error) {
             await self.backOff(atLeast: pause)
         } else if let status = error as? Status, status.isExpired || status.isTooLargeResourceVersion,
-            self.state.withLock({ !$0.version.isUnavailable })
+            self.state.withLockedValue({ !$0.version.isUnavailable })
         {
-            self.state.withLock { $0.version.refused() }
+            self.state.withLockedValue { $0.version.refused() }
         } else {
             throw StreamingListFailure(cause: error)
         }
@@ -70,8 +70,8 @@ extension Reflector {
     }
 
     private func replace(_ objects: [Source.Object], _ version: String) async throws {
-        self.state.withLock { $0.version.listed() }
+        self.state.withLockedValue { $0.version.listed() }
         do { try await self.store.replace(transformed: objects, resourceVersion: version) } catch { throw StoreFailure(cause: error) }
-        self.state.withLock { $0.version.advance(to: version) }
+        self.state.withLockedValue { $0.version.advance(to: version) }
     }
 }

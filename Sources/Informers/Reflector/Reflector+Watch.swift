@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension Reflector {
     /// Watches, and beside it resyncs, until one of them fails. The phase of resyncs begins anew with each round.
@@ -125,7 +125,7 @@ extension Reflector {
             }
             guard takesVersion else { return true }
             // Only now: cancelled or refused before, the change must come again.
-            self.state.withLock { $0.version.advance(to: version) }
+            self.state.withLockedValue { $0.version.advance(to: version) }
             try await self.store.updateResourceVersion(version)
         } catch { throw StoreFailure(cause: error) }
         return true

@@ -1,5 +1,5 @@
 public import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Keeps a store in step with a source: lists everything, then watches for changes, for as long as it runs, through every kind of failure.
 ///
@@ -34,7 +34,7 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
     let configuration: ReflectorConfiguration
     let clock: InformerClock
     let logger: Logger
-    let state: Mutex<State>
+    let state: NIOLockedValueBox<State>
 
     /// A reflector of `source` into `store`.
     public init(
@@ -49,15 +49,15 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
-        self.state = Mutex(State(backoff: configuration.backoff, generator: configuration.generator))
+        self.state = NIOLockedValueBox(State(backoff: configuration.backoff, generator: configuration.generator))
     }
 
     /// The version of the source's state that the store shows; empty before the first list.
-    public var lastSyncResourceVersion: String { self.state.withLock { $0.version.last } }
+    public var lastSyncResourceVersion: String { self.state.withLockedValue { $0.version.last } }
 
     /// Keeps the store in step until the task is cancelled; then returns soon, with every watch stopped. A second call at the same time does nothing.
     public func run() async {
-        let isFirst = self.state.withLock { state in
+        let isFirst = self.state.withLockedValue { state in
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -65,7 +65,7 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
             self.logger.warning("the reflector runs already")
             return
         }
-        defer { self.state.withLock { $0.isRunning = false } }
+        defer { self.state.withLockedValue { $0.isRunning = false } }
         while !Task.isCancelled {
             do { try await self.listAndWatch() } catch {
                 if Task.isCancelled { return }
@@ -93,13 +93,13 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
     /// Waits before the next try, longer each time; at least for as long as the source asks for.
     func backOff(atLeast: Duration? = nil) async {
         let now = self.clock.now
-        let pause = self.state.withLock { $0.backoff.next(now: now, using: &$0.generator) }
+        let pause = self.state.withLockedValue { $0.backoff.next(now: now, using: &$0.generator) }
         try? await self.clock.sleep(for: max(pause, atLeast ?? .zero))
     }
 
     /// A random part of `duration`.
     func chance(of duration: Duration) -> Duration {
-        self.state.withLock { state in duration * Double.random(in: 0..<1, using: &state.generator) }
+        self.state.withLockedValue { state in duration * Double.random(in: 0..<1, using: &state.generator) }
     }
 
     private func report(_ error: any Error) {

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A store whose entries are gone when they are too old. Nothing runs in the background: an expired entry is found out when it is read.
 public final class ExpirationCache<Object: Sendable>: Store {
@@ -7,7 +7,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
         var since: Duration
     }
 
-    private let entries = Mutex<[String: Entry]>([:])
+    private let entries = NIOLockedValueBox<[String: Entry]>([:])
     private let keyer: Keyer<Object>
     private let policy: ExpirationPolicy<Object>
     private let clock: InformerClock
@@ -26,7 +26,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
     public func add(_ object: Object) throws {
         let key = try self.key(for: object)
         let entry = Entry(object: object, since: self.clock.now)
-        _ = self.entries.withLock { $0.updateValue(entry, forKey: key) }
+        _ = self.entries.withLockedValue { $0.updateValue(entry, forKey: key) }
     }
 
     /// The same as `add(_:)`.
@@ -36,14 +36,14 @@ public final class ExpirationCache<Object: Sendable>: Store {
     public func delete(_ object: Object) throws { self.delete(key: try self.key(for: object)) }
 
     /// Removes the object of that key; that there is none is no error.
-    public func delete(key: String) { _ = self.entries.withLock { $0.removeValue(forKey: key) } }
+    public func delete(key: String) { _ = self.entries.withLockedValue { $0.removeValue(forKey: key) } }
 
     /// Keeps these objects and no others. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
         let now = self.clock.now
         var fresh: [String: Entry] = [:]
         for object in objects { fresh[try self.key(for: object)] = Entry(object: object, since: now) }
-        _ = self.entries.withLock { entries -> [String: Entry] in
+        _ = self.entries.withLockedValue { entries -> [String: Entry] in
             let old = entries
             entries = fresh
             return old
@@ -53,7 +53,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
     /// The objects that are not expired. The others are removed.
     public func list() -> [Object] {
         let now = self.clock.now
-        let (live, _) = self.entries.withLock { entries -> ([String: Entry], [String: Entry]) in
+        let (live, _) = self.entries.withLockedValue { entries -> ([String: Entry], [String: Entry]) in
             let expired = entries.filter { self.policy.isExpired($0.value.object, now - $0.value.since) }
             for key in expired.keys { entries[key] = nil }
             return (entries, expired)
@@ -62,7 +62,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
     }
 
     /// All keys, also of what is expired and not yet removed.
-    public func listKeys() -> [String] { Array(self.entries.withLock { $0 }.keys) }
+    public func listKeys() -> [String] { Array(self.entries.withLockedValue { $0 }.keys) }
 
     /// The stored object with the key of `object`, or `nil`. Throws ``KeyError``.
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
@@ -70,7 +70,7 @@ public final class ExpirationCache<Object: Sendable>: Store {
     /// The object of that key, or `nil`; an expired one is removed.
     public func get(key: String) -> Object? {
         let now = self.clock.now
-        return self.entries.withLock { entries -> (live: Object?, expired: Entry?) in
+        return self.entries.withLockedValue { entries -> (live: Object?, expired: Entry?) in
             guard let entry = entries[key] else { return (nil, nil) }
             guard self.policy.isExpired(entry.object, now - entry.since) else { return (entry.object, nil) }
             return (nil, entries.removeValue(forKey: key))

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension Indexer {
     /// Adds indices, also while there are objects, which are then found by them when this returns.
@@ -9,7 +9,7 @@ extension Indexer {
         let new = added.map { NamedIndex(name: $0.key, function: $0.value) }
         if new.isEmpty { return }
         // From here on, who writes supplies the values for these indices as well: what is missing is what is there now, and can be made at leisure.
-        let begun = self.state.withLock { state -> (items: [String: IndexedItems<Object>.Item], indexers: [NamedIndex])? in
+        let begun = self.state.withLockedValue { state -> (items: [String: IndexedItems<Object>.Item], indexers: [NamedIndex])? in
             guard !state.indexers.contains(where: { added[$0.name] != nil }) else { return nil }
             state.indexers += new
             state.core.addIndices(new.count)
@@ -19,14 +19,14 @@ extension Indexer {
         let values = begun.items.map { key, item in
             (key: key, values: item.values + begun.indexers[item.values.count...].map { $0.function(item.object) })
         }
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             for (key, values) in values { state.core.fill(key, values: values) }
             for (position, index) in begun.indexers.enumerated() where added[index.name] != nil { state.ready[index.name] = position }
         }
     }
 
     /// The names of the indices, sorted.
-    public var indexNames: [String] { self.state.withLock { $0.ready }.keys.sorted() }
+    public var indexNames: [String] { self.state.withLockedValue { $0.ready }.keys.sorted() }
 
     /// The objects found under `value`; none if nothing has it.
     ///
@@ -48,7 +48,7 @@ extension Indexer {
     ///
     /// - Throws: ``InformerError/Code/indexMissing``.
     public func objects(index name: String, like object: Object) throws(InformerError) -> [Object] {
-        let function = self.state.withLock { state in state.indexers.first { $0.name == name }?.function }
+        let function = self.state.withLockedValue { state in state.indexers.first { $0.name == name }?.function }
         guard let function else { throw InformerError.indexMissing(name) }
         let values = function(object)
         return try self.withIndex(name) { state, index in
@@ -66,7 +66,7 @@ extension Indexer {
     }
 
     private func withIndex<Result: Sendable>(_ name: String, _ body: (State, Int) -> Result) throws(InformerError) -> Result {
-        let result = self.state.withLock { state in state.ready[name].map { body(state, $0) } }
+        let result = self.state.withLockedValue { state in state.ready[name].map { body(state, $0) } }
         guard let result else { throw InformerError.indexMissing(name) }
         return result
     }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A store in memory that also finds objects by values of yours: each index is a function from an object to the values it is found under.
 ///
@@ -25,7 +25,7 @@ public final class Indexer<Object: Sendable>: Store {
         var resourceVersion = ""
     }
 
-    let state: Mutex<State>
+    let state: NIOLockedValueBox<State>
     private let keyer: Keyer<Object>
     private let transformer: TransformFunction<Object>?
 
@@ -45,7 +45,7 @@ public final class Indexer<Object: Sendable>: Store {
         let named = indexers.map { NamedIndex(name: $0.key, function: $0.value) }
         var state = State(core: IndexedItems(indices: named.count), indexers: named)
         for (position, index) in named.enumerated() { state.ready[index.name] = position }
-        self.state = Mutex(state)
+        self.state = NIOLockedValueBox(state)
     }
 
     /// The name of an object. Throws ``KeyError``.
@@ -55,10 +55,10 @@ public final class Indexer<Object: Sendable>: Store {
     public func transform(_ object: Object) throws -> Object { try self.transformer?(object) ?? object }
 
     /// How many objects there are.
-    public var count: Int { self.state.withLock { $0.core.items.count } }
+    public var count: Int { self.state.withLockedValue { $0.core.items.count } }
 
     /// The version of the source's state up to which this store is known to be complete: of the last replace, transaction or bookmark.
-    public var resourceVersion: String { self.state.withLock { $0.resourceVersion } }
+    public var resourceVersion: String { self.state.withLockedValue { $0.resourceVersion } }
 
     // MARK: Writing
 
@@ -156,15 +156,15 @@ public final class Indexer<Object: Sendable>: Store {
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
 
     /// The object of that key, or `nil`.
-    public func get(key: String) -> Object? { self.state.withLock { $0.core.items[key]?.object } }
+    public func get(key: String) -> Object? { self.state.withLockedValue { $0.core.items[key]?.object } }
 
     // MARK: Within the library
 
     /// The objects as they are now: a copy that costs nothing until the store changes.
-    var items: [String: IndexedItems<Object>.Item] { self.state.withLock { $0.core.items } }
+    var items: [String: IndexedItems<Object>.Item] { self.state.withLockedValue { $0.core.items } }
 
     func noteResourceVersion(_ resourceVersion: String) {
-        self.state.withLock { $0.resourceVersion = resourceVersion }
+        self.state.withLockedValue { $0.resourceVersion = resourceVersion }
     }
 
     /// Stores what needs no transforming any more; returns the object that was there.
@@ -179,17 +179,17 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// Removes and returns an object.
     @discardableResult
-    func remove(_ key: String) -> Object? { self.state.withLock { $0.core.remove(key) } }
+    func remove(_ key: String) -> Object? { self.state.withLockedValue { $0.core.remove(key) } }
 
     /// Lets `prepare` call the index functions without the lock held, and `change` use what came of it while the indices are still those.
     private func withIndexers<Prepared: Sendable, Result: Sendable>(
         _ prepare: ([NamedIndex]) -> Prepared,
         change: (inout State, Prepared) -> Result
     ) -> Result {
-        var indexers = self.state.withLock { $0.indexers }
+        var indexers = self.state.withLockedValue { $0.indexers }
         while true {
             let prepared = prepare(indexers)
-            let (result, now) = self.state.withLock { state -> (Result?, [NamedIndex]) in
+            let (result, now) = self.state.withLockedValue { state -> (Result?, [NamedIndex]) in
                 // Indices were added meanwhile, which is rare: the values for them are still to be made.
                 guard state.indexers.count == indexers.count else { return (nil, state.indexers) }
                 return (change(&state, prepared), [])

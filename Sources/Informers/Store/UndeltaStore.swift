@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A store that hands out its whole content after each change: for consumers that want the set as it is, not what changed, as
 /// `HTTPPool.set(peers:)` does.
@@ -14,7 +14,7 @@ public final class UndeltaStore<Object: Sendable>: Store {
 
     private let store: Indexer<Object>
     private let push: @Sendable ([Object]) -> Void
-    private let pushes = Mutex(Pushes())
+    private let pushes = NIOLockedValueBox(Pushes())
 
     /// An empty store.
     ///
@@ -72,7 +72,7 @@ public final class UndeltaStore<Object: Sendable>: Store {
     public func get(key: String) -> Object? { self.store.get(key: key) }
 
     private func changed() {
-        let first = self.pushes.withLock { pushes in
+        let first = self.pushes.withLockedValue { pushes in
             pushes.due += 1
             if pushes.running { return false }
             pushes.running = true
@@ -83,7 +83,7 @@ public final class UndeltaStore<Object: Sendable>: Store {
         var more = true
         while more {
             self.push(self.store.list())
-            more = self.pushes.withLock { pushes in
+            more = self.pushes.withLockedValue { pushes in
                 pushes.due -= 1
                 pushes.running = pushes.due > 0
                 return pushes.running

@@ -1,5 +1,5 @@
 internal import DequeModule
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Tells many watchers the same events, each in the order in which they were sent.
 ///
@@ -14,7 +14,7 @@ public final class Broadcaster<Object: Sendable>: Sendable {
         case drop
     }
 
-    private let state: Mutex<BroadcastState<Object>>
+    private let state: NIOLockedValueBox<BroadcastState<Object>>
 
     /// A broadcaster.
     ///
@@ -23,21 +23,25 @@ public final class Broadcaster<Object: Sendable>: Sendable {
     ///   - incoming: How many events may wait to be distributed before senders wait, 1 or more.
     ///   - whenFull: What to do with an event for which a watcher has no room.
     public init(queueLength: Int, incoming: Int = 25, whenFull: FullQueue) {
-        self.state = Mutex(BroadcastState(queueLength: max(1, queueLength), incoming: max(1, incoming), drops: whenFull == .drop))
+        self.state = NIOLockedValueBox(
+            BroadcastState(queueLength: max(1, queueLength), incoming: max(1, incoming), drops: whenFull == .drop)
+        )
     }
 
     /// How many watchers there are.
-    public var watchers: Int { self.state.withLock { $0.watchers.count } }
+    public var watchers: Int { self.state.withLockedValue { $0.watchers.count } }
 
     /// How many times an event was dropped because a watcher had no room for it.
-    public var dropped: Int { self.state.withLock { $0.dropped } }
+    public var dropped: Int { self.state.withLockedValue { $0.dropped } }
 
     /// A stream of what is sent from now on; it ends when the broadcaster is shut down.
     ///
     /// - Parameter prefix: Events that this watcher alone is told first, however many.
     /// - Throws: ``WatchError`` `.stopped` after ``shutDown()``.
     public func watch(prefix: [WatchEvent<Object>] = []) throws(WatchError) -> WatchStream<Object> {
-        let (id, wakeup, effects) = try self.state.withLock { state throws(WatchError) in try state.register(prefix: prefix) }
+        let (id, wakeup, effects) = try self.state.withLockedValue { state in
+            Result { () throws(WatchError) in try state.register(prefix: prefix) }
+        }.get()
         effects.perform()
         return WatchStream(BroadcastWatchSource(broadcaster: self, id: id, wakeup: wakeup))
     }
@@ -46,7 +50,7 @@ public final class Broadcaster<Object: Sendable>: Sendable {
     ///
     /// - Throws: ``WatchError`` `.stopped` after ``shutDown()``; `CancellationError` when cancelled while it waited, and then nothing was sent.
     public func send(_ event: WatchEvent<Object>) async throws {
-        let id = self.state.withLock { $0.nextSender() }
+        let id = self.state.withLockedValue { $0.nextSender() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 // Cancelled before it is in the line: the handler has found nobody there.
@@ -54,7 +58,7 @@ public final class Broadcaster<Object: Sendable>: Sendable {
                     continuation.resume(throwing: CancellationError())
                     return
                 }
-                self.state.withLock { $0.send(event, sender: id, continuation) }.perform()
+                self.state.withLockedValue { $0.send(event, sender: id, continuation) }.perform()
                 if Task.isCancelled { self.cancel(id) }
             }
         } onCancel: {
@@ -64,21 +68,21 @@ public final class Broadcaster<Object: Sendable>: Sendable {
 
     /// Accepts nothing more. What has been sent is still delivered, then the streams end. Idempotent.
     public func shutDown() {
-        self.state.withLock { $0.shutDown() }.perform()
+        self.state.withLockedValue { $0.shutDown() }.perform()
     }
 
     fileprivate func take(_ id: Int) -> BroadcastState<Object>.Taken {
-        let (taken, effects) = self.state.withLock { $0.take(id) }
+        let (taken, effects) = self.state.withLockedValue { $0.take(id) }
         effects.perform()
         return taken
     }
 
     fileprivate func remove(_ id: Int) {
-        self.state.withLock { $0.remove(id) }.perform()
+        self.state.withLockedValue { $0.remove(id) }.perform()
     }
 
     private func cancel(_ sender: Int) {
-        self.state.withLock { $0.cancel(sender: sender) }?.resume(throwing: CancellationError())
+        self.state.withLockedValue { $0.cancel(sender: sender) }?.resume(throwing: CancellationError())
     }
 }
 

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// The events in a stream of bytes, as JSON values one after another or as one message each.
 ///
@@ -21,7 +21,7 @@ where Chunks.Element: Sequence<UInt8> & Sendable {
     private let framing: Framing
     private let maximumLength: Int
     private let decode: @Sendable (ArraySlice<UInt8>) throws -> WatchEvent<Object>
-    private let splitter: Mutex<JSONValueSplitter>
+    private let splitter: NIOLockedValueBox<JSONValueSplitter>
 
     /// The events in `chunks`.
     ///
@@ -40,22 +40,22 @@ where Chunks.Element: Sequence<UInt8> & Sendable {
         self.framing = framing
         self.maximumLength = max(1, maximumLength)
         self.decode = decode
-        self.splitter = Mutex(JSONValueSplitter(maximumLength: self.maximumLength))
+        self.splitter = NIOLockedValueBox(JSONValueSplitter(maximumLength: self.maximumLength))
     }
 
     /// The next event; `nil` at the end.
     public func next() async throws -> WatchEvent<Object>? {
         while true {
-            if let value = try self.splitter.withLock({ splitter throws(WatchError) in try splitter.next() }) {
+            if let value = try self.splitter.withLockedValue({ try $0.next() }) {
                 return try self.decode(value)
             }
             guard let chunk = try await self.pump.next() else {
-                try self.splitter.withLock { splitter throws(WatchError) in try splitter.finish() }
+                try self.splitter.withLockedValue { try $0.finish() }
                 return nil
             }
             switch self.framing {
             case .jsonValues:
-                self.splitter.withLock { $0.append(chunk) }
+                self.splitter.withLockedValue { $0.append(chunk) }
             case .messages:
                 let message = ArraySlice(chunk)
                 guard message.count <= self.maximumLength else {

@@ -1,5 +1,5 @@
 public import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A watch that opens itself again, at the version where it was, whenever it ends: for one who wants only changes and needs no list.
 ///
@@ -17,7 +17,7 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     private let source: Source
     private let clock: InformerClock
     private let logger: Logger?
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let closed = Wakeup()
     private static var minimumInterval: Duration { .seconds(1) }
 
@@ -25,7 +25,7 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
         self.source = source
         self.clock = clock
         self.logger = logger
-        self.state = Mutex(State(resourceVersion: resourceVersion))
+        self.state = NIOLockedValueBox(State(resourceVersion: resourceVersion))
     }
 
     /// A stream of what changes after `resourceVersion`.
@@ -51,11 +51,11 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
                 switch event.change {
                 case .added, .modified, .deleted:
                     guard let version = event.resourceVersion, !version.isEmpty else { throw WatchError(.missingResourceVersion) }
-                    self.state.withLock { $0.resourceVersion = version }
+                    self.state.withLockedValue { $0.resourceVersion = version }
                     return event
                 case .bookmark:
                     guard let version = event.resourceVersion, !version.isEmpty else { throw WatchError(.missingResourceVersion) }
-                    self.state.withLock { $0.resourceVersion = version }
+                    self.state.withLockedValue { $0.resourceVersion = version }
                     continue
                 case .error(let status):
                     if status.isExpired { throw status }
@@ -73,7 +73,7 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
 
     /// Ends a pending ``next()`` and the watch that is open.
     public func close() {
-        let stream = self.state.withLock { state in
+        let stream = self.state.withLockedValue { state in
             state.isClosed = true
             return state.stream.take()
         }
@@ -84,19 +84,19 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     /// The open stream, or a new one; `nil` when closed. Throws what ends the watch for good.
     private func openStream() async throws -> WatchStream<Source.Object>? {
         while true {
-            let (stream, pause, version) = self.state.withLock { state in
+            let (stream, pause, version) = self.state.withLockedValue { state in
                 (state.stream, (state.notBefore ?? self.clock.now) - self.clock.now, state.resourceVersion)
             }
             if let stream { return stream }
             // The signal of a close that came while the last try ended is used up: look before waiting.
-            if self.state.withLock({ $0.isClosed }) { return nil }
+            if self.state.withLockedValue({ $0.isClosed }) { return nil }
             if pause > .zero { _ = await self.unlessClosed { try await self.clock.sleep(for: pause) } }
-            if self.state.withLock({ $0.isClosed }) || Task.isCancelled { return nil }
-            self.state.withLock { $0.notBefore = self.clock.now + Self.minimumInterval }
+            if self.state.withLockedValue({ $0.isClosed }) || Task.isCancelled { return nil }
+            self.state.withLockedValue { $0.notBefore = self.clock.now + Self.minimumInterval }
             let options = WatchOptions(resourceVersion: version, allowBookmarks: true)
             switch await self.unlessClosed({ try await self.source.watch(options) }) {
             case .success(let stream):
-                let isClosed = self.state.withLock { state in
+                let isClosed = self.state.withLockedValue { state in
                     if !state.isClosed { state.stream = stream }
                     return state.isClosed
                 }
@@ -111,12 +111,12 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     }
 
     private func dropStream() {
-        self.state.withLock { $0.stream.take() }?.stop()
+        self.state.withLockedValue { $0.stream.take() }?.stop()
     }
 
     private func rest(_ duration: Duration?) {
         guard let duration else { return }
-        self.state.withLock { $0.notBefore = max($0.notBefore ?? .zero, self.clock.now + duration) }
+        self.state.withLockedValue { $0.notBefore = max($0.notBefore ?? .zero, self.clock.now + duration) }
     }
 
     /// Runs `body`, and cancels it when the watch is closed meanwhile.

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Lets one task wait until another says that there is something to look at.
 ///
@@ -10,14 +10,14 @@ package final class Wakeup: Sendable {
         case waiting(CheckedContinuation<Void, Never>)
     }
 
-    private let state = Mutex(State.quiet)
+    private let state = NIOLockedValueBox(State.quiet)
 
     /// Nobody waits, and nothing was said.
     package init() {}
 
     /// Wakes who waits, or who will.
     package func signal() {
-        let waiter: CheckedContinuation<Void, Never>? = self.state.withLock { state in
+        let waiter: CheckedContinuation<Void, Never>? = self.state.withLockedValue { state in
             if case .waiting(let waiter) = state {
                 state = .quiet
                 return waiter
@@ -32,7 +32,7 @@ package final class Wakeup: Sendable {
     package func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-                let isReady = self.state.withLock { state in
+                let isReady = self.state.withLockedValue { state in
                     // Cancelled before we were here: the handler has signalled, or is about to.
                     if case .quiet = state, !Task.isCancelled {
                         state = .waiting(continuation)

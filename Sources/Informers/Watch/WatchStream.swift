@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// The events of one watch, for one consumer: client-go's `StreamWatcher`.
 ///
@@ -28,7 +28,7 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
 
     private let source: any WatchSource<Object>
     private let report: @Sendable (any Error) -> Status?
-    private let isOver = Mutex(false)
+    private let isOver = NIOLockedValueBox(false)
 
     /// A stream of what `source` tells.
     ///
@@ -47,11 +47,11 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
     deinit { self.stop() }
 
     /// Whether the stream has been stopped or has come to its end.
-    public var isStopped: Bool { self.isOver.withLock { $0 } }
+    public var isStopped: Bool { self.isOver.withLockedValue { $0 } }
 
     /// Ends the stream: nothing comes any more, and the source is closed. Idempotent.
     public func stop() {
-        let isFirst = self.isOver.withLock { isOver in
+        let isFirst = self.isOver.withLockedValue { isOver in
             defer { isOver = true }
             return !isOver
         }

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -11,27 +11,27 @@ final class HandlerView: Sendable {
     }
 
     private final class Box: Sendable {
-        let state = Mutex(State())
+        let state = NIOLockedValueBox(State())
     }
 
     private let box: Box
     let registration: HandlerRegistration
 
-    var objects: [String: Item] { self.box.state.withLock { $0.objects } }
-    var faults: [String] { self.box.state.withLock { $0.faults } }
+    var objects: [String: Item] { self.box.state.withLockedValue { $0.objects } }
+    var faults: [String] { self.box.state.withLockedValue { $0.faults } }
 
     init(_ informer: InformerHarness.Informer, delivery: HandlerDelivery) throws {
         let box = Box()
         self.box = box
         self.registration = try informer.addHandler(delivery: delivery) { event in
             await Task.yield()
-            box.state.withLock { Self.take(event, &$0) }
+            box.state.withLockedValue { Self.take(event, &$0) }
             await Task.yield()
         }
     }
 
     /// Nothing may come from now on.
-    func close() { self.box.state.withLock { $0.isClosed = true } }
+    func close() { self.box.state.withLockedValue { $0.isClosed = true } }
 
     private static func take(_ event: InformerEvent<Item>, _ state: inout State) {
         if state.isClosed { state.faults.append("after removal: \(event.short)") }

@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -86,18 +86,18 @@ extension SharedInformerHandlerTests {
     func removesItself() throws {
         let harness = InformerHarness()
         harness.run()
-        let mine = Mutex<HandlerRegistration?>(nil)
+        let mine = NIOLockedValueBox<HandlerRegistration?>(nil)
         let told = Recorder<String>()
         let registration = try harness.informer.addHandler { [informer = harness.informer] event in
             told.record(event.short)
-            await mine.withLock { $0 }?.remove()
+            await mine.withLockedValue { $0 }?.remove()
             try informer.addHandler { told.record("other " + $0.short) }
         }
-        mine.withLock { $0 = registration }
+        mine.withLockedValue { $0 = registration }
         harness.add(Item("a", 1))
         harness.add(Item("b", 1))
         #expect(told.all == ["+a1", "other =a1", "other +b1"])
-        mine.withLock { $0 = nil }
+        mine.withLockedValue { $0 = nil }
     }
 
     @Test("ShutDownEventHandler_Lifecycles: removal before the start, before the first list, after the stop, twice", arguments: 0..<4)

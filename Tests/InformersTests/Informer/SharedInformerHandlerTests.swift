@@ -1,6 +1,6 @@
 import GroupCacheTesting
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers

@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -15,27 +15,27 @@ final class ModelHandler: Sendable {
         var wasSynced = false
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let released = Wakeup()
     private let informerIsSynced: @Sendable () -> Bool
 
     init(informerIsSynced: @escaping @Sendable () -> Bool) { self.informerIsSynced = informerIsSynced }
 
-    var notes: ModelNotes { self.state.withLock { $0.notes } }
-    var violations: [String] { self.state.withLock { $0.violations } }
-    var isRemoved: Bool { self.state.withLock { $0.isRemoved } }
-    var registration: HandlerRegistration? { self.state.withLock { $0.registration } }
+    var notes: ModelNotes { self.state.withLockedValue { $0.notes } }
+    var violations: [String] { self.state.withLockedValue { $0.violations } }
+    var isRemoved: Bool { self.state.withLockedValue { $0.isRemoved } }
+    var registration: HandlerRegistration? { self.state.withLockedValue { $0.registration } }
 
-    func register(_ registration: HandlerRegistration) { self.state.withLock { $0.registration = registration } }
+    func register(_ registration: HandlerRegistration) { self.state.withLockedValue { $0.registration = registration } }
 
     func slow(_ isSlow: Bool? = nil) {
-        self.state.withLock { $0.isSlow = isSlow ?? !$0.isSlow }
+        self.state.withLockedValue { $0.isSlow = isSlow ?? !$0.isSlow }
         self.released.signal()
     }
 
     func handle(_ event: InformerEvent<Item>) async {
         let hasSynced = self.registration?.hasSynced ?? false
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             if state.isRemoved { state.violations.append("P-6: told of something after its removal had returned") }
             if state.isRunning { state.violations.append("P-7: two callbacks at once") }
             state.isRunning = true
@@ -46,13 +46,13 @@ final class ModelHandler: Sendable {
             state.notes.append(event)
         }
         await Task.yield()
-        while self.state.withLock({ $0.isSlow }), !Task.isCancelled { await self.released.wait() }
-        self.state.withLock { $0.isRunning = false }
+        while self.state.withLockedValue({ $0.isSlow }), !Task.isCancelled { await self.released.wait() }
+        self.state.withLockedValue { $0.isRunning = false }
     }
 
     func remove() async {
         await self.registration?.remove()
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.isRemoved = true
             if state.isRunning { state.violations.append("P-6: removal did not wait for the callback") }
         }
@@ -62,7 +62,7 @@ final class ModelHandler: Sendable {
     func look() {
         guard let registration = self.registration else { return }
         let (isSynced, informerIsSynced) = (registration.hasSynced, self.informerIsSynced())
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             if state.wasSynced, !isSynced { state.violations.append("Q-8: a handler's hasSynced became false again") }
             if isSynced, !informerIsSynced { state.violations.append("Q-8: a handler synced before the informer") }
             state.wasSynced = isSynced

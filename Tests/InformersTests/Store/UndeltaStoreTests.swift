@@ -1,4 +1,5 @@
 import Informers
+import NIOConcurrencyHelpers
 import Synchronization
 import Testing
 
@@ -49,16 +50,16 @@ struct UndeltaStoreTests {
 
     @Test("a push may write: the push for that comes after it")
     func pushWrites() throws {
-        let box = Mutex<UndeltaStore<Thing>?>(nil)
+        let box = NIOLockedValueBox<UndeltaStore<Thing>?>(nil)
         let pushed = Recorder<Int>()
         let store = UndeltaStore(key: nameOf) { things in
             pushed.record(things.count)
-            if things.count == 1 { try? box.withLock { $0 }?.add(Thing("b")) }
+            if things.count == 1 { try? box.withLockedValue { $0 }?.add(Thing("b")) }
         }
-        box.withLock { $0 = store }
+        box.withLockedValue { $0 = store }
         try store.add(Thing("a"))
         #expect(pushed.all == [1, 2])
-        box.withLock { $0 = nil }
+        box.withLockedValue { $0 = nil }
     }
 
     @Test("several writers: one push a write, never two at a time, none older than the one before, the last one true")

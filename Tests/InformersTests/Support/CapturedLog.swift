@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Remembers what is logged.
 final class CapturedLog: Sendable {
@@ -14,15 +14,15 @@ final class CapturedLog: Sendable {
         }
 
         func log(event: LogEvent) {
-            self.log.state.withLock { $0.append((event.level, "\(event.message)")) }
+            self.log.state.withLockedValue { $0.append((event.level, "\(event.message)")) }
         }
     }
 
-    private let state = Mutex<[(level: Logger.Level, message: String)]>([])
+    private let state = NIOLockedValueBox<[(level: Logger.Level, message: String)]>([])
 
     var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
 
     func messages(_ level: Logger.Level) -> [String] {
-        self.state.withLock { $0.filter { $0.level == level }.map(\.message) }
+        self.state.withLockedValue { $0.filter { $0.level == level }.map(\.message) }
     }
 }
