@@ -15,6 +15,8 @@ struct CursorState: Sendable {
 
     /// The last entry that was passed.
     private(set) var position: UInt64
+    /// What is wanted; `nil`: everything.
+    let topic: String?
     private let heartbeat: Duration?
     private let started: Duration
     private var lastBookmark: Duration
@@ -22,8 +24,9 @@ struct CursorState: Sendable {
     private var stamp: (elapsed: Duration, sequence: UInt64)?
     private var hasEnded = false
 
-    init(position: UInt64, heartbeat: Duration?, now: Duration) {
+    init(position: UInt64, topic: String? = nil, heartbeat: Duration?, now: Duration) {
         self.position = position
+        self.topic = topic
         self.heartbeat = heartbeat
         self.started = now
         self.lastBookmark = now
@@ -34,7 +37,7 @@ struct CursorState: Sendable {
 
     /// Whether there is nothing to do for the cursor.
     func isIdle<Event>(_ ring: EventRing<Event>, isClosed: Bool, now: Duration) -> Bool {
-        !isClosed && self.position == ring.last && self.stamp == nil && self.deadline.map { now < $0 } ?? true
+        !isClosed && ring.isQuiet(after: self.position, topic: self.topic) && self.stamp == nil && self.deadline.map { now < $0 } ?? true
     }
 
     /// What comes next.
@@ -47,16 +50,20 @@ struct CursorState: Sendable {
         entries: Int,
         bytes: Int
     ) -> Look<Event> {
+        // What is about other topics has passed, however much it is, and whether it is still held or not.
+        if ring.continues(after: self.position, topic: self.topic), ring.isQuiet(after: self.position, topic: self.topic) {
+            self.position = ring.last
+        }
         if self.stamp == nil, let deadline, now >= deadline { self.stamp = (now - self.started, ring.last) }
         if let stamp, self.position >= stamp.sequence {
             self.stamp = nil
             self.lastBookmark = now
             return .bookmark(elapsed: stamp.elapsed)
         }
-        guard ring.continues(after: self.position) else { return .overtaken }
-        let batch = ring.batch(after: self.position, entries: entries, bytes: bytes)
+        guard ring.continues(after: self.position, topic: self.topic) else { return .overtaken }
+        let batch = ring.batch(after: self.position, topic: self.topic, entries: entries, bytes: bytes)
         if let last = batch.last {
-            self.position = last.sequence
+            self.position = ring.isQuiet(after: last.sequence, topic: self.topic) ? ring.last : last.sequence
             return .entries(batch)
         }
         guard isClosed else { return .idle(until: self.deadline) }

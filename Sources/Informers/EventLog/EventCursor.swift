@@ -9,18 +9,16 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
 
     private let log: EventLog<Event>
     private let id: Int
-    private let topic: String?
     private let isWanted: (@Sendable (Event) -> Bool)?
     private var state: CursorState
     private var isDone = false
     /// What the call that runs is going to return.
     private var prepared: EventLogStep<Event>?
 
-    init(log: EventLog<Event>, id: Int, state: CursorState, topic: String?, isWanted: (@Sendable (Event) -> Bool)?) {
+    init(log: EventLog<Event>, id: Int, state: CursorState, isWanted: (@Sendable (Event) -> Bool)?) {
         self.log = log
         self.id = id
         self.state = state
-        self.topic = topic
         self.isWanted = isWanted
     }
 
@@ -67,7 +65,7 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
     }
 
     private func park(_ continuation: CheckedContinuation<Void, Never>) {
-        self.log.park(self.id, self.state, topic: self.topic, continuation)
+        self.log.park(self.id, self.state, continuation)
     }
 
     /// What can be told at once.
@@ -94,7 +92,7 @@ public final class EventCursor<Event: Sendable>: AsyncSequence, AsyncIteratorPro
             switch look {
             case .entries(let entries):
                 // Without the lock: the filter is not ours.
-                let wanted = entries.filter { self.log.concerns($0.event, self.topic) && self.isWanted?($0.event) ?? true }
+                let wanted = self.isWanted.map { isWanted in entries.filter { isWanted($0.event) } } ?? entries
                 if !wanted.isEmpty { return .entries(wanted, upTo: self.version) }
             case .bookmark(let elapsed): return .bookmark(self.version, elapsed: elapsed)
             case .end, .overtaken:

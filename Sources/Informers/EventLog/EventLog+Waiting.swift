@@ -1,19 +1,13 @@
 internal import NIOConcurrencyHelpers
 
 extension EventLog {
-    /// Whether an event concerns a watcher of `topic`.
-    func concerns(_ event: Event, _ topic: String?) -> Bool {
-        guard let topic, let other = self.topic(event) else { return true }
-        return topic == other
-    }
-
     /// Resumes `continuation` when there may be something to tell to a cursor: at once, or later.
-    func park(_ id: Int, _ cursor: CursorState, topic: String?, _ continuation: CheckedContinuation<Void, Never>) {
+    func park(_ id: Int, _ cursor: CursorState, _ continuation: CheckedContinuation<Void, Never>) {
         let now = self.clock.now
         let (isIdle, isFirst) = self.state.withLockedValue { state in
             // Between the look and this, something may have come.
             guard cursor.isIdle(state.ring, isClosed: state.isClosed, now: now) else { return (false, false) }
-            state.parked.park(id, topic: topic, until: cursor.deadline, continuation)
+            state.parked.park(id, topic: cursor.topic, until: cursor.deadline, continuation)
             guard let deadline = cursor.deadline, state.timer.map({ deadline < $0 }) ?? true else { return (true, false) }
             state.timer = deadline
             return (true, true)

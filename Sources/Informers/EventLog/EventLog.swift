@@ -22,6 +22,7 @@ public final class EventLog<Event: Sendable>: Sendable {
         var nextID = 0
         var overtaken = 0
         var isClosed = false
+        var strangers = Repeated()
         @usableFromInline var parked = ParkedCursors()
         /// When the timer is to wake; `nil`: it has nobody to wake.
         var timer: Duration?
@@ -89,8 +90,8 @@ public final class EventLog<Event: Sendable>: Sendable {
         let size = max(0, self.size(event))
         let now = self.clock.now
         let sequence = self.state.withLockedValue { state in
-            let sequence = state.ring.append(event, bytes: size, now: now)
-            state.parked.recorded(topic, entries: state.ring.count)
+            let sequence = state.ring.append(event, topic: topic, bytes: size, now: now)
+            state.parked.recorded(topic)
             return sequence
         }
         return ResourceVersion(epoch: self.epoch, sequence: sequence)
@@ -158,7 +159,7 @@ public final class EventLog<Event: Sendable>: Sendable {
         let result = self.state.withLockedValue { state -> Result<(id: Int, cursor: CursorState), Status> in
             if state.isClosed { return .failure(Status(.serviceUnavailable, message: "the log is closed")) }
             let position = place?.sequence ?? state.ring.last
-            if let place, place.epoch != self.epoch || !state.ring.continues(after: position) {
+            if let place, place.epoch != self.epoch || !state.ring.continues(after: position, topic: topic) {
                 return .failure(self.expired(state.ring))
             }
             guard state.watchers < self.configuration.maximumWatchers else {
@@ -168,13 +169,14 @@ public final class EventLog<Event: Sendable>: Sendable {
             }
             state.watchers += 1
             state.nextID += 1
-            return .success((state.nextID, CursorState(position: position, heartbeat: heartbeat, now: now)))
+            return .success((state.nextID, CursorState(position: position, topic: topic, heartbeat: heartbeat, now: now)))
         }
         if case .failure = result, let place, place.epoch == self.epoch, place.sequence > self.version.sequence {
-            self.logger.error("a watcher knows a place that this log has not reached")
+            let count = self.state.withLockedValue { $0.strangers.happened(now: now) }
+            if let count { self.logger.error("a watcher knows a place that this log has not reached", metadata: ["count": "\(count)"]) }
         }
         let (id, state) = try result.get()
-        return EventCursor(log: self, id: id, state: state, topic: topic, isWanted: isWanted)
+        return EventCursor(log: self, id: id, state: state, isWanted: isWanted)
     }
 
     /// What a watcher is told that is not served any more.

@@ -16,7 +16,6 @@ struct ParkedCursors: Sendable {
     private var dirty: Set<String> = []
     private var concernsAll = false
     private var concernsUniversal = false
-    private var recordedSinceSweep = 0
 
     var count: Int { self.cursors.count }
 
@@ -43,13 +42,7 @@ struct ParkedCursors: Sendable {
 
     /// Something was recorded. O(1).
     @usableFromInline
-    mutating func recorded(_ topic: String?, entries: Int) {
-        self.recordedSinceSweep += 1
-        if self.recordedSinceSweep >= max(1, entries / 4) {
-            // Those whom nothing concerned for long must move on as well, or the log would go past them.
-            self.recordedSinceSweep = 0
-            self.concernsAll = true
-        }
+    mutating func recorded(_ topic: String?) {
         guard let topic else { return self.concernsAll = true }
         self.concernsUniversal = true
         if self.byTopic[topic] != nil { self.dirty.insert(topic) }
