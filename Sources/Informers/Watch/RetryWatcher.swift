@@ -5,6 +5,7 @@ internal import NIOConcurrencyHelpers
 ///
 /// It ends when going on could lose something: the version is too old (410, however the source says it), an object has no version, an event is of
 /// an unknown type, or the source refuses access (401, 403). Then the last event is an error. Bookmarks move the version and are not passed on.
+/// A stream that tells nothing for too long is opened again as well: a connection can be dead for a day without anybody being told.
 public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     private struct State {
         var resourceVersion: String
@@ -16,13 +17,15 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
 
     private let source: Source
     private let clock: InformerClock
+    private let idleLimit: Duration?
     private let logger: Logger?
     private let state: NIOLockedValueBox<State>
     private let closed = Wakeup()
     private static var minimumInterval: Duration { .seconds(1) }
 
-    private init(_ source: Source, resourceVersion: String, clock: InformerClock, logger: Logger?) {
+    private init(_ source: Source, resourceVersion: String, idleLimit: Duration?, clock: InformerClock, logger: Logger?) {
         self.source = source
+        self.idleLimit = idleLimit
         self.clock = clock
         self.logger = logger
         self.state = NIOLockedValueBox(State(resourceVersion: resourceVersion))
@@ -30,24 +33,31 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
 
     /// A stream of what changes after `resourceVersion`.
     ///
+    /// - Parameters:
+    ///   - source: What to watch.
+    ///   - resourceVersion: Where to begin.
+    ///   - idleLimit: After how long without an event, bookmarks included, a stream is given up and opened again; `nil`: never.
+    ///   - clock: The clock of everything that waits.
+    ///   - logger: Is told of errors.
     /// - Throws: ``WatchError`` `.invalidArgument` for the versions `""` and `"0"`, which mean "from anywhere".
     public static func watch(
         _ source: Source,
         from resourceVersion: String,
+        idleLimit: Duration? = .seconds(600),
         clock: InformerClock = .continuous,
         logger: Logger? = nil
     ) throws(WatchError) -> WatchStream<Source.Object> {
         guard resourceVersion != "", resourceVersion != "0" else {
             throw WatchError(.invalidArgument, "a watch that is to be resumed needs a resource version to start from")
         }
-        return WatchStream(RetryWatcher(source, resourceVersion: resourceVersion, clock: clock, logger: logger))
+        return WatchStream(RetryWatcher(source, resourceVersion: resourceVersion, idleLimit: idleLimit, clock: clock, logger: logger))
     }
 
     /// The next event; `nil` when stopped.
     public func next() async throws -> WatchEvent<Source.Object>? {
         while !Task.isCancelled {
             guard let stream = try await self.openStream() else { return nil }
-            while let event = await stream.next() {
+            while let event = await self.next(of: stream) {
                 switch event.change {
                 case .added, .modified, .deleted:
                     guard let version = event.resourceVersion, !version.isEmpty else { throw WatchError(.missingResourceVersion) }
@@ -69,6 +79,20 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
             self.dropStream()
         }
         return nil
+    }
+
+    /// The next event of a stream, which is stopped if it tells nothing for too long.
+    private func next(of stream: WatchStream<Source.Object>) async -> WatchEvent<Source.Object>? {
+        guard let idleLimit else { return await stream.next() }
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do { try await self.clock.sleep(for: idleLimit) } catch { return }
+                self.logger?.debug("watch is silent, is opened again")
+                stream.stop()
+            }
+            defer { group.cancelAll() }
+            return await stream.next()
+        }
     }
 
     /// Ends a pending ``next()`` and the watch that is open.
