@@ -2,7 +2,8 @@ internal import DequeModule
 
 /// The changes that wait for a handler, one for each key, in the order in which the keys first changed: a value without locks.
 struct CoalescingSlots<Object: Sendable>: Sendable {
-    /// What is to be told about a key.
+    /// What is to be told about a key. The old state, and that within a deletion, is the one that was told last, whatever came between: the
+    /// handler, a filter before it and an index behind it know no other.
     enum Pending: Sendable {
         case added(Object)
         case updated(old: Object, new: Object, recreated: Bool)
@@ -55,12 +56,11 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
         case (.updated(let old, _, let recreated), .updated(_, let new)): .updated(old: old, new: new, recreated: recreated)
         case (.updated(let old, _, let recreated), .added(let new)), (.updated(let old, _, let recreated), .sync(let new)):
             .updated(old: old, new: new, recreated: recreated)
-        case (.updated, .deleted(let deletion)): .deleted(deletion)
+        case (.updated(let old, _, _), .deleted(let deletion, _)): .deleted(deletion.told(old))
         case (.deleted(let deletion), .added(let new)), (.deleted(let deletion), .updated(_, let new)),
             (.deleted(let deletion), .sync(let new)):
-            // Whoever owns the store knows the state that it removed.
-            deletion.object.map { .updated(old: $0, new: new, recreated: true) } ?? .added(new)
-        case (.deleted, .deleted(let deletion)): .deleted(deletion)
+            deletion.told.map { .updated(old: $0, new: new, recreated: true) } ?? .added(new)
+        case (.deleted(let before), .deleted(let deletion, _)): .deleted(deletion.told(before.told))
         }
     }
 
@@ -68,7 +68,7 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
         switch change {
         case .added(let object): .added(object)
         case .updated(let old, let new): .updated(old: old, new: new, recreated: false)
-        case .deleted(let deletion): .deleted(deletion)
+        case .deleted(let deletion, let old): .deleted(deletion.told(old))
         case .sync(let object): .updated(old: object, new: object, recreated: false)
         }
     }

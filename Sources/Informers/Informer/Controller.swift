@@ -1,4 +1,5 @@
 public import Logging
+internal import NIOConcurrencyHelpers
 
 /// Runs a reflector that fills a queue, and has what comes out of it processed: the plain way, for one consumer who does everything himself.
 ///
@@ -16,6 +17,8 @@ public final class Controller<Source: ListerWatcher, Events: Queue>: Sendable wh
     private let reflector: Reflector<Source, Events>
     private let process: @Sendable (_ item: Events.Item, _ isInInitialList: Bool) throws -> Void
     private let logger: Logger
+    private let clock: InformerClock
+    private let failures = NIOLockedValueBox(Repeated())
 
     /// A controller.
     ///
@@ -25,7 +28,7 @@ public final class Controller<Source: ListerWatcher, Events: Queue>: Sendable wh
     ///   - configuration: How to follow it.
     ///   - clock: The reflector's clock.
     ///   - logger: Is told of errors.
-    ///   - process: Processes an item; see ``Queue/pop(_:)``. What it throws is logged, and the item is gone, unless that is a ``Requeue``.
+    ///   - process: Processes an item; see ``Queue/pop(_:)``. What it throws is logged now and again, and the item is gone, unless that is a ``Requeue``.
     public init(
         _ source: Source,
         queue: Events,
@@ -37,6 +40,7 @@ public final class Controller<Source: ListerWatcher, Events: Queue>: Sendable wh
         self.queue = queue
         self.reflector = Reflector(source, store: queue, configuration: configuration, clock: clock, logger: logger)
         self.logger = logger
+        self.clock = clock
         self.process = process
     }
 
@@ -65,7 +69,9 @@ public final class Controller<Source: ListerWatcher, Events: Queue>: Sendable wh
             } catch is CancellationError {
                 if Task.isCancelled { return }
             } catch {
-                self.logger.error("an item could not be processed", metadata: ["error": "\(type(of: error))"])
+                let now = self.clock.now
+                guard let count = self.failures.withLockedValue({ $0.happened(now: now) }) else { continue }
+                self.logger.error("an item could not be processed", metadata: ["error": "\(type(of: error))", "count": "\(count)"])
             }
         }
     }

@@ -1,6 +1,7 @@
 /// Shows a handler only some of the objects: one that comes into view is added for it, one that leaves is deleted.
 ///
-/// A deletion of which no state is known (``DeletedFinalStateUnknown/object`` is `nil`) cannot be filtered, and is passed on.
+/// What counts is what was told before and what is told now, so that whoever was shown an object is told when it goes, however it changed in
+/// between. A deletion of which no state is known cannot be filtered, and is passed on.
 public struct FilteringResourceEventHandler<Handler: ResourceEventHandler>: ResourceEventHandler {
     private let handler: Handler
     private let isShown: @Sendable (Handler.Object) -> Bool
@@ -21,14 +22,14 @@ public struct FilteringResourceEventHandler<Handler: ResourceEventHandler>: Reso
         switch (self.isShown(old), self.isShown(new)) {
         case (true, true): try await self.handler.onUpdate(old, new)
         case (false, true): try await self.handler.onAdd(new, isInInitialList: false)
-        case (true, false): try await self.handler.onDelete(.object(old))
+        case (true, false): try await self.handler.onDelete(.object(old).told(old))
         case (false, false): break
         }
     }
 
-    /// Passed on if its last known state is shown.
+    /// Passed on if the state that was told last is shown; if it is not known which that was, the last that is known.
     public func onDelete(_ deletion: Deletion<Handler.Object>) async throws {
-        if deletion.object.map(self.isShown) ?? true { try await self.handler.onDelete(deletion) }
+        if (deletion.told ?? deletion.object).map(self.isShown) ?? true { try await self.handler.onDelete(deletion) }
     }
 
     /// Passed on with those that are shown.

@@ -52,7 +52,7 @@ struct Mailbox<Object: Sendable>: Sendable {
         switch notice.change {
         case .added(let object): self.events.append(.added(object, isInInitialList: false))
         case .updated(let old, let new): self.events.append(.updated(old: old, new: new, recreated: false))
-        case .deleted(let deletion): self.events.append(.deleted(deletion))
+        case .deleted(let deletion, let old): self.events.append(.deleted(deletion.told(old)))
         case .sync(let object): self.events.append(.updated(old: object, new: object, recreated: false))
         }
     }

@@ -6,6 +6,7 @@ extension SharedInformer {
     ///
     /// - Parameters:
     ///   - handler: What to call. One call at a time, within ``run()``.
+    ///   - name: What it is called in logs; by default a number.
     ///   - delivery: What to do with a handler that is slower than the changes.
     ///   - resyncPeriod: How often it is told everything once more, as updates that change nothing; zero: never; `nil`: the informer's default.
     ///     At least a second, and once the informer runs not more often than it resyncs then.
@@ -13,15 +14,17 @@ extension SharedInformer {
     @discardableResult
     public func addHandler(
         _ handler: some ResourceEventHandler<Object>,
+        name: String? = nil,
         delivery: HandlerDelivery = .coalescing,
         resyncPeriod: Duration? = nil
     ) throws(InformerError) -> HandlerRegistration {
-        try self.addHandler(delivery: delivery, resyncPeriod: resyncPeriod) { try await handler.handle($0) }
+        try self.addHandler(name: name, delivery: delivery, resyncPeriod: resyncPeriod) { try await handler.handle($0) }
     }
 
-    /// Adds a handler; see ``addHandler(_:delivery:resyncPeriod:)``.
+    /// Adds a handler; see ``addHandler(_:name:delivery:resyncPeriod:)``.
     @discardableResult
     public func addHandler(
+        name: String? = nil,
         delivery: HandlerDelivery = .coalescing,
         resyncPeriod: Duration? = nil,
         _ handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
@@ -32,15 +35,17 @@ extension SharedInformer {
             let before = state.plan.checkPeriod
             let wished = state.plan.admit(resyncPeriod ?? self.configuration.defaultResyncPeriod)
             if state.plan.checkPeriod != before {
-                for listener in state.listeners.values { listener.replan(state.plan, now: now) }
+                for listener in state.listeners.values { listener.replan(state.plan, now: now, chance: self.chance(&state)) }
             }
             state.nextID += 1
             let listener = Listener(
                 id: state.nextID,
+                name: name ?? "handler \(state.nextID)",
                 delivery: delivery,
                 wishedPeriod: wished.effective,
                 resyncPeriod: state.plan.period(for: wished.effective),
-                now: now,
+                chance: self.chance(&state),
+                clock: self.clock,
                 logger: self.logger,
                 handler: handler
             )
@@ -58,14 +63,15 @@ extension SharedInformer {
     }
 
     /// Ends a handler; see ``HandlerRegistration/remove()``. One that belongs to another informer stays as it is.
-    public func removeHandler(_ registration: HandlerRegistration) async {
-        if registration.owner == ObjectIdentifier(self) { await registration.remove() }
+    public func removeHandler(_ registration: HandlerRegistration) async throws(InformerError) {
+        if registration.owner == ObjectIdentifier(self) { try await registration.remove() }
     }
 
     private func registration(of listener: Listener<Object>) -> HandlerRegistration {
         HandlerRegistration(
             owner: ObjectIdentifier(self),
             id: listener.id,
+            name: listener.name,
             synced: { self.hasSynced && listener.hasSynced },
             waitSynced: {
                 try await self.settled.wait()
@@ -73,14 +79,15 @@ extension SharedInformer {
                 guard self.hasSynced, listener.hasSynced else { throw InformerError.informerStopped }
             },
             statistics: { listener.statistics },
-            remove: {
+            remove: { () async throws(InformerError) in
                 self.state.withLockedValue { state in
                     state.listeners[listener.id] = nil
                     state.joining.removeAll { $0 === listener }
                 }
-                await listener.remove()
+                let callback = listener.remove()
                 // The informer's task is to let go of it, too, however quiet the source is.
                 self.queue.nudge()
+                if let callback { try await listener.wait(for: callback, atMost: self.configuration.removalLimit) }
             }
         )
     }

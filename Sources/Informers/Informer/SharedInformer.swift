@@ -26,6 +26,9 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
         /// Those of them that wait to be taken on by the informer's task.
         var joining: [Listener<Object>] = []
         var plan: ResyncPlan
+        var generator: any RandomNumberGenerator & Sendable
+        /// What follows the source, once it runs.
+        var reflector: Reflector<Source, OrderedQueue<Object>>?
     }
 
     let source: Source
@@ -61,7 +64,9 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
-        self.state = NIOLockedValueBox(State(plan: ResyncPlan(checkPeriod: configuration.defaultResyncPeriod)))
+        self.state = NIOLockedValueBox(
+            State(plan: ResyncPlan(checkPeriod: configuration.defaultResyncPeriod), generator: configuration.reflector.generator)
+        )
     }
 
     // MARK: Looking
@@ -87,6 +92,9 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
         try await self.settled.wait()
         if !self.hasSynced { throw InformerError.informerStopped }
     }
+
+    /// How many times an object was left out because it has no key, or could not be read or transformed; see ``Reflector/objectsLeftOut``.
+    public var objectsLeftOut: Int { self.state.withLockedValue { $0.reflector }?.objectsLeftOut ?? 0 }
 
     /// Whether ``run()`` has been called.
     public var hasStarted: Bool { self.state.withLockedValue { $0.phase != .idle } }

@@ -1,6 +1,6 @@
 /// The settings of a ``SharedInformer``.
 public struct SharedInformerConfiguration<Object: Sendable>: Sendable {
-    /// How to follow the source. Its resync settings are not used: ``defaultResyncPeriod`` is.
+    /// How to follow the source. Of its resync settings only the jitter is used: ``defaultResyncPeriod`` is the period.
     public var reflector = ReflectorConfiguration()
     /// How often a handler that says nothing else is told everything once more; zero: never, and then no handler is.
     public var defaultResyncPeriod: Duration = .zero
@@ -10,6 +10,8 @@ public struct SharedInformerConfiguration<Object: Sendable>: Sendable {
     public var isSame: (@Sendable (Object, Object) -> Bool)?
     /// How many objects may wait between the source and the store before the source is held back, at least 1.
     public var queueLimit = 65_536
+    /// How long the removal of a handler waits for a callback that runs, before it is an error.
+    public var removalLimit: Duration = .seconds(60)
 
     /// The usual settings.
     public init() {}

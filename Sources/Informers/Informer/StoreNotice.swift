@@ -3,7 +3,8 @@ struct StoreNotice<Object: Sendable>: Sendable {
     enum Change: Sendable {
         case added(Object)
         case updated(old: Object, new: Object)
-        case deleted(Deletion<Object>)
+        /// With what the store had.
+        case deleted(Deletion<Object>, old: Object)
         /// As it was: only for those whose time for a resync has come.
         case sync(Object)
     }

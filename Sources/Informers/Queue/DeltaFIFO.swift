@@ -1,4 +1,5 @@
 public import Logging
+internal import NIOConcurrencyHelpers
 
 /// A queue that hands out, for one object after the other, everything that happened to it since it was last taken.
 ///
@@ -14,6 +15,7 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
     private let transformer: TransformFunction<Object>?
     private let clock: InformerClock
     private let logger: Logger
+    private let slowness = NIOLockedValueBox(Repeated())
 
     /// An empty queue.
     ///
@@ -48,9 +50,8 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
     /// The key of the object that `deltas` are about. Throws ``KeyError``, for no deltas too.
     public func key(for deltas: [Delta<Object>]) throws -> String {
         switch deltas.last {
-        case .deleted(.tombstone(let tombstone)): tombstone.key
-        case let delta?:
-            if let object = delta.object { try self.key(for: object) } else { throw KeyError(cause: InformerError.noDeltas) }
+        case .deleted(let deletion): try deletion.key { try self.key(for: $0) }
+        case .added(let object), .updated(let object), .replaced(let object), .sync(let object): try self.key(for: object)
         case nil: throw KeyError(cause: InformerError.noDeltas)
         }
     }
@@ -61,26 +62,32 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
     /// What is queued in place of `object`.
     public func transform(_ object: Object) throws -> Object { try self.transformer?(object) ?? object }
 
+    /// The key is that of what is queued, so that what a consumer finds here it finds by itself in its store.
+    private func keyed(_ object: Object) throws -> (key: String, object: Object) {
+        let object = try self.transform(object)
+        return (try self.key(for: object), object)
+    }
+
     // MARK: Putting
 
     /// An object has come. Throws ``KeyError``.
     public func add(_ object: Object) throws {
-        let key = try self.key(for: object)
-        let delta = Delta.added(try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        let delta = Delta.added(object)
         self.room.change { $0.add(key, delta) }
     }
 
     /// An object has changed. Throws ``KeyError``.
     public func update(_ object: Object) throws {
-        let key = try self.key(for: object)
-        let delta = Delta.updated(try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        let delta = Delta.updated(object)
         self.room.change { $0.add(key, delta) }
     }
 
     /// An object has gone. It is no news if it is neither queued nor known. Throws ``KeyError``.
     public func delete(_ object: Object) throws {
-        let key = try self.key(for: object)
-        let deletion = Deletion.object(try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        let deletion = Deletion.object(object)
         self.room.change { $0.delete(key, deletion, known: self.knownObjects) }
     }
 
@@ -91,7 +98,7 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
 
     /// These are all objects. What is queued or known and not among them is told as deleted. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
-        try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) })
+        try self.replace(objects.map { try self.keyed($0) })
     }
 
     /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
@@ -120,7 +127,7 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
     public func pop(_ process: (_ item: [Delta<Object>], _ isInInitialList: Bool) throws -> Void) async throws -> [Delta<Object>] {
         var slow: (depth: Int, time: Duration)?
         defer {
-            if let slow {
+            if let slow, self.slowness.withLockedValue({ $0.happened(now: self.clock.now) }) != nil {
                 self.logger.info(
                     "slow processing blocks the queue",
                     metadata: ["depth": "\(slow.depth)", "milliseconds": "\(slow.time / .milliseconds(1))"]

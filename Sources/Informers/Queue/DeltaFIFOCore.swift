@@ -101,7 +101,7 @@ struct DeltaFIFOCore<Object: Sendable>: QueueCore {
         }
         // Only two deletions in a row are one. Which of them: the one that knows the object's last state.
         if case .deleted = delta, case .deleted(let last)? = deltas.last {
-            if case .tombstone = last { deltas[deltas.count - 1] = delta }
+            if last.tombstone != nil { deltas[deltas.count - 1] = delta }
         } else {
             deltas.append(delta)
         }

@@ -5,6 +5,7 @@ final class Latch: Sendable {
     private struct State: Sendable {
         var isOpen = false
         var nextID = 0
+        var gaveUp: Set<Int> = []
         var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
     }
 
@@ -51,18 +52,35 @@ final class Latch: Sendable {
         if !opened { throw CancellationError() }
     }
 
-    /// As ``wait()``, but goes on waiting when the task is cancelled.
-    func waitWhateverHappens() async {
-        _ = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-            let isOpen = self.state.withLockedValue { state in
-                if !state.isOpen {
-                    state.nextID += 1
-                    state.waiting[state.nextID] = continuation
-                }
-                return state.isOpen
-            }
-            if isOpen { continuation.resume(returning: true) }
+    /// A name for one who is to wait whatever happens to its task.
+    func makeWaiter() -> Int {
+        self.state.withLockedValue { state in
+            state.nextID += 1
+            return state.nextID
         }
+    }
+
+    /// Returns `true` when it has happened, also if the task is cancelled; `false` when the wait was given up.
+    func wait(as waiter: Int) async -> Bool {
+        await withCheckedContinuation { continuation in
+            let known = self.state.withLockedValue { state -> Bool? in
+                if state.isOpen { return true }
+                if state.gaveUp.remove(waiter) != nil { return false }
+                state.waiting[waiter] = continuation
+                return nil
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+    }
+
+    /// Ends a wait, perhaps before it has begun.
+    func giveUp(_ waiter: Int) {
+        let waiting = self.state.withLockedValue { state in
+            let waiting = state.waiting.removeValue(forKey: waiter)
+            if waiting == nil, !state.isOpen { state.gaveUp.insert(waiter) }
+            return waiting
+        }
+        waiting?.resume(returning: false)
     }
 
     private func leave(_ id: Int) {

@@ -19,6 +19,11 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
         /// The source cut a list into pages though it was free not to: it has no memory to answer from.
         var isPaged = false
         var isRunning = false
+        /// Until when no streaming list is asked for, after one that did not end.
+        var streamsAgain: Duration?
+        /// How many objects could not be kept.
+        var leftOut = 0
+        var oddities: [Oddity: Repeated] = [:]
     }
 
     /// What a watch has come to.
@@ -55,6 +60,9 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
     /// The version of the source's state that the store shows; empty before the first list.
     public var lastSyncResourceVersion: String { self.state.withLockedValue { $0.version.last } }
 
+    /// How many times an object was left out because it has no key, or could not be read or transformed: each time it came, in a list or by a watch.
+    public var objectsLeftOut: Int { self.state.withLockedValue { $0.leftOut } }
+
     /// Keeps the store in step until the task is cancelled; then returns soon, with every watch stopped. A second call at the same time does nothing.
     public func run() async {
         let isFirst = self.state.withLockedValue { state in
@@ -77,7 +85,7 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
 
     /// One round: a list, then watches, until something goes wrong or the task is cancelled.
     func listAndWatch() async throws {
-        if self.configuration.usesStreamingList {
+        if self.configuration.usesStreamingList, self.clock.now >= self.state.withLockedValue({ $0.streamsAgain }) ?? self.clock.now {
             do {
                 guard let opened = try await self.streamingList() else { return }
                 return try await self.watchAndResync(opened)
@@ -102,7 +110,17 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
         self.state.withLockedValue { state in duration * Double.random(in: 0..<1, using: &state.generator) }
     }
 
-    private func report(_ error: any Error) {
+    /// Says that something came that cannot be used: the first time, then now and again.
+    func report(_ oddity: Oddity) {
+        let now = self.clock.now
+        let count = self.state.withLockedValue { state in
+            if oddity == .noKey { state.leftOut += 1 }
+            return state.oddities[oddity, default: Repeated()].happened(now: now)
+        }
+        if let count { self.logger.warning("an event was left out", metadata: ["why": "\(oddity.rawValue)", "count": "\(count)"]) }
+    }
+
+    func report(_ error: any Error) {
         let error = (error as? StoreFailure)?.cause ?? error
         if let onError = self.configuration.onError { return onError(error) }
         if let status = error as? Status {
@@ -114,6 +132,8 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
                 "list or watch failed",
                 metadata: ["error": "\(error)"]
             )
+        } else if let error = error as? InformerError {
+            self.logger.warning("\(error)")
         } else {
             self.logger.warning("list or watch failed", metadata: ["error": "\(type(of: error))"])
         }
@@ -128,4 +148,14 @@ struct StoreFailure: Error {
 /// There is no streaming list to be had: ask for a list.
 struct StreamingListFailure: Error {
     var cause: any Error
+
+    /// Its end has not come in time.
+    static var late: Self { Self(cause: WatchError(.timedOut, "a streaming list has not come to its end")) }
+}
+
+/// What may come that cannot be used.
+enum Oddity: String, Sendable {
+    case foreign = "an object of another kind"
+    case unknownType = "an event of unknown type"
+    case noKey = "an object without a key"
 }

@@ -2,6 +2,10 @@
 public struct ReflectorConfiguration: Sendable {
     /// How often every known object is handed to the consumer once more; zero: never.
     public var resyncPeriod: Duration = .zero
+    /// By how much a resync may be late by chance, as a part of the period: many that began together must not come together for ever.
+    public var resyncJitter = 0.1
+    /// How long to wait until the next resync may be due; `nil`: the period, with jitter.
+    var untilResync: (@Sendable () -> Duration)?
     /// Asked whenever a resync is due; `nil`: always do it.
     public var shouldResync: (@Sendable () -> Bool)?
     /// How many objects a page of a list has. 0: 500 for a list of whatever the source has at hand, no pages for one of a given version, because that
@@ -22,6 +26,10 @@ public struct ReflectorConfiguration: Sendable {
     public var internalErrorRetry: Duration = .zero
     /// Whether to ask for a list and a watch in one stream. A source that refuses is asked for a list.
     public var usesStreamingList = false
+    /// How long a streaming list may take until its end; then the source is asked for a list.
+    public var streamingListDeadline: Duration = .seconds(60)
+    /// For how long after that the source is not asked for a streaming list.
+    public var streamingListPause: Duration = .seconds(600)
     /// Told of every error, on the reflector's task, before it waits and tries again; `nil`: they are logged.
     public var onError: (@Sendable (any Error) -> Void)?
     /// Where chance comes from.

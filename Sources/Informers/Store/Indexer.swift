@@ -60,18 +60,24 @@ public final class Indexer<Object: Sendable>: Store {
     /// The version of the source's state up to which this store is known to be complete: of the last replace, transaction or bookmark.
     public var resourceVersion: String { self.state.withLockedValue { $0.resourceVersion } }
 
+    /// The key is that of what is stored, so that a stored object finds itself.
+    private func keyed(_ object: Object) throws -> (key: String, object: Object) {
+        let object = try self.transform(object)
+        return (try self.key(for: object), object)
+    }
+
     // MARK: Writing
 
     /// Stores the object. Throws ``KeyError`` and then changes nothing.
     public func add(_ object: Object) throws {
-        let key = try self.key(for: object)
-        self.set(key, try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        self.set(key, object)
     }
 
     /// The same as `add(_:)`.
     public func update(_ object: Object) throws { try self.add(object) }
 
-    /// Removes the object that has the key of `object`; that there is none is no error. Throws ``KeyError``.
+    /// Removes the object that has the key of `object`, which is one as it is stored; that there is none is no error. Throws ``KeyError``.
     public func delete(_ object: Object) throws {
         self.delete(key: try self.key(for: object))
     }
@@ -83,7 +89,7 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// Keeps these objects and no others. Of several with one key the last is kept. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
-        try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
+        try self.replace(objects.map { try self.keyed($0) }, resourceVersion)
     }
 
     /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
@@ -124,7 +130,9 @@ public final class Indexer<Object: Sendable>: Store {
         for (index, change) in changes.enumerated() {
             do {
                 switch change {
-                case .add(let object), .update(let object): prepared.append((try self.key(for: object), try self.transform(object)))
+                case .add(let object), .update(let object):
+                    let (key, object) = try self.keyed(object)
+                    prepared.append((key, object))
                 case .delete(let object): prepared.append((try self.key(for: object), nil))
                 }
                 error.successfulIndices.append(index)

@@ -10,7 +10,8 @@ public typealias IndexFunction<Object> = @Sendable (Object) -> [String]
 
 /// Makes of an incoming object what is to be kept, for instance by leaving out fields that nobody reads.
 ///
-/// It is called once for each object that comes from the source, never for one that comes from the store.
+/// It is called once for each object that comes from the source, never for one that comes from the store. The key of an object is the key of what
+/// this makes of it.
 public typealias TransformFunction<Object> = @Sendable (Object) throws -> Object
 
 /// ``KeyFunction`` with every error made a ``KeyError``.

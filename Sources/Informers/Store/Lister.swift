@@ -1,4 +1,5 @@
 internal import Logging
+internal import NIOConcurrencyHelpers
 
 /// Reads a store by selectors and namespaces.
 public struct Lister<Object: Sendable>: Sendable {
@@ -6,6 +7,7 @@ public struct Lister<Object: Sendable>: Sendable {
     private let namespaceIndex: String
     private let namespace: @Sendable (Object) -> String
     private let logger: Logger
+    private let warnings = NIOLockedValueBox(Repeated())
 
     /// Reads `indexer`.
     ///
@@ -39,7 +41,12 @@ public struct Lister<Object: Sendable>: Sendable {
             let found = try self.indexer.objects(index: self.namespaceIndex, value: namespace)
             return selector.map { found.filter($0) } ?? found
         } catch {
-            self.logger.warning("there is no index by namespace: every object is looked at", metadata: ["index": "\(self.namespaceIndex)"])
+            if self.warnings.withLockedValue({ $0.happened(now: InformerClock.continuous.now) }) != nil {
+                self.logger.warning(
+                    "there is no index by namespace: every object is looked at",
+                    metadata: ["index": "\(self.namespaceIndex)"]
+                )
+            }
             return self.list { self.namespace($0) == namespace && selector?($0) ?? true }
         }
     }

@@ -26,6 +26,7 @@ private struct Bench {
         var configuration = ReflectorConfiguration()
         configuration.backoff.jitter = 0
         configuration.rewatchJitter = .zero
+        configuration.resyncJitter = 0
         configuration.resyncPeriod = resyncPeriod
         configuration.onError = { [errors] in errors.add($0) }
         self.controller = Controller(
@@ -118,20 +119,23 @@ struct ControllerTests {
         #expect(store.count == 0)
     }
 
-    @Test("ProcessDeltasInBatch: what the store refuses is not told, nor is what comes after it in the item")
+    @Test("ProcessDeltasInBatch: of three the second fails: the first and the third are stored and told, and the error says which")
     func processDeltasInBatch() throws {
         let store = Indexer<Item>(key: { item in
             if item.name == "bad" { throw NoName() }
             return item.name
         })
         let told = Recorder<String>()
-        #expect(throws: KeyError.self) {
+        let error = #expect(throws: TransactionError.self) {
             try store.apply([.added(Item("a", 1)), .added(Item("bad", 1)), .added(Item("b", 1))], isInInitialList: false) { event in
                 told.record(event.short)
             }
         }
-        #expect(told.all == ["+a1"])
-        #expect(store.listKeys() == ["a"])
+        #expect(told.all == ["+a1", "+b1"])
+        #expect(store.listKeys().sorted() == ["a", "b"])
+        #expect(error?.successfulIndices == [0, 2])
+        #expect(error.map { Array($0.failures.keys) } == [1])
+        #expect(error?.failures[1] is KeyError)
     }
 
     @Test("PanicPropagated: an error of the list surfaces, and the next round recovers")
@@ -246,8 +250,11 @@ struct ControllerTests {
             .updated(old: Item("a", 1), new: Item("a", 2), recreated: false),
             .deleted(.object(Item("a", 1))), .deleted(.object(Item("a", 12))), .deleted(tombstone(Item("a", 1))),
             .deleted(tombstone(Item("a", 13))), .deleted(tombstone(nil)), .reset([Item("a", 1), Item("b", 20)]),
+            // What was told before decides: who was shown it is told that it is gone, and nobody else.
+            .deleted(.object(Item("a", 1)).told(Item("a", 14))), .deleted(.object(Item("a", 14)).told(Item("a", 1))),
+            .deleted(tombstone(nil).told(Item("a", 1))),
         ]
         for event in events { try await handler.handle(event) }
-        #expect(told.all == ["+a11", "~a11>12", "+a12", "-a12", "-a12", "-a13", "-?", "!1"])
+        #expect(told.all == ["+a11", "~a11>12", "+a12", "-a12", "-a12", "-a13", "-?", "!1", "-a1"])
     }
 }

@@ -38,13 +38,12 @@ final class HandlerView: Sendable {
         switch event {
         case .added(let item, _):
             if state.objects.updateValue(item, forKey: item.name) != nil { state.faults.append("was there: \(event.short)") }
-        case .updated(let old, let new, let recreated):
+        case .updated(let old, let new, _):
             let known = state.objects.updateValue(new, forKey: new.name)
-            if known == nil || !recreated && known != old { state.faults.append("was not so: \(event.short)") }
+            if known != old { state.faults.append("was not so: \(event.short)") }
         case .deleted(let deletion):
-            if state.objects.removeValue(forKey: deletion.object?.name ?? "") == nil {
-                state.faults.append("was not there: \(event.short)")
-            }
+            let known = state.objects.removeValue(forKey: deletion.object?.name ?? "")
+            if known == nil || known != deletion.told { state.faults.append("was not so, or not there: \(event.short)") }
         case .reset(let items):
             state.objects = Dictionary(uniqueKeysWithValues: items.map { ($0.name, $0) })
         }

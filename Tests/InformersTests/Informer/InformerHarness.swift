@@ -26,6 +26,7 @@ struct InformerHarness {
         configuration.defaultResyncPeriod = resyncPeriod
         configuration.reflector.backoff.jitter = 0
         configuration.reflector.rewatchJitter = .zero
+        configuration.reflector.resyncJitter = 0
         configuration.reflector.generator = SeededGenerator(seed: 1)
         configuration.reflector.onError = { [errors] in errors.add($0) }
         configure(&configuration)

@@ -134,20 +134,6 @@ struct SharedInformerTests {
         #expect(harness.informer.hasSynced)
     }
 
-    @Test("an object without a key is refused with its list: the error is told, nothing else happens")
-    func keyless() throws {
-        let harness = InformerHarness()
-        harness.source.add(Item("nameless", 1))
-        harness.source.add(Item("a", 1))
-        let listening = try harness.listen()
-        harness.run()
-        #expect(harness.errors.all.first.map { ($0 as? StoreFailure)?.cause ?? $0 } is KeyError)
-        #expect(listening.news().isEmpty)
-        harness.source.delete("nameless")
-        harness.advance(.seconds(1))
-        #expect(listening.news() == ["=a1"])
-    }
-
     @Test("P-9: the informer has synced when the first list is in the store; a waiter is told, or that it will never be")
     func hasSynced() {
         let harness = InformerHarness()

@@ -40,6 +40,7 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     var hasSynced: Bool { self.informer.hasSynced }
     var version: String { self.informer.store.resourceVersion }
     var notes: [ModelNotes] { self.handlers.filter { !$0.isRemoved }.map(\.notes) }
+    var filtered: [FilteredFold.View] { self.handlers.filter { !$0.isRemoved }.map(\.view) }
     private var handlers: [ModelHandler] { self.state.withLockedValue { $0.handlers } }
 
     var violations: [String] {

@@ -14,6 +14,8 @@ protocol ModelPipeline: Sendable {
     var version: String { get }
     /// What each handler was told that is still there.
     var notes: [ModelNotes] { get }
+    /// What each handler behind a filter makes of what it was told.
+    var filtered: [FilteredFold.View] { get }
     /// What else was found wrong, once everything has stopped.
     var violations: [String] { get }
     /// Looks whether all is well so far.
@@ -26,6 +28,7 @@ protocol ModelPipeline: Sendable {
 }
 
 extension ModelPipeline {
+    var filtered: [FilteredFold.View] { [] }
     var violations: [String] { [] }
     func look() {}
     func addHandler() {}

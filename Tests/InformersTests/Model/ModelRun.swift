@@ -79,6 +79,9 @@ struct ModelRun {
         for notes in pipeline.notes where notes.view != pipeline.items {
             self.violations.append("Q-2: the notes add up to \(notes.view), the store to \(pipeline.items)")
         }
+        for view in pipeline.filtered where view != FilteredFold.View(pipeline.items.values) {
+            self.violations.append("Q-2: behind a filter the notes add up to \(view.objects), the store to \(pipeline.items)")
+        }
         self.look()
     }
 

@@ -25,6 +25,7 @@ struct ReflectorHarness {
         var configuration = ReflectorConfiguration()
         configuration.backoff.jitter = 0
         configuration.rewatchJitter = .zero
+        configuration.resyncJitter = 0
         configuration.generator = SeededGenerator(seed: 1)
         configuration.onError = { [errors] in errors.add($0) }
         configure(&configuration)
