@@ -1,4 +1,5 @@
 import GroupCacheTesting
+import Logging
 import Testing
 
 @testable import Informers
@@ -12,6 +13,7 @@ private struct Bench {
     let controller: Controller<FakeSource<Item>, DeltaFIFO<Item>>
     let events = Recorder<InformerEvent<Item>>()
     let errors = ErrorLog()
+    let log = CapturedLog()
 
     init(
         seed: UInt64? = nil,
@@ -33,7 +35,8 @@ private struct Bench {
             self.source,
             queue: self.queue,
             configuration: configuration,
-            clock: InformerClock(self.simulation.clock)
+            clock: InformerClock(self.simulation.clock),
+            logger: self.log.logger
         ) { [events] deltas, isInInitialList in
             try store.apply(deltas, isInInitialList: isInInitialList) { event in
                 // The store is changed before anyone is told.
@@ -138,7 +141,7 @@ struct ControllerTests {
         #expect(error?.failures[1] is KeyError)
     }
 
-    @Test("PanicPropagated: an error of the list surfaces, and the next round recovers")
+    @Test("an error of the list surfaces, and the next round recovers")
     func listError() {
         let bench = Bench()
         bench.source.failLists(Status(.forbidden))
@@ -149,7 +152,7 @@ struct ControllerTests {
         #expect(bench.told == ["=a1"])
     }
 
-    @Test("an error of the consumer loses its item only, and a Requeue not even that")
+    @Test("PanicPropagated: an error of the consumer is not swallowed but told, and loses its item only; a Requeue not even that")
     func consumerErrors() {
         let once = Recorder<Int>()
         let bench = Bench(fail: { event in
@@ -165,6 +168,7 @@ struct ControllerTests {
         bench.run()
         #expect(bench.told == ["=a1", "=b1", "~b1>1"])
         #expect(bench.controller.hasSynced)
+        #expect(bench.log.lines(.error) == ["an item could not be processed count=1 error=NoName"])
     }
 
     @Test("TransformingInformer: store and handlers see only what the transformer made")

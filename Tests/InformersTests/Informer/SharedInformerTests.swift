@@ -178,6 +178,33 @@ struct SharedInformerTests {
         #expect(harness.source.lists.count == 1)
     }
 
+    @Test("StartRace: started, given handlers and indices by many at once, on real threads, it runs once and all are told")
+    func startRace() async throws {
+        for _ in 0..<20 {
+            let source = FakeSource.things()
+            source.add(Item("a", 1))
+            let informer = SharedInformer(source, key: { $0.name }, logger: .silent)
+            let told = Recorder<String>()
+            await withTaskGroup(of: Void.self) { group in
+                for number in 0..<8 {
+                    group.addTask { await informer.run() }
+                    group.addTask {
+                        try? informer.addIndexers(["\(number)": { [$0.name] }])
+                        let registration = try? informer.addHandler { told.record($0.short) }
+                        try? await registration?.waitUntilSynced()
+                    }
+                }
+                // Those who wait for their first objects, and the runs that found it running; then the one that runs.
+                for _ in 0..<15 { await group.next() }
+                group.cancelAll()
+            }
+            #expect(told.all == Array(repeating: "=a1", count: 8))
+            #expect(source.lists.count == 1)
+            #expect(informer.isStopped)
+            #expect(informer.store.indexNames.count == 8)
+        }
+    }
+
     @Test("Q-9: cancelled at any moment, everything ends at once, and each watch that was opened is closed once", arguments: 0..<120)
     func stop(step: Int) throws {
         let harness = InformerHarness(seed: UInt64(step))
