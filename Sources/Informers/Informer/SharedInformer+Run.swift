@@ -24,6 +24,7 @@ extension SharedInformer {
         var configuration = self.configuration.reflector
         configuration.resyncPeriod = checkPeriod
         configuration.shouldResync = { self.isResyncDue() }
+        configuration.heard = { [observers] in observers.heard($0) }
         let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
         await withDiscardingTaskGroup { handlers in
             await withTaskGroup { group in
@@ -48,6 +49,7 @@ extension SharedInformer {
         // Some were never taken on.
         for listener in listeners { listener.end() }
         self.settled.open()
+        self.observers.stopped()
     }
 
     private func isResyncDue() -> Bool {
@@ -68,6 +70,7 @@ extension SharedInformer {
                 return
             }
             if owner.hasList { self.settled.open() }
+            self.observers.advanced(to: self.indexer.resourceVersion)
         }
     }
 

@@ -17,6 +17,7 @@ extension Reflector {
             if version == "0", listed.isPaged { state.isPaged = true }
             state.version.listed()
         }
+        self.configuration.heard?(nil)
         do {
             try await self.store.replace(listed.result.items, resourceVersion: listed.result.resourceVersion)
         } catch { throw StoreFailure(cause: error) }

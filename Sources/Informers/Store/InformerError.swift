@@ -6,7 +6,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
             case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped
-            case unexpectedKeyFormat
+            case unexpectedKeyFormat, timedOut, versionsNotOrdered
         }
 
         private let base: Base
@@ -27,6 +27,10 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let informerStopped = Self(base: .informerStopped)
         /// A key is not of the form `namespace/name`.
         public static let unexpectedKeyFormat = Self(base: .unexpectedKeyFormat)
+        /// What was waited for has not come in time.
+        public static let timedOut = Self(base: .timedOut)
+        /// Of two versions it cannot be said which is the later one.
+        public static let versionsNotOrdered = Self(base: .versionsNotOrdered)
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
 
