@@ -25,6 +25,7 @@ extension SharedInformer {
         configuration.resyncPeriod = checkPeriod
         configuration.untilResync = { self.untilResync(atMost: checkPeriod) }
         configuration.shouldResync = { self.isResyncDue() }
+        configuration.heard = { [observers] in observers.heard($0) }
         let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
         self.state.withLockedValue { $0.reflector = reflector }
         await withDiscardingTaskGroup { handlers in
@@ -50,6 +51,7 @@ extension SharedInformer {
         // Some were never taken on.
         for listener in listeners { listener.end() }
         self.settled.open()
+        self.observers.stopped()
     }
 
     private func isResyncDue() -> Bool {
@@ -86,6 +88,7 @@ extension SharedInformer {
                 return
             }
             if owner.hasList { self.settled.open() }
+            self.observers.advanced(to: self.indexer.resourceVersion)
         }
     }
 

@@ -38,6 +38,7 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     let clock: InformerClock
     let logger: Logger
     let state: NIOLockedValueBox<State>
+    let observers = InformerObservers()
     /// Opens when the first list is in the store, and when it never will be.
     let settled = Latch()
 

@@ -22,6 +22,7 @@ extension Reflector {
             if version == "0", listed.isPaged { state.isPaged = true }
             state.version.listed()
         }
+        self.configuration.heard?(nil)
         do { try await self.replace(listed.result) } catch { throw StoreFailure(cause: error) }
         self.state.withLockedValue { $0.version.advance(to: listed.result.resourceVersion) }
     }

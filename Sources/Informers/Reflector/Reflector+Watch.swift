@@ -57,6 +57,7 @@ extension Reflector {
         while !Task.isCancelled {
             do { return try await self.open(from: self.lastSyncResourceVersion) } catch {
                 guard let pause = Self.retry(error) else { throw error }
+                self.configuration.heard?(error)
                 self.logger.debug("watch not opened, tried again", metadata: ["error": "\(type(of: error))"])
                 await self.backOff(atLeast: pause)
             }
@@ -75,7 +76,9 @@ extension Reflector {
             sendInitialEvents: sendInitialEvents
         )
         let since = self.clock.now
-        return Opened(stream: try await self.source.watch(options), from: version, since: since, timeout: timeout)
+        let stream = try await self.source.watch(options)
+        self.configuration.heard?(nil)
+        return Opened(stream: stream, from: version, since: since, timeout: timeout)
     }
 
     /// How long to wait at least before a watch that could not be opened is tried again; `nil`: a new list is needed.

@@ -122,6 +122,7 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
 
     func report(_ error: any Error) {
         let error = (error as? StoreFailure)?.cause ?? error
+        self.configuration.heard?(error)
         if let onError = self.configuration.onError { return onError(error) }
         if let status = error as? Status {
             let level: Logger.Level = status.isExpired ? .debug : .warning

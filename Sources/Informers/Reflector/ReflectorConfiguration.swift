@@ -32,6 +32,8 @@ public struct ReflectorConfiguration: Sendable {
     public var streamingListPause: Duration = .seconds(600)
     /// Told of every error, on the reflector's task, before it waits and tries again; `nil`: they are logged.
     public var onError: (@Sendable (any Error) -> Void)?
+    /// Told of every error, too, and of what goes well (`nil`): a list, a watch that was opened.
+    var heard: (@Sendable ((any Error)?) -> Void)?
     /// Where chance comes from.
     public var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
 

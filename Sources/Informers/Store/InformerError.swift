@@ -6,7 +6,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
             case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped
-            case unexpectedKeyFormat, objectsLeftOut, handlerRuns
+            case unexpectedKeyFormat, objectsLeftOut, handlerRuns, timedOut, versionsNotOrdered
         }
 
         private let base: Base
@@ -31,6 +31,10 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let objectsLeftOut = Self(base: .objectsLeftOut)
         /// A handler was removed, but a callback of it has not returned in time.
         public static let handlerRuns = Self(base: .handlerRuns)
+        /// What was waited for has not come in time.
+        public static let timedOut = Self(base: .timedOut)
+        /// Of two versions it cannot be said which is the later one.
+        public static let versionsNotOrdered = Self(base: .versionsNotOrdered)
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
 

@@ -1,6 +1,6 @@
 import Informers
 
-/// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]`.
+/// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [queue] [events]`.
 ///
 /// Without a name, all of them. Each figure is printed by name; with `--json` as one object.
 @main
@@ -9,8 +9,8 @@ struct InformersBenchmark {
         var names = Set(CommandLine.arguments.dropFirst())
         let scale = names.remove("--quick") == nil ? 1 : 10
         var report = Report(isJSON: names.remove("--json") != nil)
-        guard names.isSubset(of: ["idle", "list", "log", "events"]) else {
-            print("usage: InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]")
+        guard names.isSubset(of: ["idle", "list", "log", "queue", "events"]) else {
+            print("usage: InformersBenchmark [--quick] [--json] [idle] [list] [log] [queue] [events]")
             return
         }
         let isWanted = { (name: String) in names.isEmpty || names.contains(name) }
@@ -20,6 +20,7 @@ struct InformersBenchmark {
         if isWanted("list") { try await Self.largeList(100_000 / scale, &report) }
         if isWanted("log") { try await Self.appends(1_000_000 / scale, &report) }
         if isWanted("log") { try await Self.appendsBesideWatchers(200_000 / scale, watchers: 10_000 / scale, &report) }
+        if isWanted("queue") { try await Self.workQueue(1_000_000 / scale, &report) }
         if isWanted("events") {
             try await Self.events(500_000 / scale, handlers: 1, delivery: .coalescing, "1 handler, coalescing", &report)
             try await Self.events(100_000 / scale, handlers: 100, delivery: .coalescing, "100 handlers, coalescing", &report)
