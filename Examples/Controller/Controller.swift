@@ -4,12 +4,12 @@ internal import Informers
 ///
 /// A worker is told a key and not what has happened: it looks at how things are now, so nothing is lost when changes come faster than it works, and
 /// trying again is always right.
-struct Controller<Source: ListerWatcher>: Sendable {
-    let informer: SharedInformer<Source>
+struct Controller<Object: Sendable>: Sendable {
+    let informer: SharedInformer<Object>
     let queue: WorkQueue<String>
-    let key: @Sendable (Source.Object) -> String
+    let key: @Sendable (Object) -> String
     /// Makes things as they should be, as far as that key goes; without an object, there should be nothing. Throws: it is tried again.
-    let reconcile: @Sendable (_ key: String, _ wanted: Source.Object?) async throws -> Void
+    let reconcile: @Sendable (_ key: String, _ wanted: Object?) async throws -> Void
 
     /// Runs until the task is cancelled.
     func run(leftovers: [String] = []) async throws {

@@ -11,7 +11,7 @@ struct ControllerExample {
         try await Self.controller(from: folders[0], to: folders[1], clock: .continuous).run(leftovers: leftovers)
     }
 
-    static func controller(from: URL, to: URL, clock: InformerClock) -> Controller<FolderSource> {
+    static func controller(from: URL, to: URL, clock: InformerClock) -> Controller<FolderSource.File> {
         var configuration = SharedInformerConfiguration<FolderSource.File>()
         configuration.reflector.backoff = Backoff(initial: .milliseconds(100), maximum: .milliseconds(100))
         let source = FolderSource(folder: from, clock: clock)

@@ -69,21 +69,25 @@ struct Mailbox<Object: Sendable>: Sendable {
     /// A call says that what was taken before has been handled, well or not.
     mutating func next() -> InformerEvent<Object>? {
         if self.initial == .tellingLast { self.initial = .told }
-        if let event = self.nextInitial() { return event }
-        switch self.slots.popFirst() {
-        case .added(let object)?: return .added(object, isInInitialList: false)
-        case .updated(let old, let new, let recreated)?: return .updated(old: old, new: new, recreated: recreated)
-        case .deleted(let deletion)?: return .deleted(deletion)
-        case nil: break
-        }
+        // Asked here, not there: what is generic and has locals costs before it does anything, and this is every event's way.
+        if self.initial == .telling, let event = self.nextInitial() { return event }
+        if case .coalescing = self.delivery.kind { return self.nextSlot() }
         guard let event = self.events.popFirst() else { return nil }
         // A reset tells what is left of the first objects as well.
         if case .reset = event, self.initial == .telling { self.initial = .tellingLast }
         return event
     }
 
+    private mutating func nextSlot() -> InformerEvent<Object>? {
+        switch self.slots.popFirst() {
+        case .added(let object)?: return .added(object, isInInitialList: false)
+        case .updated(let old, let new, let recreated)?: return .updated(old: old, new: new, recreated: recreated)
+        case .deleted(let deletion)?: return .deleted(deletion)
+        case nil: return nil
+        }
+    }
+
     private mutating func nextInitial() -> InformerEvent<Object>? {
-        guard self.initial == .telling else { return nil }
         while let (key, item) = self.snapshot?.next() {
             self.left -= 1
             // What has happened to it since is told along with it: the handler need not hear of what is long gone.

@@ -26,8 +26,13 @@ extension SharedInformer {
         configuration.untilResync = { self.untilResync(atMost: checkPeriod) }
         configuration.shouldResync = { self.isResyncDue() }
         configuration.heard = { [observers] in observers.heard($0) }
-        let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
-        self.state.withLockedValue { $0.reflector = reflector }
+        await self.follow(self.source, configuration)
+        self.stop()
+    }
+
+    private func follow(_ source: some ListerWatcher<Object>, _ configuration: ReflectorConfiguration) async {
+        let reflector = Reflector(source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
+        self.state.withLockedValue { $0.leftOut = { reflector.objectsLeftOut } }
         await withDiscardingTaskGroup { handlers in
             await withTaskGroup { group in
                 group.addTask { await reflector.run() }
@@ -37,7 +42,6 @@ extension SharedInformer {
             }
             handlers.cancelAll()
         }
-        self.stop()
     }
 
     private func stop() {

@@ -11,10 +11,9 @@ internal import NIOConcurrencyHelpers
 ///
 /// Each handler has its own pace: a slow one holds up neither the store nor the others, and what waits for it is bounded
 /// (``HandlerDelivery``). A handler may come at any time: it is told first what is there, then what happens, nothing twice and nothing left out.
-public final class SharedInformer<Source: ListerWatcher>: Sendable {
-    /// What is followed.
-    public typealias Object = Source.Object
-
+///
+/// Its type names the objects only: where they come from is known by the initialiser alone.
+public final class SharedInformer<Object: Sendable>: Sendable {
     enum Phase: Sendable {
         case idle, running, stopped
     }
@@ -27,11 +26,11 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
         var joining: [Listener<Object>] = []
         var plan: ResyncPlan
         var generator: any RandomNumberGenerator & Sendable
-        /// What follows the source, once it runs.
-        var reflector: Reflector<Source, OrderedQueue<Object>>?
+        /// Asks what follows the source, once it runs, how much it has left out.
+        var leftOut: (@Sendable () -> Int)?
     }
 
-    let source: Source
+    let source: any ListerWatcher<Object>
     let indexer: Indexer<Object>
     let queue: OrderedQueue<Object>
     let configuration: SharedInformerConfiguration<Object>
@@ -52,7 +51,7 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     ///   - clock: The clock of everything that waits.
     ///   - logger: Is told of errors.
     public init(
-        _ source: Source,
+        _ source: some ListerWatcher<Object>,
         key: @escaping KeyFunction<Object>,
         indexers: [String: IndexFunction<Object>] = [:],
         configuration: SharedInformerConfiguration<Object>,
@@ -95,7 +94,7 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     }
 
     /// How many times an object was left out because it has no key, or could not be read or transformed; see ``Reflector/objectsLeftOut``.
-    public var objectsLeftOut: Int { self.state.withLockedValue { $0.reflector }?.objectsLeftOut ?? 0 }
+    public var objectsLeftOut: Int { self.state.withLockedValue { $0.leftOut }?() ?? 0 }
 
     /// Whether ``run()`` has been called.
     public var hasStarted: Bool { self.state.withLockedValue { $0.phase != .idle } }
@@ -112,10 +111,10 @@ public final class SharedInformer<Source: ListerWatcher>: Sendable {
     }
 }
 
-extension SharedInformer where Source.Object: Equatable {
+extension SharedInformer where Object: Equatable {
     /// An informer that does not run yet, of objects that can be compared: a list that names an object again as it was tells nobody.
     public convenience init(
-        _ source: Source,
+        _ source: some ListerWatcher<Object>,
         key: @escaping KeyFunction<Object>,
         indexers: [String: IndexFunction<Object>] = [:],
         clock: InformerClock = .continuous,

@@ -6,7 +6,7 @@ import Testing
 
 /// A shared informer over a fake source, in a simulation.
 struct InformerHarness {
-    typealias Informer = SharedInformer<FakeSource<Item>>
+    typealias Informer = SharedInformer<Item>
 
     let simulation: Simulation
     let source: FakeSource<Item>

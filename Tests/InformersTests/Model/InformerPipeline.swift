@@ -11,7 +11,7 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
         var removals: [SimulatedTask<Void>] = []
     }
 
-    private let informer: SharedInformer<Source>
+    private let informer: SharedInformer<Item>
     private let simulation: Simulation
     private let period: Duration
     private let state = NIOLockedValueBox(State())
