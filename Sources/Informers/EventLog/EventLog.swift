@@ -192,3 +192,45 @@ public final class EventLog<Event: Sendable>: Sendable {
         )
     }
 }
+
+/// The settings of an ``EventLog``.
+public struct EventLogConfiguration: Sendable {
+    /// How many entries are held at most, at least 1.
+    public var maximumEntries = 65_536
+    /// How many bytes the entries may have together, by the log's `size`.
+    public var maximumBytes = 16 << 20
+    /// How long an entry is to be held if the two limits above allow it: longer than the time between bookmarks, so that a watcher that
+    /// comes back with the last one finds its place. The log holds as few entries as do for this.
+    public var minimumAge: Duration = .seconds(75)
+    /// How many watchers there may be at once.
+    public var maximumWatchers = 20_000
+    /// How many entries a watcher is handed at once, at least 1.
+    public var batchEntries = 256
+    /// How many bytes a watcher is handed at once; one entry at least.
+    public var batchBytes = 64 << 10
+    /// The name of this life of the log. By default drawn by chance, so that a place in an earlier life is known for what it is.
+    public var epoch = UInt64.random(in: 1...UInt64.max)
+
+    /// The usual settings.
+    public init() {}
+}
+
+/// What is in an ``EventLog``, and who watches it.
+public struct EventLogStatistics: Sendable, Hashable {
+    /// How many entries are held.
+    public var entries: Int
+    /// How many bytes they have.
+    public var bytes: Int
+    /// How many entries may be held at present.
+    public var capacity: Int
+    /// The number of the oldest entry that is held; one more than `last` if none is.
+    public var oldest: UInt64
+    /// The number of the last entry; 0 if there never was one.
+    public var last: UInt64
+    /// How many watchers there are.
+    public var watchers: Int
+    /// How many of them wait for something to happen.
+    public var parked: Int
+    /// How many watchers were too slow so far: the log went past them.
+    public var overtaken: Int
+}

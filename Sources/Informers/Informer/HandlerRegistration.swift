@@ -49,3 +49,36 @@ public final class HandlerRegistration: Sendable {
     ///   because it waits for the very task that calls this: no further callback comes, but this one is not over. A task that is cancelled waits on.
     public func remove() async throws(InformerError) { try await self.leave() }
 }
+
+/// What a handler of an informer has done, and has yet to do.
+public struct HandlerStatistics: Sendable, Hashable {
+    /// How many events wait for it.
+    public var pending: Int
+    /// How many events it has handled.
+    public var handled: Int
+    /// How many events it has thrown at.
+    public var failed: Int
+    /// How often too much waited, so that it was given all objects instead: ``InformerEvent/reset(_:)``.
+    public var resets: Int
+}
+
+/// How much a handler that is slower than the changes is told.
+public struct HandlerDelivery: Sendable, Hashable {
+    enum Kind: Sendable, Hashable {
+        case coalescing
+        case everyChange(limit: Int)
+    }
+
+    let kind: Kind
+
+    /// Several changes of one object that wait are told as one. Memory: one entry a key. The default.
+    ///
+    /// An object that comes and goes before the handler looks is not told at all; one that is deleted and comes back is updated.
+    public static let coalescing = HandlerDelivery(kind: .coalescing)
+
+    /// Each change is told, as long as no more than `limit` (at least 1) of them wait. Otherwise all that wait are dropped, and the handler is given all
+    /// objects there are as ``InformerEvent/reset(_:)``: it loses changes, but never without a word.
+    ///
+    /// A resync of more objects than the limit comes as a reset, too.
+    public static func everyChange(limit: Int) -> HandlerDelivery { HandlerDelivery(kind: .everyChange(limit: max(1, limit))) }
+}

@@ -123,3 +123,65 @@ extension SharedInformer where Object: Equatable {
         self.init(source, key: key, indexers: indexers, configuration: SharedInformerConfiguration(), clock: clock, logger: logger)
     }
 }
+
+/// The settings of a ``SharedInformer``.
+public struct SharedInformerConfiguration<Object: Sendable>: Sendable {
+    /// How to follow the source. Of its resync settings only the jitter is used: ``defaultResyncPeriod`` is the period.
+    public var reflector = ReflectorConfiguration()
+    /// How often a handler that says nothing else is told everything once more; zero: never, and then no handler is.
+    public var defaultResyncPeriod: Duration = .zero
+    /// What to make of each object that comes from the source.
+    public var transform: TransformFunction<Object>?
+    /// Whether two states of an object are the same, so that handlers need not be told of a list that names it again. `nil`: they never are.
+    public var isSame: (@Sendable (Object, Object) -> Bool)?
+    /// How many objects may wait between the source and the store before the source is held back, at least 1.
+    public var queueLimit = 65_536
+    /// How long the removal of a handler waits for a callback that runs, before it is an error.
+    public var removalLimit: Duration = .seconds(60)
+
+    /// The usual settings.
+    public init() {}
+}
+
+extension SharedInformerConfiguration where Object: Equatable {
+    /// The usual settings, with ``isSame`` as equality.
+    public init() {
+        self.isSame = { $0 == $1 }
+    }
+}
+
+/// What an informer knows, for reading. It may be behind the source, and ahead of what handlers have been told.
+public struct InformerView<Object: Sendable>: Sendable {
+    private let indexer: Indexer<Object>
+
+    init(_ indexer: Indexer<Object>) { self.indexer = indexer }
+
+    /// How many objects there are.
+    public var count: Int { self.indexer.count }
+    /// All objects, in any order.
+    public func list() -> [Object] { self.indexer.list() }
+    /// All keys, in any order.
+    public func listKeys() -> [String] { self.indexer.listKeys() }
+    /// The object of that key.
+    public func get(key: String) -> Object? { self.indexer.get(key: key) }
+    /// The version of the source's state that this shows; empty before the first list.
+    public var resourceVersion: String { self.indexer.resourceVersion }
+
+    /// The names of the indices, sorted.
+    public var indexNames: [String] { self.indexer.indexNames }
+    /// The objects found under a value of an index. Throws ``InformerError/Code/indexMissing``.
+    public func objects(index name: String, value: String) throws(InformerError) -> [Object] {
+        try self.indexer.objects(index: name, value: value)
+    }
+    /// The keys of these objects, sorted. Throws ``InformerError/Code/indexMissing``.
+    public func keys(index name: String, value: String) throws(InformerError) -> [String] {
+        try self.indexer.keys(index: name, value: value)
+    }
+    /// All values of an index. Throws ``InformerError/Code/indexMissing``.
+    public func values(index name: String) throws(InformerError) -> [String] { try self.indexer.values(index: name) }
+
+    /// Reads by selectors and namespaces; see ``Lister``.
+    public func lister(namespaceIndex: String = "namespace", namespace: @escaping @Sendable (Object) -> String) -> Lister<Object> {
+        Lister(self.indexer, namespaceIndex: namespaceIndex, namespace: namespace)
+    }
+}

@@ -92,3 +92,82 @@ extension Reflector {
         self.state.withLockedValue { $0.version.advance(to: version) }
     }
 }
+
+/// What a streaming list has told so far, folded by key, in the order in which the keys came.
+struct InitialEvents<Object: Sendable>: Sendable {
+    private var slots: [Object?] = []
+    private var places: [String: Int] = [:]
+    /// What cannot be kept. One such object must not keep the others out for ever.
+    private(set) var leftOut = LeftOut()
+
+    /// The objects.
+    var objects: [Object] { self.slots.compactMap(\.self) }
+
+    /// Takes an event; the list's version if it was the one that says that this was everything. Throws what the event says.
+    mutating func receive<Store: ReflectorStore>(_ event: WatchEvent<Object>, store: Store) throws(Status) -> String?
+    where Store.Object == Object {
+        switch event.change {
+        case .added(let object), .modified(let object):
+            // The key is that of what will be stored, as everywhere: a transformer may change it.
+            guard let (object, key) = self.leftOut.transformed(object, store) else {
+                // What it was before is not what it is.
+                self.drop(try? store.key(for: object))
+                return nil
+            }
+            if let place = self.places[key] {
+                self.slots[place] = object
+            } else {
+                self.places[key] = self.slots.count
+                self.slots.append(object)
+            }
+        case .deleted(let object):
+            let transformed = try? store.transform(object)
+            self.drop(try? store.key(for: transformed ?? object))
+        case .bookmark(let bookmark):
+            if bookmark.isInitialEventsEnd { return event.resourceVersion }
+        case .error(let status): throw status
+        case .unknown, .foreign: break
+        }
+        return nil
+    }
+
+    private mutating func drop(_ key: String?) {
+        if let key, let place = self.places.removeValue(forKey: key) { self.slots[place] = nil }
+    }
+}
+
+/// Says so in the log when a streaming list has told nothing for a while, and gives it up at a deadline: some sources never send the bookmark that
+/// ends it.
+struct InitialEventsTicker: Sendable {
+    let clock: InformerClock
+    let logger: Logger
+    var period: Duration = .seconds(10)
+    let deadline: Duration
+    let giveUp: @Sendable () -> Void
+
+    /// Runs `body`, which calls `heard` at each event.
+    func run<Value>(_ body: (_ heard: () -> Void) async throws -> Value) async throws -> Value {
+        let last = LastHeard(self.clock.now)
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.warn(last) }
+            defer { group.cancelAll() }
+            return try await body { last.set(self.clock.now) }
+        }
+    }
+
+    private func warn(_ last: LastHeard) async {
+        let start = self.clock.now
+        while !Task.isCancelled {
+            let due = min(last.moment + self.period, self.deadline)
+            let now = self.clock.now
+            if now >= self.deadline { return self.giveUp() }
+            if now >= due {
+                let seconds = (now - start).components.seconds
+                self.logger.warning("still no bookmark that ends the streaming list", metadata: ["seconds": "\(seconds)"])
+                last.set(max(last.moment, now))
+                continue
+            }
+            try? await self.clock.sleep(for: due - now)
+        }
+    }
+}

@@ -207,3 +207,29 @@ public final class Indexer<Object: Sendable>: Store {
         }
     }
 }
+
+/// One of several changes that a store makes in one step: ``Indexer/apply(_:resourceVersion:)``.
+public enum StoreChange<Object: Sendable>: Sendable {
+    /// Store it.
+    case add(Object)
+    /// Store it.
+    case update(Object)
+    /// Remove what has its key.
+    case delete(Object)
+}
+
+extension StoreChange: Equatable where Object: Equatable {}
+
+/// Some of the changes of a transaction could not be made.
+public struct TransactionError: Error, CustomStringConvertible {
+    /// The places in the transaction of the changes that have been made, in order.
+    public var successfulIndices: [Int] = []
+    /// The places of those that have not, and why.
+    public var failures: [Int: any Error] = [:]
+
+    /// No failure yet.
+    public init() {}
+
+    /// How many succeeded and how many failed.
+    public var description: String { "\(self.failures.count) of \(self.failures.count + self.successfulIndices.count) changes failed" }
+}
