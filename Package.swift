@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Informers",
             dependencies: [
-                .product(name: "DequeModule", package: "swift-collections"), logging,
+                .product(name: "DequeModule", package: "swift-collections"), nio("NIOConcurrencyHelpers"), logging,
             ],
             swiftSettings: settings
         ),
@@ -107,6 +107,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "ControllerExample",
+            dependencies: ["Informers"],
+            path: "Examples/Controller",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "InformersBenchmark",
             dependencies: ["Informers", logging],
             path: "Tests/Benchmarks/Informers",
@@ -123,7 +129,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InformersTests",
-            dependencies: ["Informers", "GroupCacheTesting", logging],
+            dependencies: ["Informers", "GroupCacheTesting", nio("NIOConcurrencyHelpers"), logging],
             swiftSettings: settings
         ),
         .testTarget(
@@ -132,6 +138,11 @@ let package = Package(
                 "InformerExample", "Informers", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ControllerExampleTests",
+            dependencies: ["ControllerExample", "Informers", "GroupCacheTesting", nio("NIOConcurrencyHelpers")],
             swiftSettings: settings
         ),
         .testTarget(
@@ -163,7 +174,10 @@ let package = Package(
 // The store, ring and flight tests run once more under ThreadSanitizer, which rebuilds everything: CI then leaves
 // out what they do not need.
 if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
-    let core: Set<String> = ["GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests", "InformersBenchmark"]
+    let core: Set<String> = [
+        "GroupCache", "Informers", "GroupCacheTesting", "GroupCacheTests", "InformersTests", "InformersBenchmark", "ControllerExample",
+        "ControllerExampleTests",
+    ]
     let packages: Set<String> = ["swift-nio", "swift-collections", "swift-log", "swift-metrics", "swift-distributed-tracing"]
     package.targets.removeAll { !core.contains($0.name) }
     package.products.removeAll { !core.contains($0.name) }

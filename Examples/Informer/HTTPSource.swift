@@ -7,16 +7,6 @@ internal import NIOPosix
 
 /// A list of objects behind a URL: `GET url` lists, `GET url?watch=true` tells what changes, one JSON object after the other.
 struct HTTPSource<Object: Codable & Sendable>: ListerWatcher {
-    private struct Page: Decodable {
-        struct Metadata: Decodable {
-            var resourceVersion: String
-            var `continue`: String?
-        }
-
-        var metadata: Metadata
-        var items: [Object]?
-    }
-
     private let url: String
     private let client: HTTPClient
 
@@ -37,8 +27,7 @@ struct HTTPSource<Object: Codable & Sendable>: ListerWatcher {
         if options.limit > 0 { query.append(URLQueryItem(name: "limit", value: "\(options.limit)")) }
         if !options.continueToken.isEmpty { query.append(URLQueryItem(name: "continue", value: options.continueToken)) }
         let body = try await self.get(query).collect(upTo: 64 << 20)
-        let page = try JSONDecoder().decode(Page.self, from: Data(body.readableBytesView))
-        return ListResult(page.items ?? [], resourceVersion: page.metadata.resourceVersion, continueToken: page.metadata.continue ?? "")
+        return try JSONDecoder().decode(ListResult<Object>.self, from: Data(body.readableBytesView))
     }
 
     func watch(_ options: WatchOptions) async throws -> WatchStream<Object> {

@@ -1,5 +1,5 @@
 public import Informers
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A source that a test changes, drops, compacts and breaks: client-go's `FakeControllerSource`, and more.
 ///
@@ -14,7 +14,7 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
         case event
     }
 
-    private let state: Mutex<FakeSourceState<Object>>
+    private let state: NIOLockedValueBox<FakeSourceState<Object>>
 
     /// An empty source.
     ///
@@ -27,7 +27,7 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
         key: @escaping @Sendable (Object) -> String,
         stamp: @escaping @Sendable (Object, FakeVersion) -> Object = { object, _ in object }
     ) {
-        self.state = Mutex(FakeSourceState(expiredForm: expiredForm, key: key, stamp: stamp))
+        self.state = NIOLockedValueBox(FakeSourceState(expiredForm: expiredForm, key: key, stamp: stamp))
     }
 
     // MARK: Changing it
@@ -73,43 +73,45 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
     public func changeEpoch() { self.change(false) { $0.changeEpoch() } }
 
     /// The next lists throw these, one each.
-    public func failLists(_ errors: any Error...) { self.state.withLock { $0.listErrors += errors } }
+    public func failLists(_ errors: any Error...) { self.state.withLockedValue { $0.listErrors += errors } }
 
     /// The next watches are refused with these, one each.
-    public func failWatches(_ errors: any Error...) { self.state.withLock { $0.watchErrors += errors } }
+    public func failWatches(_ errors: any Error...) { self.state.withLockedValue { $0.watchErrors += errors } }
 
     /// Lists of "whatever there is" (version `"0"`) show the state of so many changes ago, as a server that lags behind does.
-    public func lag(by changes: Int) { self.state.withLock { $0.lag = changes } }
+    public func lag(by changes: Int) { self.state.withLockedValue { $0.lag = changes } }
 
     /// Lists never have more objects in a page than this, whatever was asked for; 0: no limit of the source's own.
-    public func forcePages(of size: Int) { self.state.withLock { $0.forcedPageSize = size } }
+    public func forcePages(of size: Int) { self.state.withLockedValue { $0.forcedPageSize = size } }
 
     /// Whether to refuse streaming lists as invalid (422).
-    public func refuseStreamingLists(_ refuses: Bool = true) { self.state.withLock { $0.refusesStreamingLists = refuses } }
+    public func refuseStreamingLists(_ refuses: Bool = true) { self.state.withLockedValue { $0.refusesStreamingLists = refuses } }
 
     /// Whether to leave out the bookmark that ends a streaming list.
-    public func withholdInitialEventsEnd(_ withholds: Bool = true) { self.state.withLock { $0.withholdsInitialEventsEnd = withholds } }
+    public func withholdInitialEventsEnd(_ withholds: Bool = true) {
+        self.state.withLockedValue { $0.withholdsInitialEventsEnd = withholds }
+    }
 
     // MARK: Looking at it
 
     /// What there is.
-    public var objects: [String: Object] { self.state.withLock { $0.objects.mapValues(\.object) } }
+    public var objects: [String: Object] { self.state.withLockedValue { $0.objects.mapValues(\.object) } }
     /// The version of what there is.
-    public var version: FakeVersion { self.state.withLock { $0.version } }
+    public var version: FakeVersion { self.state.withLockedValue { $0.version } }
     /// Every state that an object of that name was in, oldest first, with `nil` for its absence, in all lives of the source.
-    public func history(of key: String) -> [Object?] { self.state.withLock { $0.histories[key] ?? [] } }
+    public func history(of key: String) -> [Object?] { self.state.withLockedValue { $0.histories[key] ?? [] } }
     /// The versions of all changes in all lives of the source, oldest first.
-    public var changeVersions: [FakeVersion] { self.state.withLock { $0.changeVersions } }
+    public var changeVersions: [FakeVersion] { self.state.withLockedValue { $0.changeVersions } }
     /// What was asked of ``list(_:)``, in order.
-    public var lists: [ListOptions] { self.state.withLock { $0.lists } }
+    public var lists: [ListOptions] { self.state.withLockedValue { $0.lists } }
     /// What was asked of ``watch(_:)``, in order, refused ones included.
-    public var watches: [WatchOptions] { self.state.withLock { $0.watches } }
+    public var watches: [WatchOptions] { self.state.withLockedValue { $0.watches } }
     /// How many watches were opened.
-    public var opened: Int { self.state.withLock { $0.opened } }
+    public var opened: Int { self.state.withLockedValue { $0.opened } }
     /// How many watches were closed, a watch closed twice counting twice.
-    public var closed: Int { self.state.withLock { $0.closes } }
+    public var closed: Int { self.state.withLockedValue { $0.closes } }
     /// How many watches are open.
-    public var open: Int { self.state.withLock { $0.watchers.count } }
+    public var open: Int { self.state.withLockedValue { $0.watchers.count } }
 
     // MARK: ListerWatcher
 
@@ -117,7 +119,7 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
     public func list(_ options: ListOptions) async throws -> ListResult<Object> {
         // A list takes a while: others may have their turn before it is made and before it arrives.
         await Task.yield()
-        let result = self.state.withLock { state in Result { try state.list(options) } }
+        let result = self.state.withLockedValue { state in Result { try state.list(options) } }
         await Task.yield()
         try Task.checkCancellation()
         return try result.get()
@@ -127,18 +129,18 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
     public func watch(_ options: WatchOptions) async throws -> WatchStream<Object> {
         await Task.yield()
         try Task.checkCancellation()
-        let (id, wakeup) = try self.state.withLock { state in try state.watch(options) }
+        let (id, wakeup) = try self.state.withLockedValue { state in try state.watch(options) }
         let stream = WatchStream(FakeSourceWatch(source: self, id: id, wakeup: wakeup))
         await Task.yield()
         return stream
     }
 
-    fileprivate func take(_ id: Int) -> FakeSourceState<Object>.Taken { self.state.withLock { $0.take(id) } }
+    fileprivate func take(_ id: Int) -> FakeSourceState<Object>.Taken { self.state.withLockedValue { $0.take(id) } }
 
-    fileprivate func close(_ id: Int) { self.state.withLock { $0.close(id) } }
+    fileprivate func close(_ id: Int) { self.state.withLockedValue { $0.close(id) } }
 
     private func change(_ silently: Bool, _ body: (inout FakeSourceState<Object>) -> Void) {
-        let wakeups = self.state.withLock { state in
+        let wakeups = self.state.withLockedValue { state in
             body(&state)
             return silently ? [] : state.watchers.sorted { $0.key < $1.key }.map(\.value.wakeup)
         }

@@ -1,5 +1,5 @@
 public import Informers
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A watch that a test feeds: client-go's `FakeWatcher` and `RaceFreeFakeWatcher`.
 public final class FakeWatch<Object: Sendable>: WatchSource {
@@ -17,7 +17,7 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
     public struct Full: Error {}
 
     private let capacity: Int
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let filled = Wakeup()
     private let emptied = Wakeup()
 
@@ -29,27 +29,27 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
     /// A stream of what is sent here.
     public var stream: WatchStream<Object> { WatchStream(self) }
     /// How many times the source was closed.
-    public var closes: Int { self.state.withLock { $0.closes } }
+    public var closes: Int { self.state.withLockedValue { $0.closes } }
     /// Whether it is closed.
-    public var isClosed: Bool { self.state.withLock { $0.isClosed } }
+    public var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
     /// How many events have not been read.
-    public var pending: Int { self.state.withLock { $0.pending.count } }
+    public var pending: Int { self.state.withLockedValue { $0.pending.count } }
 
     /// Sends an event and waits until it has been read; what is sent to a closed watch is gone at once. For one task at a time.
     public func send(_ event: WatchEvent<Object>) async {
-        let number = self.state.withLock { state -> Int in
+        let number = self.state.withLockedValue { state -> Int in
             guard !state.isClosed else { return state.taken }
             state.pending.append(event)
             state.sent += 1
             return state.sent
         }
         self.filled.signal()
-        while self.state.withLock({ $0.taken < number && !$0.isClosed }), !Task.isCancelled { await self.emptied.wait() }
+        while self.state.withLockedValue({ $0.taken < number && !$0.isClosed }), !Task.isCancelled { await self.emptied.wait() }
     }
 
     /// Sends an event without waiting; what is sent to a closed watch is gone at once. Throws ``Full`` when too many have not been read.
     public func offer(_ event: WatchEvent<Object>) throws {
-        let isFull = self.state.withLock { state in
+        let isFull = self.state.withLockedValue { state in
             if state.isClosed { return false }
             if state.pending.count >= self.capacity { return true }
             state.pending.append(event)
@@ -62,7 +62,7 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
 
     /// Ends the stream, as a source does, once everything sent has been read; with an error if there is one.
     public func end(_ error: (any Error)? = nil) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.isEnded = true
             state.failure = error
         }
@@ -71,7 +71,7 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
 
     /// Makes a closed or ended watch as good as new.
     public func reset() {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             let closes = state.closes
             state = State()
             state.closes = closes
@@ -81,7 +81,7 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
     /// The next event.
     public func next() async throws -> WatchEvent<Object>? {
         while true {
-            let (event, isOver, failure) = self.state.withLock { state -> (WatchEvent<Object>?, Bool, (any Error)?) in
+            let (event, isOver, failure) = self.state.withLockedValue { state -> (WatchEvent<Object>?, Bool, (any Error)?) in
                 if state.isClosed { return (nil, true, nil) }
                 if !state.pending.isEmpty {
                     state.taken += 1
@@ -101,7 +101,7 @@ public final class FakeWatch<Object: Sendable>: WatchSource {
 
     /// Ends it for both sides.
     public func close() {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.closes += 1
             state.isClosed = true
             state.pending = []

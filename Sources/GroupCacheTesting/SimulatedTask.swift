@@ -1,9 +1,9 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A task in a ``Simulation``, whose result can be looked at without waiting.
 public final class SimulatedTask<Success: Sendable>: Sendable {
     private final class Box: Sendable {
-        let result = Mutex<Result<Success, any Error>?>(nil)
+        let result = NIOLockedValueBox<Result<Success, any Error>?>(nil)
     }
 
     private let box = Box()
@@ -13,15 +13,15 @@ public final class SimulatedTask<Success: Sendable>: Sendable {
         self.task = Task(executorPreference: executor) { [box] in
             do {
                 let value = try await body()
-                box.result.withLock { $0 = .success(value) }
+                box.result.withLockedValue { $0 = .success(value) }
             } catch {
-                box.result.withLock { $0 = .failure(error) }
+                box.result.withLockedValue { $0 = .failure(error) }
             }
         }
     }
 
     /// How it ended; `nil`: it has not.
-    public var result: Result<Success, any Error>? { self.box.result.withLock { $0 } }
+    public var result: Result<Success, any Error>? { self.box.result.withLockedValue { $0 } }
     /// Whether it has ended.
     public var isDone: Bool { self.result != nil }
     /// What it returned; `nil`: it has not ended, or threw.

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Runs concurrent code on one thread, in an order that a seed decides, in time that stands still: the same seed is the same run.
 ///
@@ -18,27 +18,27 @@ public final class Simulation: TaskExecutor {
         var jobs = 0
     }
 
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     /// The time.
     public let clock = VirtualClock()
 
     /// A simulation in which tasks take turns in the order in which they become ready.
     public init() {
-        self.state = Mutex(State())
+        self.state = NIOLockedValueBox(State())
     }
 
     /// A simulation in which the seed decides whose turn it is.
     public init(seed: UInt64) {
-        self.state = Mutex(State(generator: SeededGenerator(seed: seed)))
+        self.state = NIOLockedValueBox(State(generator: SeededGenerator(seed: seed)))
     }
 
     /// How many steps have been run so far.
-    public var steps: Int { self.state.withLock { $0.jobs } }
+    public var steps: Int { self.state.withLockedValue { $0.jobs } }
 
     /// Called by the concurrency runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        self.state.withLock { $0.ready.append(job) }
+        self.state.withLockedValue { $0.ready.append(job) }
     }
 
     /// Starts a task in the simulation. Nothing of it happens before ``settle(atMost:)`` or ``advance(by:)``.
@@ -88,7 +88,7 @@ public final class Simulation: TaskExecutor {
     }
 
     private func next() -> UnownedJob? {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             guard !state.ready.isEmpty else { return nil }
             state.jobs += 1
             guard state.generator != nil else { return state.ready.removeFirst() }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A `Clock` that stands still until it is advanced, and whose sleepers wake by nothing else.
 public final class VirtualClock: Clock {
@@ -29,19 +29,19 @@ public final class VirtualClock: Clock {
         var sleepers: [Sleeper] = []
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     /// A clock at its start.
     public init() {}
 
     /// The time.
-    public var now: Instant { self.state.withLock { $0.now } }
+    public var now: Instant { self.state.withLockedValue { $0.now } }
     /// Every moment can be told from every other.
     public var minimumResolution: Duration { .nanoseconds(1) }
     /// How many tasks sleep.
-    public var sleepers: Int { self.state.withLock { $0.sleepers.count } }
+    public var sleepers: Int { self.state.withLockedValue { $0.sleepers.count } }
     /// When the first of the sleepers is to wake; `nil`: nobody sleeps.
-    public var nextWake: Instant? { self.state.withLock { $0.sleepers.map(\.until).min() } }
+    public var nextWake: Instant? { self.state.withLockedValue { $0.sleepers.map(\.until).min() } }
 
     /// Moves the time on and wakes whoever slept until then, the earliest first.
     public func advance(by duration: Duration) {
@@ -50,7 +50,7 @@ public final class VirtualClock: Clock {
 
     /// Moves the time on to a moment, never back.
     public func advance(to moment: Instant) {
-        let woken = self.state.withLock { state in
+        let woken = self.state.withLockedValue { state in
             state.now = max(state.now, moment)
             let now = state.now
             let woken = state.sleepers.filter { $0.until <= now }
@@ -62,13 +62,13 @@ public final class VirtualClock: Clock {
 
     /// Waits until the clock has been advanced to `deadline`; throws `CancellationError` when the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
-        let id = self.state.withLock { state in
+        let id = self.state.withLockedValue { state in
             state.nextID += 1
             return state.nextID
         }
         let slept = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-                let isDue = self.state.withLock { state in
+                let isDue = self.state.withLockedValue { state in
                     if deadline <= state.now { return true }
                     state.sleepers.append(Sleeper(id: id, until: deadline, wake: continuation))
                     return false
@@ -85,7 +85,7 @@ public final class VirtualClock: Clock {
     }
 
     private func cancel(_ id: Int) {
-        let sleeper = self.state.withLock { state -> Sleeper? in
+        let sleeper = self.state.withLockedValue { state -> Sleeper? in
             guard let index = state.sleepers.firstIndex(where: { $0.id == id }) else { return nil }
             return state.sleepers.remove(at: index)
         }

@@ -10,7 +10,7 @@ import Testing
 struct InformerExampleTests {
     /// The example's informer, and what it knows, after each thing it was told.
     private final class Follower: Sendable {
-        let informer: SharedInformer<HTTPSource<Score>>
+        let informer: SharedInformer<Score>
         private let lines = Mutex<[String]>([])
         private let told = Wakeup()
 

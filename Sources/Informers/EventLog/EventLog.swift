@@ -1,5 +1,5 @@
 public import Logging
-public import Synchronization
+public import NIOConcurrencyHelpers
 
 /// The last changes of something, numbered, for any number of watchers to read: each is but a place in the log.
 ///
@@ -22,6 +22,7 @@ public final class EventLog<Event: Sendable>: Sendable {
         var nextID = 0
         var overtaken = 0
         var isClosed = false
+        var strangers = Repeated()
         @usableFromInline var parked = ParkedCursors()
         /// When the timer is to wake; `nil`: it has nobody to wake.
         var timer: Duration?
@@ -31,7 +32,7 @@ public final class EventLog<Event: Sendable>: Sendable {
     public let epoch: UInt64
     let configuration: EventLogConfiguration
     @usableFromInline let clock: InformerClock
-    @usableFromInline let state: Mutex<State>
+    @usableFromInline let state: NIOLockedValueBox<State>
     let timerChanged = Wakeup()
     @usableFromInline let topic: @Sendable (Event) -> String?
     @usableFromInline let size: @Sendable (Event) -> Int
@@ -63,7 +64,7 @@ public final class EventLog<Event: Sendable>: Sendable {
             maximumBytes: configuration.maximumBytes,
             minimumAge: configuration.minimumAge
         )
-        self.state = Mutex(State(ring: ring))
+        self.state = NIOLockedValueBox(State(ring: ring))
     }
 
     // MARK: Writing
@@ -88,9 +89,9 @@ public final class EventLog<Event: Sendable>: Sendable {
         let topic = self.topic(event)
         let size = max(0, self.size(event))
         let now = self.clock.now
-        let sequence = self.state.withLock { state in
-            let sequence = state.ring.append(event, bytes: size, now: now)
-            state.parked.recorded(topic, entries: state.ring.count)
+        let sequence = self.state.withLockedValue { state in
+            let sequence = state.ring.append(event, topic: topic, bytes: size, now: now)
+            state.parked.recorded(topic)
             return sequence
         }
         return ResourceVersion(epoch: self.epoch, sequence: sequence)
@@ -99,16 +100,16 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// Wakes the watchers whom what was recorded concerns.
     @inlinable
     public func wakeWatchers() {
-        let woken = self.state.withLock { $0.parked.takeConcerned() }
+        let woken = self.state.withLockedValue { $0.parked.takeConcerned() }
         for continuation in woken { continuation.resume() }
     }
 
     /// The place of the last entry. Read it before what the log is about: then whatever is newer in what was read comes again from the log.
-    public var version: ResourceVersion { ResourceVersion(epoch: self.epoch, sequence: self.state.withLock { $0.ring.last }) }
+    public var version: ResourceVersion { ResourceVersion(epoch: self.epoch, sequence: self.state.withLockedValue { $0.ring.last }) }
 
     /// Lets each watcher read to the end, with a last bookmark, and refuses new ones.
     public func close() {
-        let woken = self.state.withLock { state in
+        let woken = self.state.withLockedValue { state in
             state.isClosed = true
             return state.parked.takeAll()
         }
@@ -117,7 +118,7 @@ public final class EventLog<Event: Sendable>: Sendable {
 
     /// What is in the log, and who watches.
     public var statistics: EventLogStatistics {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             EventLogStatistics(
                 entries: state.ring.count,
                 bytes: state.ring.bytes,
@@ -155,10 +156,10 @@ public final class EventLog<Event: Sendable>: Sendable {
         }
         let place = wanted
         let now = self.clock.now
-        let result = self.state.withLock { state -> Result<(id: Int, cursor: CursorState), Status> in
+        let result = self.state.withLockedValue { state -> Result<(id: Int, cursor: CursorState), Status> in
             if state.isClosed { return .failure(Status(.serviceUnavailable, message: "the log is closed")) }
             let position = place?.sequence ?? state.ring.last
-            if let place, place.epoch != self.epoch || !state.ring.continues(after: position) {
+            if let place, place.epoch != self.epoch || !state.ring.continues(after: position, topic: topic) {
                 return .failure(self.expired(state.ring))
             }
             guard state.watchers < self.configuration.maximumWatchers else {
@@ -168,13 +169,14 @@ public final class EventLog<Event: Sendable>: Sendable {
             }
             state.watchers += 1
             state.nextID += 1
-            return .success((state.nextID, CursorState(position: position, heartbeat: heartbeat, now: now)))
+            return .success((state.nextID, CursorState(position: position, topic: topic, heartbeat: heartbeat, now: now)))
         }
         if case .failure = result, let place, place.epoch == self.epoch, place.sequence > self.version.sequence {
-            self.logger.error("a watcher knows a place that this log has not reached")
+            let count = self.state.withLockedValue { $0.strangers.happened(now: now) }
+            if let count { self.logger.error("a watcher knows a place that this log has not reached", metadata: ["count": "\(count)"]) }
         }
         let (id, state) = try result.get()
-        return EventCursor(log: self, id: id, state: state, topic: topic, isWanted: isWanted)
+        return EventCursor(log: self, id: id, state: state, isWanted: isWanted)
     }
 
     /// What a watcher is told that is not served any more.
@@ -189,4 +191,46 @@ public final class EventLog<Event: Sendable>: Sendable {
             ])
         )
     }
+}
+
+/// The settings of an ``EventLog``.
+public struct EventLogConfiguration: Sendable {
+    /// How many entries are held at most, at least 1.
+    public var maximumEntries = 65_536
+    /// How many bytes the entries may have together, by the log's `size`.
+    public var maximumBytes = 16 << 20
+    /// How long an entry is to be held if the two limits above allow it: longer than the time between bookmarks, so that a watcher that
+    /// comes back with the last one finds its place. The log holds as few entries as do for this.
+    public var minimumAge: Duration = .seconds(75)
+    /// How many watchers there may be at once.
+    public var maximumWatchers = 20_000
+    /// How many entries a watcher is handed at once, at least 1.
+    public var batchEntries = 256
+    /// How many bytes a watcher is handed at once; one entry at least.
+    public var batchBytes = 64 << 10
+    /// The name of this life of the log. By default drawn by chance, so that a place in an earlier life is known for what it is.
+    public var epoch = UInt64.random(in: 1...UInt64.max)
+
+    /// The usual settings.
+    public init() {}
+}
+
+/// What is in an ``EventLog``, and who watches it.
+public struct EventLogStatistics: Sendable, Hashable {
+    /// How many entries are held.
+    public var entries: Int
+    /// How many bytes they have.
+    public var bytes: Int
+    /// How many entries may be held at present.
+    public var capacity: Int
+    /// The number of the oldest entry that is held; one more than `last` if none is.
+    public var oldest: UInt64
+    /// The number of the last entry; 0 if there never was one.
+    public var last: UInt64
+    /// How many watchers there are.
+    public var watchers: Int
+    /// How many of them wait for something to happen.
+    public var parked: Int
+    /// How many watchers were too slow so far: the log went past them.
+    public var overtaken: Int
 }

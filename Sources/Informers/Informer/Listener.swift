@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// One handler of an informer: its mailbox, and the task that empties it.
 final class Listener<Object: Sendable>: Sendable {
@@ -8,7 +8,10 @@ final class Listener<Object: Sendable>: Sendable {
         var isRemoved = false
         /// Whether the first objects had been handled when it was removed: what was true stays true.
         var hadSynced = false
-        var isHandling = false
+        /// The number of the callback that runs, and of the last one.
+        var running: Int?
+        var callbacks = 0
+        var failures = Repeated()
         var handled = 0
         var failed = 0
         /// What was asked for, as far as that was possible, and what counts at present; zero: never.
@@ -17,6 +20,8 @@ final class Listener<Object: Sendable>: Sendable {
         var nextResync: Duration
         /// Whether a resync is meant for this handler. At first it is, if it wants any.
         var isSyncing: Bool
+        /// A resync is due, and what it tells has yet to come.
+        var owesSync = false
         /// Changes were lost, and the handler is ready to be given all objects.
         var awaitsReset = false
 
@@ -27,9 +32,11 @@ final class Listener<Object: Sendable>: Sendable {
     }
 
     let id: Int
+    let name: String
+    private let clock: InformerClock
     private let handler: @Sendable (InformerEvent<Object>) async throws -> Void
     private let logger: Logger
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let filled = Wakeup()
     /// Opens when the first objects have been handled, and when they never will be.
     let settled = Latch()
@@ -38,22 +45,26 @@ final class Listener<Object: Sendable>: Sendable {
 
     init(
         id: Int,
+        name: String,
         delivery: HandlerDelivery,
         wishedPeriod: Duration,
         resyncPeriod: Duration,
-        now: Duration,
+        chance: Double,
+        clock: InformerClock,
         logger: Logger,
         handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
     ) {
         self.id = id
+        self.name = name
+        self.clock = clock
         self.handler = handler
         self.logger = logger
-        self.state = Mutex(
+        self.state = NIOLockedValueBox(
             State(
                 mailbox: Mailbox(delivery),
                 wishedPeriod: wishedPeriod,
                 resyncPeriod: resyncPeriod,
-                nextResync: now + resyncPeriod,
+                nextResync: clock.now + resyncPeriod * (1 + chance),
                 isSyncing: resyncPeriod > .zero
             )
         )
@@ -73,12 +84,12 @@ final class Listener<Object: Sendable>: Sendable {
 
     func reset(_ items: Mailbox<Object>.Items) {
         let objects = items.values.map(\.object)
-        self.state.withLock { $0.awaitsReset = false }
+        self.state.withLockedValue { $0.awaitsReset = false }
         self.change { $0.reset(objects) }
     }
 
     private func change(_ body: (inout Mailbox<Object>) -> Void) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             // Whatever waited has been dropped; nothing may wait any more.
             if !state.isRemoved { body(&state.mailbox) }
         }
@@ -92,14 +103,17 @@ final class Listener<Object: Sendable>: Sendable {
     /// - Parameter overflowed: Called when changes were lost and the handler is ready to be given all objects.
     func run(overflowed: @Sendable () -> Void) async {
         while !Task.isCancelled {
-            let (event, isRemoved, hasSynced, needsReset) = self.state.withLock { state in
-                state.isHandling = false
-                if state.isRemoved { return (InformerEvent<Object>?.none, true, false, false) }
+            let (event, number, isRemoved, hasSynced, needsReset) = self.state.withLockedValue { state in
+                state.running = nil
+                if state.isRemoved { return (InformerEvent<Object>?.none, 0, true, false, false) }
                 let event = state.mailbox.next()
-                state.isHandling = event != nil
+                if event != nil {
+                    state.callbacks += 1
+                    state.running = state.callbacks
+                }
                 // Asked for only now that the handler is ready: what it is given then is as new as can be.
                 state.awaitsReset = event == nil && state.mailbox.needsReset
-                return (event, false, state.mailbox.hasSynced, state.awaitsReset)
+                return (event, state.callbacks, false, state.mailbox.hasSynced, state.awaitsReset)
             }
             if isRemoved { break }
             if hasSynced { self.settled.open() }
@@ -109,51 +123,77 @@ final class Listener<Object: Sendable>: Sendable {
                 continue
             }
             do {
-                try await RunningHandlers.$ids.withValue(RunningHandlers.ids + [ObjectIdentifier(self)]) { try await self.handler(event) }
-                self.state.withLock { $0.handled += 1 }
-            } catch {
-                self.state.withLock { $0.failed += 1 }
-                self.logger.error("a handler failed", metadata: ["error": "\(type(of: error))"])
-            }
+                let callbacks = Callback.current + [Callback(listener: ObjectIdentifier(self), number: number)]
+                try await Callback.$current.withValue(callbacks) { try await self.handler(event) }
+                self.state.withLockedValue { $0.handled += 1 }
+            } catch { self.failed(error) }
         }
         self.end()
     }
 
+    /// A handler that throws at everything is told of the first time, then now and again.
+    private func failed(_ error: any Error) {
+        let now = self.clock.now
+        let count = self.state.withLockedValue { state in
+            state.failed += 1
+            return state.failures.happened(now: now)
+        }
+        guard let count else { return }
+        let metadata: Logger.Metadata = ["handler": "\(self.name)", "error": "\(type(of: error))", "count": "\(count)"]
+        self.logger.error("a handler failed", metadata: metadata)
+    }
+
     /// No callback comes any more: the task has ended, or was never started.
     func end() {
-        self.state.withLock { state in
-            state.isHandling = false
+        self.state.withLockedValue { state in
+            state.running = nil
             state.remove()
         }
         self.settled.open()
         self.ended.open()
     }
 
-    /// Drops what waits, and waits for a callback that runs, unless it is the one that calls.
-    func remove() async {
-        let (isHandling, dropped) = self.state.withLock { state in
+    /// Drops what waits. Returns the callback that runs and is to be waited for; none if it is the one that calls.
+    func remove() -> Int? {
+        let (running, dropped) = self.state.withLockedValue { state in
             let dropped = state.mailbox
             state.remove()
             state.mailbox = Mailbox(.coalescing)
-            return (state.isHandling, dropped)
+            return (state.running, dropped)
         }
         // Let go of without the lock: objects are not ours.
         _ = consume dropped
         self.filled.signal()
         self.settled.open()
-        if isHandling, !RunningHandlers.ids.contains(ObjectIdentifier(self)) { await self.ended.waitWhateverHappens() }
+        // A task that an earlier callback has started is no part of this one.
+        return running.flatMap { Callback.current.contains(Callback(listener: ObjectIdentifier(self), number: $0)) ? nil : $0 }
+    }
+
+    /// Waits until the last callback has returned.
+    func wait(for callback: Int, atMost limit: Duration) async throws(InformerError) {
+        // Not a task of the informer's: it may be about to stop. And none that a cancellation ends before its time.
+        let isOver = await withTaskGroup(of: Void.self) { group in
+            let waiter = self.ended.makeWaiter()
+            group.addTask {
+                do { try await self.clock.sleep(for: limit) } catch { return }
+                self.ended.giveUp(waiter)
+            }
+            defer { group.cancelAll() }
+            return await self.ended.wait(as: waiter)
+        }
+        if !isOver { throw InformerError.handlerRuns }
     }
 
     // MARK: Looking
 
-    var isRemoved: Bool { self.state.withLock { $0.isRemoved } }
-    var awaitsReset: Bool { self.state.withLock { $0.awaitsReset } }
-    var hasSynced: Bool { self.state.withLock { $0.isRemoved ? $0.hadSynced : $0.mailbox.hasSynced } }
-    var isSyncing: Bool { self.state.withLock { $0.isSyncing } }
-    var resyncPeriod: Duration { self.state.withLock { $0.resyncPeriod } }
+    var isRemoved: Bool { self.state.withLockedValue { $0.isRemoved } }
+    var awaitsReset: Bool { self.state.withLockedValue { $0.awaitsReset } }
+    var hasSynced: Bool { self.state.withLockedValue { $0.isRemoved ? $0.hadSynced : $0.mailbox.hasSynced } }
+    var isSyncing: Bool { self.state.withLockedValue { $0.isSyncing } }
+    var resyncPeriod: Duration { self.state.withLockedValue { $0.resyncPeriod } }
 
     var statistics: HandlerStatistics {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             HandlerStatistics(
                 pending: state.mailbox.count,
                 handled: state.handled,
@@ -165,27 +205,48 @@ final class Listener<Object: Sendable>: Sendable {
 
     // MARK: Resyncs
 
+    /// When the next resync is due; `nil`: never.
+    var nextResync: Duration? { self.state.withLockedValue { $0.resyncPeriod > .zero ? $0.nextResync : nil } }
+
     /// Notes whether a resync is due; returns it.
-    func checkResync(now: Duration) -> Bool {
-        self.state.withLock { state in
+    ///
+    /// - Parameter chance: By which part of the period the next one comes later: handlers that came together must not be told together for ever.
+    func checkResync(now: Duration, chance: Double) -> Bool {
+        self.state.withLockedValue { state in
             state.isSyncing = state.resyncPeriod > .zero && now >= state.nextResync
-            if state.isSyncing { state.nextResync = now + state.resyncPeriod }
+            if state.isSyncing {
+                state.nextResync = now + state.resyncPeriod * (1 + chance)
+                state.owesSync = true
+            }
             return state.isSyncing
         }
     }
 
+    /// Whether a resync that has come is for this handler. Asked once.
+    func takeSync() -> Bool {
+        self.state.withLockedValue { state in
+            defer { state.owesSync = false }
+            return state.owesSync
+        }
+    }
+
     /// Lets another period count, if the plan has changed.
-    func replan(_ plan: ResyncPlan, now: Duration) {
-        self.state.withLock { state in
+    func replan(_ plan: ResyncPlan, now: Duration, chance: Double) {
+        self.state.withLockedValue { state in
             let period = plan.period(for: state.wishedPeriod)
             guard period != state.resyncPeriod else { return }
             state.resyncPeriod = period
-            state.nextResync = now + period
+            state.nextResync = now + period * (1 + chance)
         }
     }
 }
 
-/// The handlers within whose callbacks the task is: one that removes itself must not wait for itself.
-enum RunningHandlers {
-    @TaskLocal static var ids: [ObjectIdentifier] = []
+/// One call of a handler. It is the call that must not wait for itself, not the handler: a task that a callback has started may outlive it, and
+/// find another one running.
+struct Callback: Sendable, Hashable {
+    /// Those within which the task is.
+    @TaskLocal static var current: [Callback] = []
+
+    var listener: ObjectIdentifier
+    var number: Int
 }

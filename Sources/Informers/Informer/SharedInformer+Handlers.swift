@@ -1,11 +1,12 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension SharedInformer {
     /// Adds a handler. It is told first what is there, as additions, then what happens.
     ///
     /// - Parameters:
     ///   - handler: What to call. One call at a time, within ``run()``.
+    ///   - name: What it is called in logs; by default a number.
     ///   - delivery: What to do with a handler that is slower than the changes.
     ///   - resyncPeriod: How often it is told everything once more, as updates that change nothing; zero: never; `nil`: the informer's default.
     ///     At least a second, and once the informer runs not more often than it resyncs then.
@@ -13,34 +14,38 @@ extension SharedInformer {
     @discardableResult
     public func addHandler(
         _ handler: some ResourceEventHandler<Object>,
+        name: String? = nil,
         delivery: HandlerDelivery = .coalescing,
         resyncPeriod: Duration? = nil
     ) throws(InformerError) -> HandlerRegistration {
-        try self.addHandler(delivery: delivery, resyncPeriod: resyncPeriod) { try await handler.handle($0) }
+        try self.addHandler(name: name, delivery: delivery, resyncPeriod: resyncPeriod) { try await handler.handle($0) }
     }
 
-    /// Adds a handler; see ``addHandler(_:delivery:resyncPeriod:)``.
+    /// Adds a handler; see ``addHandler(_:name:delivery:resyncPeriod:)``.
     @discardableResult
     public func addHandler(
+        name: String? = nil,
         delivery: HandlerDelivery = .coalescing,
         resyncPeriod: Duration? = nil,
         _ handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
     ) throws(InformerError) -> HandlerRegistration {
         let now = self.clock.now
-        let added = self.state.withLock { state -> (listener: Listener<Object>, warning: String?)? in
+        let added = self.state.withLockedValue { state -> (listener: Listener<Object>, warning: String?)? in
             if state.phase == .stopped { return nil }
             let before = state.plan.checkPeriod
             let wished = state.plan.admit(resyncPeriod ?? self.configuration.defaultResyncPeriod)
             if state.plan.checkPeriod != before {
-                for listener in state.listeners.values { listener.replan(state.plan, now: now) }
+                for listener in state.listeners.values { listener.replan(state.plan, now: now, chance: self.chance(&state)) }
             }
             state.nextID += 1
             let listener = Listener(
                 id: state.nextID,
+                name: name ?? "handler \(state.nextID)",
                 delivery: delivery,
                 wishedPeriod: wished.effective,
                 resyncPeriod: state.plan.period(for: wished.effective),
-                now: now,
+                chance: self.chance(&state),
+                clock: self.clock,
                 logger: self.logger,
                 handler: handler
             )
@@ -58,14 +63,15 @@ extension SharedInformer {
     }
 
     /// Ends a handler; see ``HandlerRegistration/remove()``. One that belongs to another informer stays as it is.
-    public func removeHandler(_ registration: HandlerRegistration) async {
-        if registration.owner == ObjectIdentifier(self) { await registration.remove() }
+    public func removeHandler(_ registration: HandlerRegistration) async throws(InformerError) {
+        if registration.owner == ObjectIdentifier(self) { try await registration.remove() }
     }
 
     private func registration(of listener: Listener<Object>) -> HandlerRegistration {
         HandlerRegistration(
             owner: ObjectIdentifier(self),
             id: listener.id,
+            name: listener.name,
             synced: { self.hasSynced && listener.hasSynced },
             waitSynced: {
                 try await self.settled.wait()
@@ -73,15 +79,65 @@ extension SharedInformer {
                 guard self.hasSynced, listener.hasSynced else { throw InformerError.informerStopped }
             },
             statistics: { listener.statistics },
-            remove: {
-                self.state.withLock { state in
+            remove: { () async throws(InformerError) in
+                self.state.withLockedValue { state in
                     state.listeners[listener.id] = nil
                     state.joining.removeAll { $0 === listener }
                 }
-                await listener.remove()
+                let callback = listener.remove()
                 // The informer's task is to let go of it, too, however quiet the source is.
                 self.queue.nudge()
+                if let callback { try await listener.wait(for: callback, atMost: self.configuration.removalLimit) }
             }
         )
+    }
+}
+
+/// How often which handler is told everything once more: a value without locks or clocks.
+struct ResyncPlan: Sendable {
+    /// What becomes of a period that a handler asks for.
+    struct Period: Sendable, Hashable {
+        /// What counts; zero: never.
+        var effective: Duration
+        /// Why it is not what was asked for.
+        var warning: String?
+    }
+
+    static let minimum = Duration.seconds(1)
+
+    /// How often it is looked whether a resync is due for anyone; zero: never.
+    private(set) var checkPeriod: Duration
+    private(set) var hasStarted = false
+
+    init(checkPeriod: Duration) { self.checkPeriod = checkPeriod }
+
+    mutating func start() { self.hasStarted = true }
+
+    /// Takes in a handler's wish. Before the start, a wish for more often than others lets it be looked that often.
+    ///
+    /// - Returns: What the handler may wish for, to be given to ``period(for:)`` now and whenever ``checkPeriod`` has changed.
+    mutating func admit(_ wished: Duration) -> Period {
+        guard wished > .zero else { return Period(effective: .zero) }
+        var period = Period(effective: wished)
+        if period.effective < Self.minimum {
+            period = Period(effective: Self.minimum, warning: "the resync period is less than the minimum of a second, which is used")
+        }
+        if period.effective < self.checkPeriod {
+            if self.hasStarted {
+                period = Period(
+                    effective: self.checkPeriod,
+                    warning: "the informer runs already and resyncs less often than the handler wishes, which must do"
+                )
+            } else {
+                self.checkPeriod = period.effective
+            }
+        }
+        if self.checkPeriod == .zero { period.warning = "the informer does not resync, so the handler is not told anything once more" }
+        return period
+    }
+
+    /// What counts of an admitted wish.
+    func period(for admitted: Duration) -> Duration {
+        admitted > .zero && self.checkPeriod > .zero ? max(admitted, self.checkPeriod) : .zero
     }
 }

@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension SharedInformer {
     /// What only the informer's task knows. It alone changes the store, so that what it tells fits what it did.
@@ -14,7 +14,7 @@ extension SharedInformer {
     ///
     /// What still waits for a handler then is dropped. A second call does nothing: an informer has one life.
     public func run() async {
-        let checkPeriod = self.state.withLock { state -> Duration? in
+        let checkPeriod = self.state.withLockedValue { state -> Duration? in
             guard state.phase == .idle else { return nil }
             state.phase = .running
             state.plan.start()
@@ -23,8 +23,16 @@ extension SharedInformer {
         guard let checkPeriod else { return self.logger.warning("the informer has been started already") }
         var configuration = self.configuration.reflector
         configuration.resyncPeriod = checkPeriod
+        configuration.untilResync = { self.untilResync(atMost: checkPeriod) }
         configuration.shouldResync = { self.isResyncDue() }
-        let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
+        configuration.heard = { [observers] in observers.heard($0) }
+        await self.follow(self.source, configuration)
+        self.stop()
+    }
+
+    private func follow(_ source: some ListerWatcher<Object>, _ configuration: ReflectorConfiguration) async {
+        let reflector = Reflector(source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
+        self.state.withLockedValue { $0.leftOut = { reflector.objectsLeftOut } }
         await withDiscardingTaskGroup { handlers in
             await withTaskGroup { group in
                 group.addTask { await reflector.run() }
@@ -34,11 +42,10 @@ extension SharedInformer {
             }
             handlers.cancelAll()
         }
-        self.stop()
     }
 
     private func stop() {
-        let listeners = self.state.withLock { state in
+        let listeners = self.state.withLockedValue { state in
             state.phase = .stopped
             let listeners = state.listeners.values
             state.listeners = [:]
@@ -48,12 +55,29 @@ extension SharedInformer {
         // Some were never taken on.
         for listener in listeners { listener.end() }
         self.settled.open()
+        self.observers.stopped()
     }
 
     private func isResyncDue() -> Bool {
         let now = self.clock.now
         // Each of them notes it for itself, so all must be asked.
-        return self.state.withLock { $0.listeners }.values.filter { $0.checkResync(now: now) }.isEmpty == false
+        return self.state.withLockedValue { state in
+            let listeners = state.listeners.sorted { $0.key < $1.key }.map(\.value)
+            return listeners.filter { $0.checkResync(now: now, chance: self.chance(&state)) }.isEmpty == false
+        }
+    }
+
+    /// How long it is until the first resync is due. A handler that comes meanwhile is not due before the check period is over.
+    private func untilResync(atMost period: Duration) -> Duration {
+        let listeners = self.state.withLockedValue { $0.listeners }.values
+        let next = listeners.compactMap(\.nextResync).min() ?? .seconds(Int64.max / 4)
+        return max(.zero, min(next - self.clock.now, period))
+    }
+
+    /// A part of a period, by chance.
+    func chance(_ state: inout State) -> Double {
+        let jitter = self.configuration.reflector.resyncJitter
+        return jitter > 0 ? Double.random(in: 0..<jitter, using: &state.generator) : 0
     }
 
     // MARK: The informer's task
@@ -68,12 +92,13 @@ extension SharedInformer {
                 return
             }
             if owner.hasList { self.settled.open() }
+            self.observers.advanced(to: self.indexer.resourceVersion)
         }
     }
 
     /// Starts handlers that have come, and helps those who have lost changes.
     private func takeOn(_ owner: inout Owner, _ handlers: inout DiscardingTaskGroup) {
-        let joining = self.state.withLock { state in
+        let joining = self.state.withLockedValue { state in
             defer { state.joining = [] }
             return state.joining
         }
@@ -92,7 +117,7 @@ extension SharedInformer {
             switch change.kind {
             case .delta(let delta, let key): self.apply(delta, key, &notices)
             case .replacedAll(let objects): notices = self.replace(objects, change.resourceVersion ?? "", &owner)
-            case .syncAll: notices = self.indexer.items.map { StoreNotice(key: $0.key, change: .sync($0.value.object)) }
+            case .syncAll: self.resync(owner)
             case .bookmark: break
             }
             if let version = change.resourceVersion { self.indexer.noteResourceVersion(version) }
@@ -106,7 +131,7 @@ extension SharedInformer {
             notices.append(self.notice(key, self.indexer.set(key, object), object))
         case .deleted(let deletion):
             // Nobody was told of what was not there.
-            if self.indexer.remove(key) != nil { notices.append(StoreNotice(key: key, change: .deleted(deletion))) }
+            if let old = self.indexer.remove(key) { notices.append(StoreNotice(key: key, change: .deleted(deletion, old: old))) }
         }
     }
 
@@ -129,10 +154,20 @@ extension SharedInformer {
         }
         var notices: [StoreNotice<Object>] = []
         for (key, item) in old where objects[key] == nil {
-            notices.append(StoreNotice(key: key, change: .deleted(.tombstone(DeletedFinalStateUnknown(key: key, object: item.object)))))
+            let tombstone = DeletedFinalStateUnknown(key: key, object: item.object)
+            notices.append(StoreNotice(key: key, change: .deleted(.tombstone(tombstone), old: item.object)))
         }
         for (key, object) in objects { notices.append(self.notice(key, old[key]?.object, object)) }
         return notices
+    }
+
+    /// Tells everything once more to those whose time has come.
+    private func resync(_ owner: Owner) {
+        let listeners = owner.listeners.filter { $0.takeSync() }
+        if listeners.isEmpty { return }
+        let notices = self.indexer.items.map { StoreNotice(key: $0.key, change: .sync($0.value.object)) }
+        if notices.isEmpty { return }
+        for listener in listeners { listener.put(notices) }
     }
 
     private func tell(_ notices: [StoreNotice<Object>], _ owner: Owner) {

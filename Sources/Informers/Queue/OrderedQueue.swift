@@ -42,34 +42,40 @@ public final class OrderedQueue<Object: Sendable>: Queue {
     /// What is queued in place of `object`.
     public func transform(_ object: Object) throws -> Object { try self.transformer?(object) ?? object }
 
+    /// The key is that of what is queued, as it is where a list comes already transformed: one object, one key.
+    private func keyed(_ object: Object) throws -> (key: String, object: Object) {
+        let object = try self.transform(object)
+        return (try self.key(for: object), object)
+    }
+
     // MARK: Putting
 
     /// An object has come. Waits for room.
     ///
     /// - Throws: ``KeyError``; ``InformerError/Code/queueClosed``; `CancellationError`.
     public func add(_ object: Object) async throws {
-        let key = try self.key(for: object)
-        let delta = Delta.added(try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        let delta = Delta.added(object)
         try await self.put { $0.add(key, delta) }
     }
 
     /// An object has changed. Waits for room. Throws as `add(_:)` does.
     public func update(_ object: Object) async throws {
-        let key = try self.key(for: object)
-        let delta = Delta.updated(try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        let delta = Delta.updated(object)
         try await self.put { $0.add(key, delta) }
     }
 
     /// An object has gone. Waits for room. Throws as `add(_:)` does.
     public func delete(_ object: Object) async throws {
-        let key = try self.key(for: object)
-        let delta = Delta.deleted(.object(try self.transform(object)))
+        let (key, object) = try self.keyed(object)
+        let delta = Delta.deleted(.object(object))
         try await self.put { $0.add(key, delta) }
     }
 
     /// These are all objects. Waits for room. Throws as `add(_:)` does, and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) async throws {
-        try await self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
+        try await self.replace(objects.map { try self.keyed($0) }, resourceVersion)
     }
 
     /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.

@@ -1,5 +1,5 @@
 internal import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 extension Reflector {
     /// Watches, and beside it resyncs, until one of them fails. The phase of resyncs begins anew with each round.
@@ -19,7 +19,9 @@ extension Reflector {
     /// Resyncs each period, until the store refuses or the task is cancelled.
     private func resync() async throws {
         while true {
-            try await self.clock.sleep(for: self.configuration.resyncPeriod)
+            let period = self.configuration.resyncPeriod
+            let pause = self.configuration.untilResync?() ?? period + self.chance(of: period * max(0, self.configuration.resyncJitter))
+            try await self.clock.sleep(for: pause)
             guard self.configuration.shouldResync?() ?? true else { continue }
             do { try await self.store.resync() } catch { throw StoreFailure(cause: error) }
         }
@@ -34,8 +36,12 @@ extension Reflector {
             guard let opened = next else { return }
             next = nil
             do {
-                try await self.follow(opened)
-                try? await self.clock.sleep(for: self.chance(of: self.configuration.rewatchJitter))
+                if try await self.follow(opened) {
+                    try? await self.clock.sleep(for: self.chance(of: self.configuration.rewatchJitter))
+                } else {
+                    // Opened again at once it would end at once, twenty times a second.
+                    await self.backOff()
+                }
             } catch let status as Status where status.isTooManyRequests {
                 await self.backOff(atLeast: status.retryAfter)
             } catch let status as Status where status.isInternalError {
@@ -51,6 +57,7 @@ extension Reflector {
         while !Task.isCancelled {
             do { return try await self.open(from: self.lastSyncResourceVersion) } catch {
                 guard let pause = Self.retry(error) else { throw error }
+                self.configuration.heard?(error)
                 self.logger.debug("watch not opened, tried again", metadata: ["error": "\(type(of: error))"])
                 await self.backOff(atLeast: pause)
             }
@@ -69,7 +76,9 @@ extension Reflector {
             sendInitialEvents: sendInitialEvents
         )
         let since = self.clock.now
-        return Opened(stream: try await self.source.watch(options), from: version, since: since, timeout: timeout)
+        let stream = try await self.source.watch(options)
+        self.configuration.heard?(nil)
+        return Opened(stream: stream, from: version, since: since, timeout: timeout)
     }
 
     /// How long to wait at least before a watch that could not be opened is tried again; `nil`: a new list is needed.
@@ -80,9 +89,10 @@ extension Reflector {
         return nil
     }
 
-    /// Puts what a stream tells into the store, until it ends.
-    private func follow(_ opened: Opened) async throws {
+    /// Puts what a stream tells into the store, until it ends. `false`: it ended in less than a second, and nothing is different for it.
+    private func follow(_ opened: Opened) async throws -> Bool {
         defer { opened.stream.stop() }
+        var isNews = false
         try await self.watched(opened) { heard in
             let from = opened.from
             // Versions of the objects a watch "from anywhere" begins with come in no order: going on from one of them would lose others.
@@ -91,10 +101,17 @@ extension Reflector {
             while let event = await opened.stream.next() {
                 heard()
                 if case .added = event.change {} else { takesVersions = true }
-                if try await self.apply(event, takesVersion: takesVersions) { count += 1 }
+                switch try await self.apply(event, takesVersion: takesVersions) {
+                case .useless: break
+                case .known: count += 1
+                case .news:
+                    count += 1
+                    isNews = true
+                }
             }
             try self.checkLength(of: opened, events: count)
         }
+        return isNews || self.clock.now - opened.since >= .seconds(1)
     }
 
     /// Throws if a watch ended in less than a second and told nothing: opening it again would run in circles.
@@ -104,31 +121,37 @@ extension Reflector {
         }
     }
 
-    /// Puts one event into the store; `false`: it was none that can be used.
-    private func apply(_ event: WatchEvent<Source.Object>, takesVersion: Bool) async throws -> Bool {
+    /// Puts one event into the store.
+    private func apply(_ event: WatchEvent<Source.Object>, takesVersion: Bool) async throws -> Applied {
         if case .error(let status) = event.change { throw status }
-        if case .foreign(let kind) = event.change {
-            self.logger.warning("an object of another kind was left out", metadata: ["kind": "\(kind)"])
-            return false
-        }
-        guard let version = event.resourceVersion else {
-            self.logger.warning("an event without resource version was left out")
-            return false
-        }
+        var applied = Applied.news
         do {
             switch event.change {
             case .added(let object): try await self.store.add(object)
             case .modified(let object): try await self.store.update(object)
             case .deleted(let object): try await self.store.delete(object)
-            case .unknown(let type): self.logger.warning("an event of unknown type was left out", metadata: ["type": "\(type)"])
-            case .bookmark, .error, .foreign: break
+            case .foreign:
+                self.report(.foreign)
+                return .useless
+            case .unknown:
+                self.report(.unknownType)
+                applied = .known
+            case .bookmark, .error: applied = .known
             }
-            guard takesVersion else { return true }
-            // Only now: cancelled or refused before, the change must come again.
-            self.state.withLock { $0.version.advance(to: version) }
-            try await self.store.updateResourceVersion(version)
+        } catch is KeyError {
+            // A new list would not help: there, too, it has no key.
+            self.report(.noKey)
+            applied = .known
         } catch { throw StoreFailure(cause: error) }
-        return true
+        // A change without a version is a change all the same; should the watch break now, it goes on from where it was before.
+        guard takesVersion, let version = event.resourceVersion, !version.isEmpty else { return applied }
+        // Only now: cancelled or refused before, the change must come again.
+        let isNew = self.state.withLockedValue { state in
+            defer { state.version.advance(to: version) }
+            return state.version.last != version
+        }
+        do { try await self.store.updateResourceVersion(version) } catch { throw StoreFailure(cause: error) }
+        return isNew ? .news : applied
     }
 
     /// Runs `body`, and beside it somebody who stops the stream when it has told nothing for too long, or outlives its timeout.
@@ -153,4 +176,57 @@ extension Reflector {
             try? await self.clock.sleep(for: due - now)
         }
     }
+}
+
+/// What came of an event.
+private enum Applied {
+    /// It was none that can be used.
+    case useless
+    /// It was one, and nothing is different for it.
+    case known
+    /// The store or the version is another one.
+    case news
+}
+
+/// For how long an error that keeps coming back is worth another try at once: client-go's `RetryWithDeadline`.
+struct RetryWindow: Sendable {
+    /// For how long after the first error; zero: never.
+    let maximum: Duration
+    /// After how long without an error the next one counts as the first.
+    let resetAfter: Duration
+
+    private var first: Duration?
+    private var last: Duration?
+
+    init(maximum: Duration, resetAfter: Duration = .seconds(60)) {
+        self.maximum = maximum
+        self.resetAfter = resetAfter
+    }
+
+    /// The error has come (again).
+    mutating func failed(now: Duration) {
+        if let last = self.last, now - last >= self.resetAfter { self.first = nil }
+        self.first = self.first ?? now
+        self.last = now
+    }
+
+    /// Whether to try again.
+    mutating func shouldRetry(now: Duration) -> Bool {
+        guard self.maximum > .zero else { return false }
+        if let first = self.first, now - first <= self.maximum { return true }
+        self.first = nil
+        self.last = nil
+        return false
+    }
+}
+
+/// When a stream last told something.
+final class LastHeard: Sendable {
+    private let state: NIOLockedValueBox<Duration>
+
+    init(_ moment: Duration) { self.state = NIOLockedValueBox(moment) }
+
+    var moment: Duration { self.state.withLockedValue { $0 } }
+
+    func set(_ moment: Duration) { self.state.withLockedValue { $0 = moment } }
 }

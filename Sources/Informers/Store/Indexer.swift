@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A store in memory that also finds objects by values of yours: each index is a function from an object to the values it is found under.
 ///
@@ -25,7 +25,7 @@ public final class Indexer<Object: Sendable>: Store {
         var resourceVersion = ""
     }
 
-    let state: Mutex<State>
+    let state: NIOLockedValueBox<State>
     private let keyer: Keyer<Object>
     private let transformer: TransformFunction<Object>?
 
@@ -45,7 +45,7 @@ public final class Indexer<Object: Sendable>: Store {
         let named = indexers.map { NamedIndex(name: $0.key, function: $0.value) }
         var state = State(core: IndexedItems(indices: named.count), indexers: named)
         for (position, index) in named.enumerated() { state.ready[index.name] = position }
-        self.state = Mutex(state)
+        self.state = NIOLockedValueBox(state)
     }
 
     /// The name of an object. Throws ``KeyError``.
@@ -55,23 +55,29 @@ public final class Indexer<Object: Sendable>: Store {
     public func transform(_ object: Object) throws -> Object { try self.transformer?(object) ?? object }
 
     /// How many objects there are.
-    public var count: Int { self.state.withLock { $0.core.items.count } }
+    public var count: Int { self.state.withLockedValue { $0.core.items.count } }
 
     /// The version of the source's state up to which this store is known to be complete: of the last replace, transaction or bookmark.
-    public var resourceVersion: String { self.state.withLock { $0.resourceVersion } }
+    public var resourceVersion: String { self.state.withLockedValue { $0.resourceVersion } }
+
+    /// The key is that of what is stored, so that a stored object finds itself.
+    private func keyed(_ object: Object) throws -> (key: String, object: Object) {
+        let object = try self.transform(object)
+        return (try self.key(for: object), object)
+    }
 
     // MARK: Writing
 
     /// Stores the object. Throws ``KeyError`` and then changes nothing.
     public func add(_ object: Object) throws {
-        let key = try self.key(for: object)
-        self.set(key, try self.transform(object))
+        let (key, object) = try self.keyed(object)
+        self.set(key, object)
     }
 
     /// The same as `add(_:)`.
     public func update(_ object: Object) throws { try self.add(object) }
 
-    /// Removes the object that has the key of `object`; that there is none is no error. Throws ``KeyError``.
+    /// Removes the object that has the key of `object`, which is one as it is stored; that there is none is no error. Throws ``KeyError``.
     public func delete(_ object: Object) throws {
         self.delete(key: try self.key(for: object))
     }
@@ -83,7 +89,7 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// Keeps these objects and no others. Of several with one key the last is kept. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
-        try self.replace(objects.map { (try self.key(for: $0), try self.transform($0)) }, resourceVersion)
+        try self.replace(objects.map { try self.keyed($0) }, resourceVersion)
     }
 
     /// As `replace(_:resourceVersion:)`, with objects that ``transform(_:)`` has made already.
@@ -124,7 +130,9 @@ public final class Indexer<Object: Sendable>: Store {
         for (index, change) in changes.enumerated() {
             do {
                 switch change {
-                case .add(let object), .update(let object): prepared.append((try self.key(for: object), try self.transform(object)))
+                case .add(let object), .update(let object):
+                    let (key, object) = try self.keyed(object)
+                    prepared.append((key, object))
                 case .delete(let object): prepared.append((try self.key(for: object), nil))
                 }
                 error.successfulIndices.append(index)
@@ -156,15 +164,15 @@ public final class Indexer<Object: Sendable>: Store {
     public func get(_ object: Object) throws -> Object? { self.get(key: try self.key(for: object)) }
 
     /// The object of that key, or `nil`.
-    public func get(key: String) -> Object? { self.state.withLock { $0.core.items[key]?.object } }
+    public func get(key: String) -> Object? { self.state.withLockedValue { $0.core.items[key]?.object } }
 
     // MARK: Within the library
 
     /// The objects as they are now: a copy that costs nothing until the store changes.
-    var items: [String: IndexedItems<Object>.Item] { self.state.withLock { $0.core.items } }
+    var items: [String: IndexedItems<Object>.Item] { self.state.withLockedValue { $0.core.items } }
 
     func noteResourceVersion(_ resourceVersion: String) {
-        self.state.withLock { $0.resourceVersion = resourceVersion }
+        self.state.withLockedValue { $0.resourceVersion = resourceVersion }
     }
 
     /// Stores what needs no transforming any more; returns the object that was there.
@@ -179,17 +187,17 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// Removes and returns an object.
     @discardableResult
-    func remove(_ key: String) -> Object? { self.state.withLock { $0.core.remove(key) } }
+    func remove(_ key: String) -> Object? { self.state.withLockedValue { $0.core.remove(key) } }
 
     /// Lets `prepare` call the index functions without the lock held, and `change` use what came of it while the indices are still those.
     private func withIndexers<Prepared: Sendable, Result: Sendable>(
         _ prepare: ([NamedIndex]) -> Prepared,
         change: (inout State, Prepared) -> Result
     ) -> Result {
-        var indexers = self.state.withLock { $0.indexers }
+        var indexers = self.state.withLockedValue { $0.indexers }
         while true {
             let prepared = prepare(indexers)
-            let (result, now) = self.state.withLock { state -> (Result?, [NamedIndex]) in
+            let (result, now) = self.state.withLockedValue { state -> (Result?, [NamedIndex]) in
                 // Indices were added meanwhile, which is rare: the values for them are still to be made.
                 guard state.indexers.count == indexers.count else { return (nil, state.indexers) }
                 return (change(&state, prepared), [])
@@ -198,4 +206,30 @@ public final class Indexer<Object: Sendable>: Store {
             indexers = now
         }
     }
+}
+
+/// One of several changes that a store makes in one step: ``Indexer/apply(_:resourceVersion:)``.
+public enum StoreChange<Object: Sendable>: Sendable {
+    /// Store it.
+    case add(Object)
+    /// Store it.
+    case update(Object)
+    /// Remove what has its key.
+    case delete(Object)
+}
+
+extension StoreChange: Equatable where Object: Equatable {}
+
+/// Some of the changes of a transaction could not be made.
+public struct TransactionError: Error, CustomStringConvertible {
+    /// The places in the transaction of the changes that have been made, in order.
+    public var successfulIndices: [Int] = []
+    /// The places of those that have not, and why.
+    public var failures: [Int: any Error] = [:]
+
+    /// No failure yet.
+    public init() {}
+
+    /// How many succeeded and how many failed.
+    public var description: String { "\(self.failures.count) of \(self.failures.count + self.successfulIndices.count) changes failed" }
 }

@@ -6,7 +6,7 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
             case queueClosed, heapClosed, objectNotFound, noDeltas, indexMissing, indexerConflict, informerStopped
-            case unexpectedKeyFormat
+            case unexpectedKeyFormat, objectsLeftOut, handlerRuns, timedOut, versionsNotOrdered
         }
 
         private let base: Base
@@ -27,6 +27,14 @@ public struct InformerError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let informerStopped = Self(base: .informerStopped)
         /// A key is not of the form `namespace/name`.
         public static let unexpectedKeyFormat = Self(base: .unexpectedKeyFormat)
+        /// Some objects of a list have no key, or could not be read or transformed. They were left out, and the others are kept.
+        public static let objectsLeftOut = Self(base: .objectsLeftOut)
+        /// A handler was removed, but a callback of it has not returned in time.
+        public static let handlerRuns = Self(base: .handlerRuns)
+        /// What was waited for has not come in time.
+        public static let timedOut = Self(base: .timedOut)
+        /// Of two versions it cannot be said which is the later one.
+        public static let versionsNotOrdered = Self(base: .versionsNotOrdered)
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
 
@@ -52,6 +60,7 @@ extension InformerError {
     static let queueClosed = Self(.queueClosed, "the queue is closed")
     static let heapClosed = Self(.heapClosed, "the heap is closed")
     static let informerStopped = Self(.informerStopped, "the informer has stopped, or the handler was removed")
+    static let handlerRuns = Self(.handlerRuns, "the handler was removed, but a callback that ran then still runs")
     static let noDeltas = Self(.noDeltas, "a list of no deltas has no key")
 
     /// The names of indices are the program's own words, not data.

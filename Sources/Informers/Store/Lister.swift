@@ -1,4 +1,5 @@
 internal import Logging
+internal import NIOConcurrencyHelpers
 
 /// Reads a store by selectors and namespaces.
 public struct Lister<Object: Sendable>: Sendable {
@@ -6,6 +7,7 @@ public struct Lister<Object: Sendable>: Sendable {
     private let namespaceIndex: String
     private let namespace: @Sendable (Object) -> String
     private let logger: Logger
+    private let warnings = NIOLockedValueBox(Repeated())
 
     /// Reads `indexer`.
     ///
@@ -39,8 +41,40 @@ public struct Lister<Object: Sendable>: Sendable {
             let found = try self.indexer.objects(index: self.namespaceIndex, value: namespace)
             return selector.map { found.filter($0) } ?? found
         } catch {
-            self.logger.warning("there is no index by namespace: every object is looked at", metadata: ["index": "\(self.namespaceIndex)"])
+            if self.warnings.withLockedValue({ $0.happened(now: InformerClock.continuous.now) }) != nil {
+                self.logger.warning(
+                    "there is no index by namespace: every object is looked at",
+                    metadata: ["index": "\(self.namespaceIndex)"]
+                )
+            }
             return self.list { self.namespace($0) == namespace && selector?($0) ?? true }
         }
     }
+}
+
+/// A name within a namespace, or without one: the usual parts of a key.
+public struct ObjectName: Sendable, Hashable, CustomStringConvertible {
+    /// The namespace; empty if there is none.
+    public var namespace: String
+    /// The name.
+    public var name: String
+
+    /// A name.
+    public init(namespace: String = "", name: String) {
+        self.namespace = namespace
+        self.name = name
+    }
+
+    /// Reads `namespace/name` or `name`; throws ``InformerError/Code/unexpectedKeyFormat`` for anything with more than one slash.
+    public init(key: String) throws(InformerError) {
+        let parts = key.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { String(Substring($0)) }
+        switch parts.count {
+        case 1: self.init(name: parts[0])
+        case 2: self.init(namespace: parts[0], name: parts[1])
+        default: throw InformerError(.unexpectedKeyFormat, "a key is of the form namespace/name or name")
+        }
+    }
+
+    /// `namespace/name`, or `name` if there is no namespace.
+    public var description: String { self.namespace.isEmpty ? self.name : "\(self.namespace)/\(self.name)" }
 }

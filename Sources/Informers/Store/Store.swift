@@ -34,3 +34,36 @@ extension Store {
     /// Does nothing: a store has no consumer that could be told once more.
     public func resync() {}
 }
+
+/// What the consumer of a queue already has: the queue asks it which objects a relist no longer names, and what to hand out at a resync.
+///
+/// It must be the consumer's own store, and be changed only while the queue hands out an item; otherwise the queue acts on what is no longer so.
+public protocol KnownObjects<Object>: Sendable {
+    /// What is known.
+    associatedtype Object: Sendable
+
+    /// The keys of all known objects, in any order.
+    func listKeys() -> [String]
+
+    /// The object of that key, or `nil`. A store in memory never throws; one that asks elsewhere may.
+    func get(key: String) throws -> Object?
+}
+
+extension Set {
+    /// Whether every one of `elements` is in the set. True for no elements.
+    package func hasAll(_ elements: Element...) -> Bool { self.hasAll(elements) }
+
+    /// Whether every one of `elements` is in the set. True for no elements.
+    package func hasAll(_ elements: some Sequence<Element>) -> Bool { elements.allSatisfy(self.contains) }
+
+    /// Whether one of `elements` is in the set. False for no elements.
+    package func hasAny(_ elements: Element...) -> Bool { self.hasAny(elements) }
+
+    /// Whether one of `elements` is in the set. False for no elements.
+    package func hasAny(_ elements: some Sequence<Element>) -> Bool { elements.contains(where: self.contains) }
+}
+
+extension Set where Element: Comparable {
+    /// The elements in ascending order.
+    package func sortedList() -> [Element] { self.sorted() }
+}

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// Reads a sequence in a task of its own, so that somebody else can give up waiting for it: client-go's one receive task.
 ///
@@ -14,7 +14,7 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
     }
 
     private let chunks: Chunks
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let filled = Wakeup()
     private let emptied = Wakeup()
 
@@ -36,7 +36,7 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
 
     /// Ends the reading.
     func close() {
-        let task = self.state.withLock { state in
+        let task = self.state.withLockedValue { state in
             state.isOver = true
             state.isClosed = true
             state.chunk = nil
@@ -47,7 +47,7 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
     }
 
     private func take() throws -> (chunk: Chunks.Element?, isOver: Bool) {
-        let taken: Result<(Chunks.Element?, Bool), any Error> = self.state.withLock { state in
+        let taken: Result<(Chunks.Element?, Bool), any Error> = self.state.withLockedValue { state in
             if let chunk = state.chunk {
                 state.chunk = nil
                 return .success((chunk, false))
@@ -59,7 +59,7 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
     }
 
     private func startOnce() {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             guard state.task == nil, !state.isOver else { return }
             state.task = Task { await self.pump() }
         }
@@ -70,9 +70,9 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
             for try await chunk in self.chunks {
                 guard await self.put(chunk) else { break }
             }
-            self.state.withLock { $0.isOver = true }
+            self.state.withLockedValue { $0.isOver = true }
         } catch {
-            self.state.withLock { state in
+            self.state.withLockedValue { state in
                 state.isOver = true
                 state.failure = error
             }
@@ -82,10 +82,10 @@ final class ChunkPump<Chunks: AsyncSequence & Sendable>: Sendable where Chunks.E
 
     /// Hands a chunk over and waits until it has been taken. `false`: nobody wants any more.
     private func put(_ chunk: Chunks.Element) async -> Bool {
-        self.state.withLock { if !$0.isClosed { $0.chunk = chunk } }
+        self.state.withLockedValue { if !$0.isClosed { $0.chunk = chunk } }
         self.filled.signal()
         while true {
-            let (isTaken, isClosed) = self.state.withLock { ($0.chunk == nil, $0.isClosed) }
+            let (isTaken, isClosed) = self.state.withLockedValue { ($0.chunk == nil, $0.isClosed) }
             if isClosed || Task.isCancelled { return false }
             if isTaken { return true }
             await self.emptied.wait()

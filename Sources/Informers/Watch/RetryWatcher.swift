@@ -1,10 +1,11 @@
 public import Logging
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A watch that opens itself again, at the version where it was, whenever it ends: for one who wants only changes and needs no list.
 ///
 /// It ends when going on could lose something: the version is too old (410, however the source says it), an object has no version, an event is of
 /// an unknown type, or the source refuses access (401, 403). Then the last event is an error. Bookmarks move the version and are not passed on.
+/// A stream that tells nothing for too long is opened again as well: a connection can be dead for a day without anybody being told.
 public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     private struct State {
         var resourceVersion: String
@@ -16,46 +17,55 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
 
     private let source: Source
     private let clock: InformerClock
+    private let idleLimit: Duration?
     private let logger: Logger?
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let closed = Wakeup()
     private static var minimumInterval: Duration { .seconds(1) }
 
-    private init(_ source: Source, resourceVersion: String, clock: InformerClock, logger: Logger?) {
+    private init(_ source: Source, resourceVersion: String, idleLimit: Duration?, clock: InformerClock, logger: Logger?) {
         self.source = source
+        self.idleLimit = idleLimit
         self.clock = clock
         self.logger = logger
-        self.state = Mutex(State(resourceVersion: resourceVersion))
+        self.state = NIOLockedValueBox(State(resourceVersion: resourceVersion))
     }
 
     /// A stream of what changes after `resourceVersion`.
     ///
+    /// - Parameters:
+    ///   - source: What to watch.
+    ///   - resourceVersion: Where to begin.
+    ///   - idleLimit: After how long without an event, bookmarks included, a stream is given up and opened again; `nil`: never.
+    ///   - clock: The clock of everything that waits.
+    ///   - logger: Is told of errors.
     /// - Throws: ``WatchError`` `.invalidArgument` for the versions `""` and `"0"`, which mean "from anywhere".
     public static func watch(
         _ source: Source,
         from resourceVersion: String,
+        idleLimit: Duration? = .seconds(600),
         clock: InformerClock = .continuous,
         logger: Logger? = nil
     ) throws(WatchError) -> WatchStream<Source.Object> {
         guard resourceVersion != "", resourceVersion != "0" else {
             throw WatchError(.invalidArgument, "a watch that is to be resumed needs a resource version to start from")
         }
-        return WatchStream(RetryWatcher(source, resourceVersion: resourceVersion, clock: clock, logger: logger))
+        return WatchStream(RetryWatcher(source, resourceVersion: resourceVersion, idleLimit: idleLimit, clock: clock, logger: logger))
     }
 
     /// The next event; `nil` when stopped.
     public func next() async throws -> WatchEvent<Source.Object>? {
         while !Task.isCancelled {
             guard let stream = try await self.openStream() else { return nil }
-            while let event = await stream.next() {
+            while let event = await self.next(of: stream) {
                 switch event.change {
                 case .added, .modified, .deleted:
                     guard let version = event.resourceVersion, !version.isEmpty else { throw WatchError(.missingResourceVersion) }
-                    self.state.withLock { $0.resourceVersion = version }
+                    self.state.withLockedValue { $0.resourceVersion = version }
                     return event
                 case .bookmark:
                     guard let version = event.resourceVersion, !version.isEmpty else { throw WatchError(.missingResourceVersion) }
-                    self.state.withLock { $0.resourceVersion = version }
+                    self.state.withLockedValue { $0.resourceVersion = version }
                     continue
                 case .error(let status):
                     if status.isExpired { throw status }
@@ -71,9 +81,23 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
         return nil
     }
 
+    /// The next event of a stream, which is stopped if it tells nothing for too long.
+    private func next(of stream: WatchStream<Source.Object>) async -> WatchEvent<Source.Object>? {
+        guard let idleLimit else { return await stream.next() }
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do { try await self.clock.sleep(for: idleLimit) } catch { return }
+                self.logger?.debug("watch is silent, is opened again")
+                stream.stop()
+            }
+            defer { group.cancelAll() }
+            return await stream.next()
+        }
+    }
+
     /// Ends a pending ``next()`` and the watch that is open.
     public func close() {
-        let stream = self.state.withLock { state in
+        let stream = self.state.withLockedValue { state in
             state.isClosed = true
             return state.stream.take()
         }
@@ -84,19 +108,19 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     /// The open stream, or a new one; `nil` when closed. Throws what ends the watch for good.
     private func openStream() async throws -> WatchStream<Source.Object>? {
         while true {
-            let (stream, pause, version) = self.state.withLock { state in
+            let (stream, pause, version) = self.state.withLockedValue { state in
                 (state.stream, (state.notBefore ?? self.clock.now) - self.clock.now, state.resourceVersion)
             }
             if let stream { return stream }
             // The signal of a close that came while the last try ended is used up: look before waiting.
-            if self.state.withLock({ $0.isClosed }) { return nil }
+            if self.state.withLockedValue({ $0.isClosed }) { return nil }
             if pause > .zero { _ = await self.unlessClosed { try await self.clock.sleep(for: pause) } }
-            if self.state.withLock({ $0.isClosed }) || Task.isCancelled { return nil }
-            self.state.withLock { $0.notBefore = self.clock.now + Self.minimumInterval }
+            if self.state.withLockedValue({ $0.isClosed }) || Task.isCancelled { return nil }
+            self.state.withLockedValue { $0.notBefore = self.clock.now + Self.minimumInterval }
             let options = WatchOptions(resourceVersion: version, allowBookmarks: true)
             switch await self.unlessClosed({ try await self.source.watch(options) }) {
             case .success(let stream):
-                let isClosed = self.state.withLock { state in
+                let isClosed = self.state.withLockedValue { state in
                     if !state.isClosed { state.stream = stream }
                     return state.isClosed
                 }
@@ -111,12 +135,12 @@ public final class RetryWatcher<Source: ListerWatcher>: WatchSource {
     }
 
     private func dropStream() {
-        self.state.withLock { $0.stream.take() }?.stop()
+        self.state.withLockedValue { $0.stream.take() }?.stop()
     }
 
     private func rest(_ duration: Duration?) {
         guard let duration else { return }
-        self.state.withLock { $0.notBefore = max($0.notBefore ?? .zero, self.clock.now + duration) }
+        self.state.withLockedValue { $0.notBefore = max($0.notBefore ?? .zero, self.clock.now + duration) }
     }
 
     /// Runs `body`, and cancels it when the watch is closed meanwhile.

@@ -1,4 +1,5 @@
-internal import Synchronization
+internal import DequeModule
+internal import NIOConcurrencyHelpers
 
 /// The events of one watch, for one consumer: client-go's `StreamWatcher`.
 ///
@@ -28,7 +29,7 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
 
     private let source: any WatchSource<Object>
     private let report: @Sendable (any Error) -> Status?
-    private let isOver = Mutex(false)
+    private let isOver = NIOLockedValueBox(false)
 
     /// A stream of what `source` tells.
     ///
@@ -47,11 +48,11 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
     deinit { self.stop() }
 
     /// Whether the stream has been stopped or has come to its end.
-    public var isStopped: Bool { self.isOver.withLock { $0 } }
+    public var isStopped: Bool { self.isOver.withLockedValue { $0 } }
 
     /// Ends the stream: nothing comes any more, and the source is closed. Idempotent.
     public func stop() {
-        let isFirst = self.isOver.withLock { isOver in
+        let isFirst = self.isOver.withLockedValue { isOver in
             defer { isOver = true }
             return !isOver
         }
@@ -85,5 +86,81 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
             return nil
         }
         return Status(error)
+    }
+}
+
+/// What a ``WatchStream`` reads from: a decoder over a connection, a log in memory, a test.
+public protocol WatchSource<Object>: Sendable {
+    /// What the events are about.
+    associatedtype Object: Sendable
+
+    /// The next event; `nil` when there are no more. Called by one task at a time, and never again after it has thrown or returned `nil`.
+    ///
+    /// Returns soon when ``close()`` is called, or the task cancelled, while it waits; with what does not matter.
+    func next() async throws -> WatchEvent<Object>?
+
+    /// Lets go of everything. Called exactly once by a ``WatchStream``, perhaps while ``next()`` waits.
+    func close()
+}
+
+extension WatchStream {
+    /// The stream of nothing: it ends at once.
+    public static var empty: WatchStream { WatchStream(EmptyWatchSource()) }
+
+    /// The events of this stream that `include` lets through, perhaps changed. Stopping the new stream stops this one.
+    ///
+    /// A filter sees one event at a time: when a change takes an object out of its view, it can drop the `modified` event but does not know that
+    /// the consumer should be told `deleted`. Filter by what never changes, or at the source.
+    public func filtered(_ include: @escaping @Sendable (WatchEvent<Object>) -> WatchEvent<Object>?) -> WatchStream {
+        WatchStream(FilteredWatchSource(stream: self, include: include))
+    }
+
+    /// The same events; `recorder` gets each as it passes. Stopping the new stream stops this one.
+    public func recorded(by recorder: WatchRecorder<Object>) -> WatchStream {
+        self.filtered { event in
+            recorder.record(event)
+            return event
+        }
+    }
+}
+
+private struct EmptyWatchSource<Object: Sendable>: WatchSource {
+    func next() async throws -> WatchEvent<Object>? { nil }
+    func close() {}
+}
+
+private struct FilteredWatchSource<Object: Sendable>: WatchSource {
+    let stream: WatchStream<Object>
+    let include: @Sendable (WatchEvent<Object>) -> WatchEvent<Object>?
+
+    func next() async throws -> WatchEvent<Object>? {
+        while let event = await self.stream.next() {
+            if let event = self.include(event) { return event }
+        }
+        return nil
+    }
+
+    func close() { self.stream.stop() }
+}
+
+/// Remembers the events that passed through a stream, the last ones of them.
+public final class WatchRecorder<Object: Sendable>: Sendable {
+    private let recorded = NIOLockedValueBox(Deque<WatchEvent<Object>>())
+    private let limit: Int
+
+    /// A recorder.
+    ///
+    /// - Parameter limit: How many events to remember; the oldest are forgotten first.
+    public init(limit: Int = 1024) { self.limit = max(1, limit) }
+
+    /// What is remembered, the oldest first.
+    public var events: [WatchEvent<Object>] { self.recorded.withLockedValue { Array($0) } }
+
+    /// Remembers an event.
+    public func record(_ event: WatchEvent<Object>) {
+        self.recorded.withLockedValue { recorded in
+            if recorded.count == self.limit { recorded.removeFirst() }
+            recorded.append(event)
+        }
     }
 }

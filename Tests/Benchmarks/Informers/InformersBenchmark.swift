@@ -1,6 +1,6 @@
 import Informers
 
-/// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]`.
+/// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [queue] [events]`.
 ///
 /// Without a name, all of them. Each figure is printed by name; with `--json` as one object.
 @main
@@ -9,15 +9,18 @@ struct InformersBenchmark {
         var names = Set(CommandLine.arguments.dropFirst())
         let scale = names.remove("--quick") == nil ? 1 : 10
         var report = Report(isJSON: names.remove("--json") != nil)
-        guard names.isSubset(of: ["idle", "list", "log", "events"]) else {
-            print("usage: InformersBenchmark [--quick] [--json] [idle] [list] [log] [events]")
+        guard names.isSubset(of: ["idle", "list", "log", "queue", "events"]) else {
+            print("usage: InformersBenchmark [--quick] [--json] [idle] [list] [log] [queue] [events]")
             return
         }
         let isWanted = { (name: String) in names.isEmpty || names.contains(name) }
         // What measures memory comes first: freed memory would be used again, and not be seen.
         if isWanted("idle") { try await Self.idleWatchers(10_000, &report) }
+        if isWanted("list") { try await Self.peakOfList(100_000 / scale, &report) }
         if isWanted("list") { try await Self.largeList(100_000 / scale, &report) }
         if isWanted("log") { try await Self.appends(1_000_000 / scale, &report) }
+        if isWanted("log") { try await Self.appendsBesideWatchers(200_000 / scale, watchers: 10_000 / scale, &report) }
+        if isWanted("queue") { try await Self.workQueue(1_000_000 / scale, &report) }
         if isWanted("events") {
             try await Self.events(500_000 / scale, handlers: 1, delivery: .coalescing, "1 handler, coalescing", &report)
             try await Self.events(100_000 / scale, handlers: 100, delivery: .coalescing, "100 handlers, coalescing", &report)
@@ -143,7 +146,57 @@ struct InformersBenchmark {
         report.add("append with a watcher that reads along", (ContinuousClock.now - start) / .nanoseconds(1) / Double(count), "ns")
     }
 
+    /// What an append costs while so many wait for other topics, against what it costs alone: turn by turn, the least of each.
+    private static func appendsBesideWatchers(_ count: Int, watchers: Int, _ report: inout Report) async throws {
+        let log = EventLog<Int>(topic: { $0 < 0 ? "quiet-\(-$0)" : "busy" }, size: { _ in 8 })
+        let alone = EventLog<Int>(topic: { $0 < 0 ? "quiet-\(-$0)" : "busy" }, size: { _ in 8 })
+        let waiting = (0..<watchers).map { number in
+            Task {
+                for try await step in try log.cursor(after: "", topic: "quiet-\(number % 1000 + 1)") {
+                    if case .entries = step { return true }
+                }
+                return false
+            }
+        }
+        while log.statistics.parked < watchers { await Task.yield() }
+        var least = (alone: Duration.seconds(1000), crowded: Duration.seconds(1000))
+        for _ in 0..<5 {
+            var start = ContinuousClock.now
+            for number in 0..<count / 5 { alone.append(number) }
+            least.alone = min(least.alone, ContinuousClock.now - start)
+            start = ContinuousClock.now
+            for number in 0..<count / 5 { log.append(number) }
+            least.crowded = min(least.crowded, ContinuousClock.now - start)
+        }
+        report.add("append about a topic that nobody watches", least.alone / .nanoseconds(count / 5), "ns")
+        report.add("the same beside \(watchers) watchers of other topics", least.crowded / .nanoseconds(count / 5), "ns")
+        report.add("the one as a multiple of the other", least.crowded / least.alone, "")
+        report.add("watchers that were overtaken", Double(log.statistics.overtaken), "")
+        log.close()
+        for watcher in waiting { _ = try await watcher.value }
+    }
+
     // MARK: Size
+
+    /// The memory of an informer with two indices and a handler that takes in a list: at its most, and when it has it.
+    private static func peakOfList(_ count: Int, _ report: inout Report) async throws {
+        let indexers: [String: IndexFunction<Record>] = ["zone": { [$0.zone] }, "value": { ["\($0.value % 1000)"] }]
+        let informer = SharedInformer(ScriptedSource(objects: count, events: 0), key: { $0.name }, indexers: indexers)
+        let registration = try informer.addHandler { _ in }
+        Memory.trim()
+        guard let before = Memory.resident, Memory.resetPeak() else { return }
+        let running = Task { await informer.run() }
+        try await registration.waitUntilSynced()
+        let peak = Memory.peak
+        Memory.trim()
+        if let peak, let after = Memory.resident {
+            report.add("memory of a list of \(count) objects when it is there", Double(after - before) / 1_048_576, "MiB")
+            report.add("memory at its most while it came", Double(peak - before) / 1_048_576, "MiB")
+            report.add("the most as a multiple of what stays", Double(peak - before) / Double(after - before), "")
+        }
+        running.cancel()
+        await running.value
+    }
 
     private static func largeList(_ count: Int, _ report: inout Report) async throws {
         let indexers: [String: IndexFunction<Record>] = ["zone": { [$0.zone] }, "value": { ["\($0.value % 1000)"] }]

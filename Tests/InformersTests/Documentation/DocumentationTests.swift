@@ -48,7 +48,23 @@ struct DocumentationTests {
             #expect(missing.isEmpty, "\(row)")
         }
         // The lines of informers.md 2.1 to 2.7 and what follows them: one that is dropped here must be dropped on purpose.
-        #expect(rows.count == 181)
+        #expect(rows.count == 239)
+    }
+
+    @Test("Each name of ours in the table of client-go's names is that of a public type")
+    func names() throws {
+        var declared: Set<String> = []
+        for (_, lines) in try Self.files(in: Self.root.appending(path: "Sources/Informers"), "swift") {
+            for line in lines {
+                if let match = line.firstMatch(of: #/public (?:final )?(?:class|struct|enum|protocol|typealias|actor) (\w+)/#) {
+                    declared.insert(String(match.1))
+                }
+            }
+        }
+        let table = try #require(try Self.files(in: Self.catalogue, "md").first { $0.name == "Names.md" })
+        let named = Set(table.lines.flatMap { $0.matches(of: #/``(\w+)/#).map { String($0.1) } })
+        #expect(named.count > 40)
+        #expect(named.subtracting(declared).isEmpty)
     }
 
     @Test("The code in the articles is code that is compiled and run")

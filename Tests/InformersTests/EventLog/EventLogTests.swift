@@ -65,6 +65,7 @@ struct EventLogTests {
         let cursor: EventCursor<LogChange>
         init(cursor: sending EventCursor<LogChange>) { self.cursor = cursor }
         func read() async throws { _ = try await self.cursor.next() }
+        func next() async throws -> EventLogStep<LogChange>? { try await self.cursor.next() }
         func count() async throws -> Int {
             var steps = 0
             while try await self.cursor.next() != nil { steps += 1 }
@@ -102,15 +103,42 @@ struct EventLogTests {
         #expect(cats.numbers == [4])
     }
 
-    @Test("a watcher of a quiet topic is not overtaken by a busy one")
+    @Test(
+        "a watcher of a quiet topic is neither woken nor overtaken by a busy one: not parked, not between two looks, not when it comes back"
+    )
     func quietTopicMovesOn() throws {
         let bench = LogBench { $0.maximumEntries = 64 }
+        bench.append("cats", 1)
         let cats = try bench.watch(topic: "cats")
-        for number in 0..<1000 { bench.append("dogs", number) }
+        let idle = try bench.log.cursor(after: "", topic: "cats")
+        let before = bench.simulation.steps
+        for number in 0..<100_000 { bench.log.append(LogChange(topic: "dogs", number: number)) }
+        bench.simulation.settle()
+        #expect(bench.simulation.steps == before)
+        let returning = try bench.watch(after: "abc.1", topic: "cats")
         bench.append("cats", 7)
         #expect(cats.numbers == [7])
-        #expect(!cats.task.isDone)
+        #expect(returning.numbers == [7])
+        let late = Slow(cursor: idle)
+        let step = bench.simulation.spawn { try await late.next() }
+        bench.simulation.settle()
+        #expect(
+            step.value
+                == .entries(
+                    [EventLogEntry(sequence: 100_002, event: LogChange(topic: "cats", number: 7), time: .zero)],
+                    upTo: bench.log.version
+                )
+        )
         #expect(bench.log.statistics.overtaken == 0)
+        // But who missed something that it asked for is told so.
+        for number in 0..<64 { bench.append("dogs", number) }
+        #expect(throws: Status.self) { _ = try bench.watch(after: "abc.1", topic: "cats") }
+        #expect(throws: Status.self) { _ = try bench.watch(after: "abc.0", topic: "dogs") }
+        #expect(try bench.watch(after: "abc.100002", topic: "cats").numbers.isEmpty)
+        #expect(try bench.watch(after: "abc.1", topic: "mice").numbers.isEmpty)
+        bench.append(nil, 8)
+        for number in 0..<64 { bench.append("dogs", number) }
+        #expect(throws: Status.self) { _ = try bench.watch(after: "abc.1", topic: "mice") }
     }
 
     @Test("A-10: closing lets everyone read to the end, with a last bookmark; newcomers are refused")

@@ -1,3 +1,4 @@
+import GroupCacheTesting
 import Testing
 
 @testable import Informers
@@ -77,6 +78,35 @@ struct EventRingTests {
         #expect(ring.batch(after: 4, entries: 100, bytes: 25).map(\.sequence) == [5, 6])
         #expect(ring.batch(after: 6, entries: 100, bytes: 1).map(\.sequence) == [7])
         #expect(ring.batch(after: 6, entries: 0, bytes: 100).map(\.sequence) == [7])
+    }
+
+    @Test("the index of topics against a plain search, with more topics than are remembered", arguments: 1...20)
+    func topics(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var ring = self.ring(entries: 50, age: .zero)
+        var topics: [String?] = []
+        for number in 0..<3000 {
+            // Some are busy, most come once.
+            let topic: String? = [nil, "a", "b", "t\(random.below(2000))", "t\(number)"][random.below(5)]
+            topics.append(topic)
+            _ = ring.append(number, topic: topic, bytes: 1, now: .zero)
+            guard number % 7 == 0 else { continue }
+            let wanted = ["a", "b", "t\(random.below(2000))", "x"][random.below(4)]
+            let place = max(0, topics.count - random.below(2000))
+            func concerns(_ sequence: Int) -> Bool { topics[sequence - 1] == nil || topics[sequence - 1] == wanted }
+            let oldest = Int(ring.oldest)
+            let missed = place + 1 < oldest && (place + 1..<oldest).contains(where: concerns)
+            let expected = missed || place == topics.count ? [] : (max(oldest, place + 1)...topics.count).filter(concerns)
+            if missed { #expect(!ring.continues(after: UInt64(place), topic: wanted)) }
+            // A topic that was forgotten may be refused without need, and only such a one.
+            guard ring.continues(after: UInt64(place), topic: wanted) else {
+                #expect(missed || place + 1 < oldest && !["a", "b"].contains(wanted))
+                continue
+            }
+            let batch = ring.batch(after: UInt64(place), topic: wanted, entries: 10, bytes: .max)
+            #expect(batch.map(\.sequence) == expected.prefix(10).map(UInt64.init))
+            #expect(ring.isQuiet(after: UInt64(place), topic: wanted) == expected.isEmpty)
+        }
     }
 
     @Test("a resource version is written in one way only")

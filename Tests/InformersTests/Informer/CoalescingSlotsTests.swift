@@ -48,29 +48,42 @@ struct CoalescingSlotsTests {
         )
     }
 
+    /// A deletion of the store's, which had `old`.
+    private func gone(_ old: Thing) -> StoreNotice<Thing>.Change { .deleted(.object(old), old: old) }
+
     @Test("add + delete: nothing")
     func addDelete() {
-        #expect(self.told(.added(self.one), .deleted(.object(self.one))).isEmpty)
-        #expect(self.told(.added(self.one), .deleted(.object(self.one)), .added(self.two)) == [.added(self.two)])
+        #expect(self.told(.added(self.one), self.gone(self.one)).isEmpty)
+        #expect(self.told(.added(self.one), self.gone(self.one), .added(self.two)) == [.added(self.two)])
     }
 
-    @Test("update + delete: a deletion of the last")
+    @Test("update + delete: a deletion of the last, that knows what was told before")
     func updateDelete() {
-        #expect(self.told(.updated(old: self.one, new: self.two), .deleted(.object(self.two))) == [.deleted(.object(self.two))])
-        #expect(self.told(.sync(self.one), .deleted(.object(self.one))) == [.deleted(.object(self.one))])
+        let told = self.told(.updated(old: self.one, new: self.two), self.gone(self.two))
+        #expect(told == [.deleted(.object(self.two).told(self.one))])
+        #expect(self.told(.sync(self.one), self.gone(self.one)) == [.deleted(.object(self.one).told(self.one))])
+        // The source's last word need not be what the store had.
+        #expect(self.told(.deleted(.object(self.three), old: self.one)) == [.deleted(.object(self.three).told(self.one))])
     }
 
-    @Test("delete + add: an update that says so")
+    @Test("delete + add: an update from what was told before, that says so")
     func deleteAdd() {
         let recreated: CoalescingSlots<Thing>.Pending = .updated(old: self.one, new: self.two, recreated: true)
-        #expect(self.told(.deleted(.object(self.one)), .added(self.two)) == [recreated])
-        let tombstone = Deletion.tombstone(DeletedFinalStateUnknown(key: "a", object: self.one))
-        #expect(self.told(.deleted(tombstone), .added(self.two)) == [recreated])
+        #expect(self.told(self.gone(self.one), .added(self.two)) == [recreated])
+        for object in [self.one, nil] {
+            let tombstone = Deletion.tombstone(DeletedFinalStateUnknown(key: "a", object: object))
+            #expect(self.told(.deleted(tombstone, old: self.one), .added(self.two)) == [recreated])
+        }
+        #expect(self.told(.deleted(.object(self.three), old: self.one), .added(self.two)) == [recreated])
         #expect(
-            self.told(.deleted(.object(self.one)), .added(self.two), .updated(old: self.two, new: self.three))
+            self.told(self.gone(self.one), .added(self.two), .updated(old: self.two, new: self.three))
                 == [.updated(old: self.one, new: self.three, recreated: true)]
         )
-        #expect(self.told(.deleted(.object(self.one)), .added(self.two), .deleted(.object(self.two))) == [.deleted(.object(self.two))])
+        #expect(self.told(self.gone(self.one), .added(self.two), self.gone(self.two)) == [.deleted(.object(self.two).told(self.one))])
+        #expect(
+            self.told(.updated(old: self.one, new: self.two), self.gone(self.two), .added(self.three))
+                == [.updated(old: self.one, new: self.three, recreated: true)]
+        )
     }
 
     @Test("keys come in the order of their first change; one that vanished and came back is at the end")
@@ -78,7 +91,7 @@ struct CoalescingSlotsTests {
         var slots = CoalescingSlots<Thing>()
         for name in ["a", "b", "c"] { slots.put(StoreNotice(key: name, change: .added(Thing(name, 1)))) }
         slots.put(StoreNotice(key: "a", change: .updated(old: Thing("a", 1), new: Thing("a", 2))))
-        slots.put(StoreNotice(key: "b", change: .deleted(.object(Thing("b", 1)))))
+        slots.put(StoreNotice(key: "b", change: self.gone(Thing("b", 1))))
         slots.put(StoreNotice(key: "b", change: .added(Thing("b", 2))))
         var told: [CoalescingSlots<Thing>.Pending] = []
         while let pending = slots.popFirst() { told.append(pending) }
@@ -96,12 +109,12 @@ struct CoalescingSlotsTests {
             case .added(let thing)?:
                 #expect(view[thing.name] == nil)
                 view[thing.name] = thing
-            case .updated(let old, let new, let recreated)?:
-                // Recreated, the old is the last state before the deletion, which may be newer than the one told.
-                #expect(recreated ? view[new.name] != nil : view[new.name] == old)
+            case .updated(let old, let new, _)?:
+                #expect(view[new.name] == old)
                 view[new.name] = new
             case .deleted(let deletion)?:
-                #expect(view.removeValue(forKey: deletion.object?.name ?? "") != nil)
+                let known = view.removeValue(forKey: deletion.object?.name ?? "")
+                #expect(known != nil && known == deletion.told)
             case nil: break
             }
         }
@@ -111,7 +124,7 @@ struct CoalescingSlotsTests {
             case (0, _): tell()
             case (1, let old?):
                 truth[name] = nil
-                slots.put(StoreNotice(key: name, change: .deleted(.object(old))))
+                slots.put(StoreNotice(key: name, change: self.gone(old)))
             case (2, let old?): slots.put(StoreNotice(key: name, change: .sync(old)))
             case (_, let old):
                 let new = Thing(name, number)

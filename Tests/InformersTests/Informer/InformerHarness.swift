@@ -6,7 +6,7 @@ import Testing
 
 /// A shared informer over a fake source, in a simulation.
 struct InformerHarness {
-    typealias Informer = SharedInformer<FakeSource<Item>>
+    typealias Informer = SharedInformer<Item>
 
     let simulation: Simulation
     let source: FakeSource<Item>
@@ -26,6 +26,7 @@ struct InformerHarness {
         configuration.defaultResyncPeriod = resyncPeriod
         configuration.reflector.backoff.jitter = 0
         configuration.reflector.rewatchJitter = .zero
+        configuration.reflector.resyncJitter = 0
         configuration.reflector.generator = SeededGenerator(seed: 1)
         configuration.reflector.onError = { [errors] in errors.add($0) }
         configure(&configuration)

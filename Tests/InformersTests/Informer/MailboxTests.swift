@@ -48,8 +48,8 @@ struct MailboxTests {
         var mailbox = Mailbox<Thing>(.coalescing)
         mailbox.begin(self.items(Thing("a", 1), Thing("b", 1), Thing("c", 1)))
         mailbox.put(StoreNotice(key: "a", change: .updated(old: Thing("a", 1), new: Thing("a", 2))))
-        mailbox.put(StoreNotice(key: "b", change: .deleted(.object(Thing("b", 1)))))
-        mailbox.put(StoreNotice(key: "c", change: .deleted(.object(Thing("c", 1)))))
+        mailbox.put(StoreNotice(key: "b", change: .deleted(.object(Thing("b", 1)), old: Thing("b", 1))))
+        mailbox.put(StoreNotice(key: "c", change: .deleted(.object(Thing("c", 1)), old: Thing("c", 1))))
         mailbox.put(StoreNotice(key: "c", change: .added(Thing("c", 3))))
         let events = self.drain(&mailbox)
         #expect(events.count == 2)
@@ -62,7 +62,7 @@ struct MailboxTests {
     func initialVanishes() {
         var mailbox = Mailbox<Thing>(.coalescing)
         mailbox.begin(self.items(Thing("a", 1)))
-        mailbox.put(StoreNotice(key: "a", change: .deleted(.object(Thing("a", 1)))))
+        mailbox.put(StoreNotice(key: "a", change: .deleted(.object(Thing("a", 1)), old: Thing("a", 1))))
         #expect(!mailbox.hasSynced)
         #expect(mailbox.next() == nil)
         #expect(mailbox.hasSynced)
@@ -74,12 +74,12 @@ struct MailboxTests {
         mailbox.begin([:])
         mailbox.put(StoreNotice(key: "a", change: .added(Thing("a", 1))))
         mailbox.put(StoreNotice(key: "a", change: .updated(old: Thing("a", 1), new: Thing("a", 2))))
-        mailbox.put(StoreNotice(key: "a", change: .deleted(.object(Thing("a", 2)))))
+        mailbox.put(StoreNotice(key: "a", change: .deleted(.object(Thing("a", 2)), old: Thing("a", 2))))
         mailbox.put(StoreNotice(key: "b", change: .sync(Thing("b", 1))))
         #expect(
             self.drain(&mailbox) == [
                 .added(Thing("a", 1), isInInitialList: false), .updated(old: Thing("a", 1), new: Thing("a", 2), recreated: false),
-                .deleted(.object(Thing("a", 2))), .updated(old: Thing("b", 1), new: Thing("b", 1), recreated: false),
+                .deleted(.object(Thing("a", 2)).told(Thing("a", 2))), .updated(old: Thing("b", 1), new: Thing("b", 1), recreated: false),
             ]
         )
     }

@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -15,8 +15,8 @@ extension SharedInformerHandlerTests {
         harness.add(Item("a", 1))
         #expect(first.news() == ["+a1"])
         let removal = harness.simulation.spawn {
-            await first.registration.remove()
-            await first.registration.remove()
+            try await first.registration.remove()
+            try await first.registration.remove()
         }
         harness.add(Item("b", 1))
         #expect(removal.isDone)
@@ -32,11 +32,11 @@ extension SharedInformerHandlerTests {
         let other = InformerHarness()
         harness.run()
         let listening = try harness.listen()
-        other.simulation.spawn { [informer = other.informer] in await informer.removeHandler(listening.registration) }
+        other.simulation.spawn { [informer = other.informer] in try await informer.removeHandler(listening.registration) }
         other.simulation.settle()
         harness.add(Item("a", 1))
         #expect(listening.news() == ["+a1"])
-        harness.simulation.spawn { [informer = harness.informer] in await informer.removeHandler(listening.registration) }
+        harness.simulation.spawn { [informer = harness.informer] in try await informer.removeHandler(listening.registration) }
         harness.add(Item("b", 1))
         #expect(listening.news().isEmpty)
     }
@@ -55,7 +55,7 @@ extension SharedInformerHandlerTests {
         }
         harness.simulation.settle()
         #expect(trace != nil)
-        harness.simulation.spawn { [registration] in await registration?.remove() }
+        harness.simulation.spawn { [registration] in try await registration?.remove() }
         harness.simulation.settle()
         registration = nil
         #expect(trace == nil)
@@ -69,7 +69,7 @@ extension SharedInformerHandlerTests {
         harness.add(Item("a", 1))
         harness.add(Item("b", 1))
         #expect(slow.told.all == ["+a1"])
-        let removal = harness.simulation.spawn { await slow.registration.remove() }
+        let removal = harness.simulation.spawn { try await slow.registration.remove() }
         harness.simulation.settle()
         removal.cancel()
         harness.simulation.settle()
@@ -86,18 +86,91 @@ extension SharedInformerHandlerTests {
     func removesItself() throws {
         let harness = InformerHarness()
         harness.run()
-        let mine = Mutex<HandlerRegistration?>(nil)
+        let mine = NIOLockedValueBox<HandlerRegistration?>(nil)
         let told = Recorder<String>()
         let registration = try harness.informer.addHandler { [informer = harness.informer] event in
             told.record(event.short)
-            await mine.withLock { $0 }?.remove()
+            try await mine.withLockedValue { $0 }?.remove()
             try informer.addHandler { told.record("other " + $0.short) }
         }
-        mine.withLock { $0 = registration }
+        mine.withLockedValue { $0 = registration }
         harness.add(Item("a", 1))
         harness.add(Item("b", 1))
         #expect(told.all == ["+a1", "other =a1", "other +b1"])
-        mine.withLock { $0 = nil }
+        mine.withLockedValue { $0 = nil }
+    }
+
+    @Test("a task that a callback has started, and that removes the handler during a later callback, waits for that one")
+    func removedByTaskOfEarlierCallback() throws {
+        let harness = InformerHarness()
+        harness.run()
+        let mine = NIOLockedValueBox<HandlerRegistration?>(nil)
+        let told = Recorder<String>()
+        let (go, gate, children) = (Wakeup(), Wakeup(), Recorder<SimulatedTask<Void>>())
+        let registration = try harness.informer.addHandler { [simulation = harness.simulation] event in
+            told.record(event.short)
+            guard event.short == "+a1" else { return await gate.wait() }
+            // It inherits what the callback's task knows of itself.
+            children.record(
+                simulation.spawn {
+                    await go.wait()
+                    try await mine.withLockedValue { $0 }?.remove()
+                    told.record("removed")
+                }
+            )
+        }
+        mine.withLockedValue { $0 = registration }
+        harness.add(Item("a", 1))
+        harness.add(Item("b", 1))
+        go.signal()
+        harness.simulation.settle()
+        #expect(told.all == ["+a1", "+b1"])
+        gate.signal()
+        harness.simulation.settle()
+        #expect(told.all == ["+a1", "+b1", "removed"])
+        #expect(children.all.filter { !$0.isDone }.isEmpty)
+        mine.withLockedValue { $0 = nil }
+    }
+
+    @Test(
+        "a callback that waits for a task that removes its handler: no deadlock but an error, after the limit; no callback comes after it"
+    )
+    func callbackWaitsForRemoval() throws {
+        let harness = InformerHarness { $0.removalLimit = .seconds(60) }
+        let task = harness.run()
+        let mine = NIOLockedValueBox<HandlerRegistration?>(nil)
+        let (told, codes) = (Recorder<String>(), Recorder<InformerError.Code?>())
+        let registration = try harness.informer.addHandler { [simulation = harness.simulation] event in
+            told.record(event.short)
+            let done = Wakeup()
+            // As a detached task: it inherits nothing.
+            Callback.$current.withValue([]) {
+                _ = simulation.spawn {
+                    do { try await mine.withLockedValue { $0 }?.remove() } catch { codes.record((error as? InformerError)?.code) }
+                    done.signal()
+                }
+            }
+            await done.wait()
+            told.record("over")
+        }
+        mine.withLockedValue { $0 = registration }
+        harness.add(Item("a", 1))
+        harness.add(Item("b", 1))
+        harness.advance(.milliseconds(59_999))
+        #expect(told.all == ["+a1"])
+        harness.advance(.milliseconds(1))
+        #expect(codes.all == [.handlerRuns])
+        #expect(told.all == ["+a1", "over"])
+        harness.add(Item("c", 1))
+        #expect(told.all == ["+a1", "over"])
+        let again = harness.simulation.spawn { try await registration.remove() }
+        harness.simulation.settle()
+        #expect(again.isDone && again.error == nil)
+        task.cancel()
+        harness.simulation.settle()
+        #expect(task.isDone)
+        #expect(harness.simulation.clock.sleepers == 0)
+        mine.withLockedValue { $0 = nil }
     }
 
     @Test("ShutDownEventHandler_Lifecycles: removal before the start, before the first list, after the stop, twice", arguments: 0..<4)
@@ -107,7 +180,7 @@ extension SharedInformerHandlerTests {
         harness.source.add(Item("a", 1))
         let listening = try harness.listen()
         let remove = {
-            let removal = harness.simulation.spawn { await listening.registration.remove() }
+            let removal = harness.simulation.spawn { try await listening.registration.remove() }
             harness.simulation.settle()
             #expect(removal.isDone)
         }
@@ -133,7 +206,7 @@ extension SharedInformerHandlerTests {
         harness.simulation.settle()
         let error = #expect(throws: InformerError.self) { try harness.informer.addHandler { _ in } }
         #expect(error?.code == .informerStopped)
-        let removal = harness.simulation.spawn { await listening.registration.remove() }
+        let removal = harness.simulation.spawn { try await listening.registration.remove() }
         harness.simulation.settle()
         #expect(removal.isDone)
     }
@@ -148,7 +221,7 @@ extension SharedInformerHandlerTests {
             harness.simulation.spawn { try await listening.registration.waitUntilSynced() }
         }
         let task = harness.run()
-        harness.simulation.spawn { await removed.registration.remove() }
+        harness.simulation.spawn { try await removed.registration.remove() }
         harness.advance(.seconds(10))
         #expect((waits[0].error as? InformerError)?.code == .informerStopped)
         #expect(waits[1].value != nil)
@@ -182,7 +255,7 @@ extension SharedInformerHandlerTests {
             case 2 where !views.isEmpty:
                 let view = views.remove(at: random.below(views.count))
                 harness.simulation.spawn {
-                    await view.registration.remove()
+                    try await view.registration.remove()
                     view.close()
                 }
                 removed.append(view)
@@ -222,7 +295,7 @@ extension SharedInformerHandlerTests {
                 if let registration = try? harness.informer.addHandler({ _ in await Task.yield() }) { registrations.append(registration) }
             case 2:
                 if let registration = registrations.randomElement(using: &random) {
-                    tasks.append(harness.simulation.spawn { await registration.remove() })
+                    tasks.append(harness.simulation.spawn { try await registration.remove() })
                 }
             case 3 where random.below(4) == 0: tasks.randomElement(using: &random)?.cancel()
             default: harness.simulation.settle(atMost: random.below(30))

@@ -1,6 +1,6 @@
 import GroupCacheTesting
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -76,7 +76,7 @@ struct SharedInformerHandlerTests {
         try harness.informer.addHandler(handler)
         harness.add(Item("a", 1))
         #expect(told.all == ["a", "a"])
-        harness.simulation.spawn { await first.remove() }
+        harness.simulation.spawn { try await first.remove() }
         harness.add(Item("b", 1))
         #expect(told.all == ["a", "a", "b"])
     }
@@ -143,5 +143,55 @@ struct SharedInformerHandlerTests {
         harness.add(Item("a", 2))
         slow.letGo(2)
         #expect(slow.told.all == ["=a1", "+b1", "~~a1>2"])
+    }
+
+    @Test(
+        "coalescing: who was shown an object behind a filter is told when it goes, whatever it became meanwhile; it comes back as an addition"
+    )
+    func filteredDeletion() throws {
+        struct Shown: ResourceEventHandler {
+            let told: Recorder<String>
+            let gate: Wakeup
+            func onAdd(_ object: Item, isInInitialList: Bool) async {
+                self.told.record("+\(object.name)\(object.value)")
+                await self.gate.wait()
+            }
+            func onDelete(_ deletion: Deletion<Item>) { self.told.record("-\(deletion.told.map { "\($0.name)\($0.value)" } ?? "?")") }
+        }
+        let harness = InformerHarness()
+        harness.run()
+        let (told, gate) = (Recorder<String>(), Wakeup())
+        try harness.informer.addHandler(FilteringResourceEventHandler(Shown(told: told, gate: gate)) { $0.value > 10 })
+        harness.add(Item("a", 11))
+        #expect(told.all == ["+a11"])
+        harness.add(Item("a", 1))
+        harness.delete("a")
+        gate.signal()
+        harness.simulation.settle()
+        #expect(told.all == ["+a11", "-a11"])
+        harness.add(Item("a", 50))
+        #expect(told.all == ["+a11", "-a11", "+a50"])
+        gate.signal()
+        harness.simulation.settle()
+    }
+
+    @Test("a handler that always throws: one line, then a line a minute with how often, and with the handler's name")
+    func alwaysThrows() throws {
+        let harness = InformerHarness()
+        harness.run()
+        let registration = try harness.informer.addHandler(name: "the bad one") { _ in throw NoName() }
+        try harness.informer.addHandler { _ in throw NoName() }
+        #expect(registration.name == "the bad one")
+        for number in 0..<300 { harness.add(Item("a", number)) }
+        #expect(registration.statistics.failed == 300)
+        #expect(
+            harness.log.lines(.error) == [
+                "a handler failed count=1 error=NoName handler=the bad one", "a handler failed count=1 error=NoName handler=handler 2",
+            ]
+        )
+        harness.advance(.seconds(60))
+        harness.add(Item("a", 0))
+        #expect(harness.log.lines(.error).count == 4)
+        #expect(harness.log.lines(.error).contains("a handler failed count=300 error=NoName handler=the bad one"))
     }
 }

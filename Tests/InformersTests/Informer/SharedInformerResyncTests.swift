@@ -1,5 +1,6 @@
 import GroupCacheTesting
 import Logging
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -93,5 +94,36 @@ struct SharedInformerResyncTests {
         _ = listening.news()
         harness.advance(.seconds(1))
         #expect(listening.news() == ["!t01,t11,t21,t31,t41"])
+    }
+
+    @Test("with jitter, the resyncs of many handlers that came together come at moments of their own, no more than a tenth late")
+    func jitter() throws {
+        let harness = InformerHarness(resyncPeriod: .seconds(100)) { $0.reflector.resyncJitter = 0.1 }
+        harness.source.add(Item("a", 1))
+        let clock = InformerClock(harness.simulation.clock)
+        let moments = Recorder<[Duration]>()
+        for _ in 0..<50 {
+            let mine = NIOLockedValueBox<[Duration]>([])
+            try harness.informer.addHandler { event in
+                guard case .updated = event else { return }
+                let all = mine.withLockedValue { mine in
+                    mine.append(clock.now)
+                    return mine
+                }
+                moments.record(all)
+            }
+        }
+        harness.run()
+        harness.advance(.seconds(330))
+        let rounds = (1...3).map { round in moments.all.filter { $0.count == round } }
+        for round in rounds {
+            #expect(round.count == 50)
+            #expect(Set(round.compactMap(\.last)).count > 40)
+        }
+        for times in rounds[2] {
+            for (before, after) in zip([.zero] + times, times) {
+                #expect(after - before >= .seconds(100) && after - before < .seconds(110))
+            }
+        }
     }
 }

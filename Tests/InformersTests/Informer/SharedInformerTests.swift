@@ -134,20 +134,6 @@ struct SharedInformerTests {
         #expect(harness.informer.hasSynced)
     }
 
-    @Test("an object without a key is refused with its list: the error is told, nothing else happens")
-    func keyless() throws {
-        let harness = InformerHarness()
-        harness.source.add(Item("nameless", 1))
-        harness.source.add(Item("a", 1))
-        let listening = try harness.listen()
-        harness.run()
-        #expect(harness.errors.all.first.map { ($0 as? StoreFailure)?.cause ?? $0 } is KeyError)
-        #expect(listening.news().isEmpty)
-        harness.source.delete("nameless")
-        harness.advance(.seconds(1))
-        #expect(listening.news() == ["=a1"])
-    }
-
     @Test("P-9: the informer has synced when the first list is in the store; a waiter is told, or that it will never be")
     func hasSynced() {
         let harness = InformerHarness()
@@ -190,6 +176,33 @@ struct SharedInformerTests {
         let third = harness.run()
         #expect(third.isDone)
         #expect(harness.source.lists.count == 1)
+    }
+
+    @Test("StartRace: started, given handlers and indices by many at once, on real threads, it runs once and all are told")
+    func startRace() async throws {
+        for _ in 0..<20 {
+            let source = FakeSource.things()
+            source.add(Item("a", 1))
+            let informer = SharedInformer(source, key: { $0.name }, logger: .silent)
+            let told = Recorder<String>()
+            await withTaskGroup(of: Void.self) { group in
+                for number in 0..<8 {
+                    group.addTask { await informer.run() }
+                    group.addTask {
+                        try? informer.addIndexers(["\(number)": { [$0.name] }])
+                        let registration = try? informer.addHandler { told.record($0.short) }
+                        try? await registration?.waitUntilSynced()
+                    }
+                }
+                // Those who wait for their first objects, and the runs that found it running; then the one that runs.
+                for _ in 0..<15 { await group.next() }
+                group.cancelAll()
+            }
+            #expect(told.all == Array(repeating: "=a1", count: 8))
+            #expect(source.lists.count == 1)
+            #expect(informer.isStopped)
+            #expect(informer.store.indexNames.count == 8)
+        }
     }
 
     @Test("Q-9: cancelled at any moment, everything ends at once, and each watch that was opened is closed once", arguments: 0..<120)

@@ -1,6 +1,6 @@
 import GroupCacheTesting
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -11,10 +11,10 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
         var removals: [SimulatedTask<Void>] = []
     }
 
-    private let informer: SharedInformer<Source>
+    private let informer: SharedInformer<Item>
     private let simulation: Simulation
     private let period: Duration
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(_ source: Source, _ configuration: ReflectorConfiguration, _ simulation: Simulation) {
         var settings = SharedInformerConfiguration<Item>()
@@ -40,13 +40,14 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
     var hasSynced: Bool { self.informer.hasSynced }
     var version: String { self.informer.store.resourceVersion }
     var notes: [ModelNotes] { self.handlers.filter { !$0.isRemoved }.map(\.notes) }
-    private var handlers: [ModelHandler] { self.state.withLock { $0.handlers } }
+    var filtered: [FilteredFold.View] { self.handlers.filter { !$0.isRemoved }.map(\.view) }
+    private var handlers: [ModelHandler] { self.state.withLockedValue { $0.handlers } }
 
     var violations: [String] {
         var violations = self.handlers.flatMap(\.violations)
         // Those who have gone saw things in order as long as they were there.
         violations += self.handlers.filter(\.isRemoved).flatMap(\.notes.violations)
-        if self.state.withLock({ $0.removals.contains { !$0.isDone } }) { violations.append("Q-9: a removal never returns") }
+        if self.state.withLockedValue({ $0.removals.contains { !$0.isDone } }) { violations.append("Q-9: a removal never returns") }
         for item in self.informer.store.list() {
             let found = try? self.informer.store.keys(index: "value", value: "\(item.value)")
             if found?.contains(item.name) != true { violations.append("I-4: \(item) is not found by its index") }
@@ -69,7 +70,7 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
             )
         else { return }
         handler.register(registration)
-        self.state.withLock { $0.handlers.append(handler) }
+        self.state.withLockedValue { $0.handlers.append(handler) }
     }
 
     func removeHandler(_ number: Int) {
@@ -77,7 +78,7 @@ final class InformerPipeline<Source: ListerWatcher<Item>>: ModelPipeline {
         guard !handlers.isEmpty else { return }
         let handler = handlers[number % handlers.count]
         let removal = self.simulation.spawn { await handler.remove() }
-        self.state.withLock { $0.removals.append(removal) }
+        self.state.withLockedValue { $0.removals.append(removal) }
     }
 
     func slow(_ number: Int) {

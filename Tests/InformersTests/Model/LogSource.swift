@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -24,7 +24,7 @@ final class LogSource: ModelSource {
         var watchErrors: [any Error] = []
     }
 
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     private let clock: InformerClock
     private let capacity: Int
 
@@ -32,7 +32,7 @@ final class LogSource: ModelSource {
     init(clock: InformerClock, capacity: Int) {
         self.clock = clock
         self.capacity = capacity
-        self.state = Mutex(State(log: Self.log(epoch: 1, clock: clock, capacity: capacity)))
+        self.state = NIOLockedValueBox(State(log: Self.log(epoch: 1, clock: clock, capacity: capacity)))
     }
 
     private static func log(epoch: UInt64, clock: InformerClock, capacity: Int) -> EventLog<Change> {
@@ -44,17 +44,17 @@ final class LogSource: ModelSource {
         return EventLog(configuration: configuration, clock: clock, logger: .silent, size: { _ in 1 })
     }
 
-    var objects: [String: Item] { self.state.withLock { $0.objects } }
-    func history(of key: String) -> [Item?] { self.state.withLock { $0.histories[key] ?? [] } }
-    var changes: [ResourceVersion] { self.state.withLock { $0.changes } }
-    var opened: Int { self.state.withLock { $0.opened } }
-    var closed: Int { self.state.withLock { $0.closed } }
+    var objects: [String: Item] { self.state.withLockedValue { $0.objects } }
+    func history(of key: String) -> [Item?] { self.state.withLockedValue { $0.histories[key] ?? [] } }
+    var changes: [ResourceVersion] { self.state.withLockedValue { $0.changes } }
+    var opened: Int { self.state.withLockedValue { $0.opened } }
+    var closed: Int { self.state.withLockedValue { $0.closed } }
 
     func put(_ item: Item) { self.change { Self.put(item, &$0) } }
     func remove(_ key: String) { self.change { Self.remove(key, &$0) } }
     func dropWatches() { self.change { Self.drop(&$0) } }
-    func fail(list error: any Error) { self.state.withLock { $0.listErrors.append(error) } }
-    func fail(watch error: any Error) { self.state.withLock { $0.watchErrors.append(error) } }
+    func fail(list error: any Error) { self.state.withLockedValue { $0.listErrors.append(error) } }
+    func fail(watch error: any Error) { self.state.withLockedValue { $0.watchErrors.append(error) } }
     func sendError(_ status: Status) { self.change { for watch in $0.watchers.values { watch.end(with: .error(status)) } } }
     /// Each watcher is woken by every change, and told how far the log has come.
     func bookmark() { self.change { _ in } }
@@ -105,7 +105,7 @@ final class LogSource: ModelSource {
 
     /// The log's lock is taken within the lock of what it is about, as everywhere.
     private func change(_ body: (inout State) -> Void) {
-        let logs = self.state.withLock { state in
+        let logs = self.state.withLockedValue { state in
             let before = state.log
             body(&state)
             _ = state.log.record(.nothing)
@@ -138,7 +138,7 @@ final class LogSource: ModelSource {
 
     func list(_ options: ListOptions) async throws -> ListResult<Item> {
         await Task.yield()
-        let result = self.state.withLock { state -> Result<ListResult<Item>, any Error> in
+        let result = self.state.withLockedValue { state -> Result<ListResult<Item>, any Error> in
             if !state.listErrors.isEmpty { return .failure(state.listErrors.removeFirst()) }
             if let version = ResourceVersion(options.resourceVersion), version.epoch != state.epoch { return .failure(Status.expired()) }
             let items = state.objects.sorted { $0.key < $1.key }.map(\.value)
@@ -153,7 +153,7 @@ final class LogSource: ModelSource {
         if options.sendInitialEvents { throw Status(.invalid) }
         await Task.yield()
         try Task.checkCancellation()
-        let watch = try self.state.withLock { state in
+        let watch = try self.state.withLockedValue { state in
             if !state.watchErrors.isEmpty { throw state.watchErrors.removeFirst() }
             let watch = LogWatch(self, state.log, try state.log.cursor(after: options.resourceVersion))
             state.watchers[ObjectIdentifier(watch)] = watch
@@ -166,7 +166,7 @@ final class LogSource: ModelSource {
     }
 
     fileprivate func closed(_ watch: LogWatch) {
-        let log = self.state.withLock { state in
+        let log = self.state.withLockedValue { state in
             state.watchers[ObjectIdentifier(watch)] = nil
             state.closed += 1
             _ = state.log.record(.nothing)
@@ -186,7 +186,7 @@ private final class LogWatch: WatchSource {
     private let source: LogSource
     private let log: EventLog<LogSource.Change>
     private let cursor: CursorHolder
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(_ source: LogSource, _ log: EventLog<LogSource.Change>, _ cursor: sending EventCursor<LogSource.Change>) {
         self.source = source
@@ -196,7 +196,7 @@ private final class LogWatch: WatchSource {
 
     /// Nothing more is told but `event`. The log is to wake the cursor.
     func end(with event: Event?) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.isOver = true
             state.pending = event.map { [$0] } ?? []
         }
@@ -204,13 +204,13 @@ private final class LogWatch: WatchSource {
 
     func next() async throws -> Event? {
         while true {
-            let (event, isOver) = self.state.withLock { state in
+            let (event, isOver) = self.state.withLockedValue { state in
                 (state.pending.isEmpty ? nil : state.pending.removeFirst(), state.isOver)
             }
             if event != nil || isOver { return event }
             guard let step = try await self.cursor.next() else { return nil }
             let events = self.events(step)
-            self.state.withLock { if !$0.isOver { $0.pending += events } }
+            self.state.withLockedValue { if !$0.isOver { $0.pending += events } }
         }
     }
 

@@ -40,10 +40,11 @@ struct ModelNotes: Sendable {
     mutating func append(_ event: InformerEvent<Item>) {
         switch event {
         case .added(let item, _): self.append(.add(item))
-        case .updated(let old, let new, let recreated):
-            // An object that went and came again: what is old is its last state, as in a deletion, which the handler need not have seen.
-            self.append(.update(recreated ? self.view[old.name] ?? old : old, new))
-        case .deleted(let deletion): self.append(.delete((try? deletion.key { $0.name }) ?? ""))
+        case .updated(let old, let new, _): self.append(.update(old, new))
+        case .deleted(let deletion):
+            let name = (try? deletion.key { $0.name }) ?? ""
+            if self.view[name] != deletion.told { self.violations.append("Q-2: delete of \(name) from a state it was not in") }
+            self.append(.delete(name))
         case .reset(let items): self.append(.reset(items))
         }
     }

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -14,6 +14,8 @@ protocol ModelPipeline: Sendable {
     var version: String { get }
     /// What each handler was told that is still there.
     var notes: [ModelNotes] { get }
+    /// What each handler behind a filter makes of what it was told.
+    var filtered: [FilteredFold.View] { get }
     /// What else was found wrong, once everything has stopped.
     var violations: [String] { get }
     /// Looks whether all is well so far.
@@ -26,6 +28,7 @@ protocol ModelPipeline: Sendable {
 }
 
 extension ModelPipeline {
+    var filtered: [FilteredFold.View] { [] }
     var violations: [String] { [] }
     func look() {}
     func addHandler() {}
@@ -42,9 +45,9 @@ extension Logger {
 /// A consumer that keeps a store in step with a queue, as a controller does, and notes what it tells.
 final class ModelConsumer: Sendable {
     let indexer = Indexer<Item>(key: { $0.name }, indexers: ["value": { ["\($0.value)"] }])
-    private let told = Mutex(ModelNotes())
+    private let told = NIOLockedValueBox(ModelNotes())
 
-    var notes: ModelNotes { self.told.withLock { $0 } }
+    var notes: ModelNotes { self.told.withLockedValue { $0 } }
     var items: [String: Item] { Dictionary(uniqueKeysWithValues: self.indexer.list().map { ($0.name, $0) }) }
 
     func apply(_ delta: Delta<Item>) throws {
@@ -66,14 +69,14 @@ final class ModelConsumer: Sendable {
     private func put(_ item: Item) throws {
         let old = self.indexer.get(key: item.name)
         try self.indexer.update(item)
-        self.told.withLock { $0.append(old.map { .update($0, item) } ?? .add(item)) }
+        self.told.withLockedValue { $0.append(old.map { .update($0, item) } ?? .add(item)) }
     }
 
     private func delete(_ key: String) {
         let isKnown = self.indexer.get(key: key) != nil
         self.indexer.delete(key: key)
         // As client-go: a deletion that nobody needs to hear of.
-        if isKnown { self.told.withLock { $0.append(.delete(key)) } }
+        if isKnown { self.told.withLockedValue { $0.append(.delete(key)) } }
     }
 }
 

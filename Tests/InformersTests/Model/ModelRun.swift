@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -78,6 +78,9 @@ struct ModelRun {
         if pipeline.items != source.objects { self.violations.append("Q-1: the store went away from the source again") }
         for notes in pipeline.notes where notes.view != pipeline.items {
             self.violations.append("Q-2: the notes add up to \(notes.view), the store to \(pipeline.items)")
+        }
+        for view in pipeline.filtered where view != FilteredFold.View(pipeline.items.values) {
+            self.violations.append("Q-2: behind a filter the notes add up to \(view.objects), the store to \(pipeline.items)")
         }
         self.look()
     }

@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -7,14 +7,14 @@ import Testing
 @Suite("Q-7: slow watchers")
 struct SlownessTests {
     private final class Reader: Sendable {
-        private let state = Mutex<[Int]>([])
+        private let state = NIOLockedValueBox<[Int]>([])
 
-        var seen: [Int] { self.state.withLock { $0 } }
+        var seen: [Int] { self.state.withLockedValue { $0 } }
 
         func read(_ log: EventLog<Int>, from version: String) async throws {
             for try await step in try log.cursor(after: version) {
                 guard case .entries(let entries, _) = step else { continue }
-                self.state.withLock { $0 += entries.map(\.event) }
+                self.state.withLockedValue { $0 += entries.map(\.event) }
             }
         }
     }

@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -18,16 +18,16 @@ final class TappedSource<Source: ModelSource>: ListerWatcher {
     }
 
     private let source: Source
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(_ source: Source) { self.source = source }
 
     /// The names in the first list that was complete; `nil`: there is none yet.
-    var firstList: Set<String>? { self.state.withLock { $0.isListed ? $0.names : nil } }
+    var firstList: Set<String>? { self.state.withLockedValue { $0.isListed ? $0.names : nil } }
 
     func list(_ options: ListOptions) async throws -> ListResult<Item> {
         let result = try await self.source.list(options)
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             guard !state.isListed else { return }
             if options.continueToken.isEmpty { state.names = [] }
             state.names.formUnion(result.items.map(\.name))
@@ -38,13 +38,13 @@ final class TappedSource<Source: ModelSource>: ListerWatcher {
 
     func watch(_ options: WatchOptions) async throws -> WatchStream<Item> {
         let stream = try await self.source.watch(options)
-        let number = self.state.withLock { state in
+        let number = self.state.withLockedValue { state in
             state.watches.append(Watch(options: options))
             if !state.isListed { state.names = [] }
             return state.watches.count - 1
         }
         return stream.filtered { [self] event in
-            self.state.withLock { state in
+            self.state.withLockedValue { state in
                 state.watches[number].events.append(event)
                 guard options.sendInitialEvents, !state.isListed else { return }
                 if case .bookmark(let bookmark) = event.change { state.isListed = bookmark.isInitialEventsEnd }
@@ -62,7 +62,7 @@ final class TappedSource<Source: ModelSource>: ListerWatcher {
     func checkOrder() -> [String] {
         var violations: [String] = []
         let changes = self.source.changes
-        for watch in self.state.withLock({ $0.watches }) where !watch.options.sendInitialEvents {
+        for watch in self.state.withLockedValue({ $0.watches }) where !watch.options.sendInitialEvents {
             guard let start = ResourceVersion(watch.options.resourceVersion) else { continue }
             var expected = changes.filter { $0.epoch == start.epoch && $0.sequence > start.sequence }[...]
             var last = start

@@ -1,6 +1,6 @@
 import GroupCacheTesting
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 @testable import Informers
 
@@ -25,6 +25,7 @@ struct ReflectorHarness {
         var configuration = ReflectorConfiguration()
         configuration.backoff.jitter = 0
         configuration.rewatchJitter = .zero
+        configuration.resyncJitter = 0
         configuration.generator = SeededGenerator(seed: 1)
         configuration.onError = { [errors] in errors.add($0) }
         configure(&configuration)
@@ -63,9 +64,9 @@ struct ReflectorHarness {
 
 /// Remembers errors.
 final class ErrorLog: Sendable {
-    private let state = Mutex<[any Error]>([])
+    private let state = NIOLockedValueBox<[any Error]>([])
 
-    var all: [any Error] { self.state.withLock { $0 } }
+    var all: [any Error] { self.state.withLockedValue { $0 } }
     /// The codes of statuses and the names of other errors.
     var codes: [String] {
         self.all.map { error in
@@ -75,5 +76,5 @@ final class ErrorLog: Sendable {
         }
     }
 
-    func add(_ error: any Error) { self.state.withLock { $0.append(error) } }
+    func add(_ error: any Error) { self.state.withLockedValue { $0.append(error) } }
 }

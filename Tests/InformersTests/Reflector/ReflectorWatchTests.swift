@@ -74,14 +74,20 @@ struct ReflectorWatchTests {
     func watchHandler() {
         let harness = self.ready()
         harness.source.inject(Event(.foreign(kind: "Pod"), resourceVersion: "1.99"))
-        harness.source.inject(.added(Item("no metadata"), resourceVersion: nil))
         harness.settle()
+        #expect(harness.store.values == ["a": 1])
+        #expect(harness.reflector.lastSyncResourceVersion == "1.1")
+        // A deletion without a version is applied all the same, as in TestReflectorWatchHandler, and so is any other change.
+        harness.source.inject(.deleted(Item("a", 1), resourceVersion: nil))
+        harness.source.inject(.added(Item("c", 1), resourceVersion: ""))
+        harness.settle()
+        #expect(harness.store.values == ["c": 1])
         #expect(harness.reflector.lastSyncResourceVersion == "1.1")
         harness.source.add(Item("b", 1))
         harness.source.modify(Item("b", 2))
         harness.source.delete("a")
         harness.settle()
-        #expect(harness.store.values == ["b": 2])
+        #expect(harness.store.values == ["b": 2, "c": 1])
         #expect(harness.reflector.lastSyncResourceVersion == "1.4")
     }
 

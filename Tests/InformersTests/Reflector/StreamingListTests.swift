@@ -46,6 +46,23 @@ struct StreamingListTests {
         #expect(harness.store.versions == ["1.4"])
     }
 
+    @Test("WatchList: once synced, a stream that breaks is opened again as a plain watch at the last version, and nothing is replaced")
+    func afterSync() {
+        let harness = self.harness()
+        harness.run()
+        harness.source.modify(Item("a", 2))
+        harness.source.delete("b")
+        harness.advance(.seconds(2))
+        harness.source.dropWatches()
+        harness.source.add(Item("d", 1))
+        harness.settle()
+        #expect(harness.watchVersions == ["", "1.5"])
+        #expect(harness.source.watches.map(\.sendInitialEvents) == [true, false])
+        #expect(harness.store.values == ["a": 2, "c": 1, "d": 1])
+        #expect(harness.store.changes.count == 4)
+        #expect(harness.reflector.lastSyncResourceVersion == "1.6")
+    }
+
     @Test("WatchList: changes and deletions among the initial events are folded")
     func folded() throws {
         var initial = InitialEvents<Item>()

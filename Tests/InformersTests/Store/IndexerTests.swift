@@ -1,6 +1,6 @@
 import GroupCacheTesting
 import Informers
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @Suite("Indexer: objects by values of theirs")
@@ -108,26 +108,26 @@ struct IndexerTests {
 
     @Test("index functions may use the store: they run without its lock, also for objects that were there before the index")
     func indexFunctionUsesStore() throws {
-        let later = Mutex<Indexer<Thing>?>(nil)
-        let count: IndexFunction<Thing> = { _ in ["\(later.withLock { $0 }?.count ?? -1)"] }
+        let later = NIOLockedValueBox<Indexer<Thing>?>(nil)
+        let count: IndexFunction<Thing> = { _ in ["\(later.withLockedValue { $0 }?.count ?? -1)"] }
         let store = Indexer(key: nameOf, indexers: ["count": count])
-        later.withLock { $0 = store }
+        later.withLockedValue { $0 = store }
         try store.add(Thing("a"))
         try store.add(Thing("b"))
         #expect(try store.keys(index: "count", value: "1") == ["b"])
         try store.addIndexers(["again": count])
         #expect(try store.keys(index: "again", value: "2") == ["a", "b"])
-        later.withLock { $0 = nil }
+        later.withLockedValue { $0 = nil }
     }
 
     @Test("a write that began before an index was added is found by it")
     func writeDuringAddIndexers() throws {
         let store = Indexer(key: nameOf, indexers: ["hook": { $0.value == 1 ? ["x"] : [] }])
-        let adding = Mutex<Indexer<Thing>?>(store)
+        let adding = NIOLockedValueBox<Indexer<Thing>?>(store)
         try store.addIndexers([
             "trap": { _ in
                 // In the middle of the first write another index is added.
-                if let store = adding.withLock({ store in
+                if let store = adding.withLockedValue({ store in
                     defer { store = nil }
                     return store
                 }) {

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Remembers what is logged.
 final class CapturedLog: Sendable {
@@ -14,15 +14,21 @@ final class CapturedLog: Sendable {
         }
 
         func log(event: LogEvent) {
-            self.log.state.withLock { $0.append((event.level, "\(event.message)")) }
+            let more = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+            self.log.state.withLockedValue { $0.append((event.level, "\(event.message)", more)) }
         }
     }
 
-    private let state = Mutex<[(level: Logger.Level, message: String)]>([])
+    private let state = NIOLockedValueBox<[(level: Logger.Level, message: String, metadata: String)]>([])
 
     var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
 
+    /// Messages with their metadata.
+    func lines(_ level: Logger.Level) -> [String] {
+        self.state.withLockedValue { $0.filter { $0.level == level }.map { $0.message + $0.metadata } }
+    }
+
     func messages(_ level: Logger.Level) -> [String] {
-        self.state.withLock { $0.filter { $0.level == level }.map(\.message) }
+        self.state.withLockedValue { $0.filter { $0.level == level }.map(\.message) }
     }
 }

@@ -6,8 +6,12 @@ extension InformerEvent where Object == Item {
         switch self {
         case .added(let item, let isInInitialList): "\(isInInitialList ? "=" : "+")\(item.name)\(item.value)"
         case .updated(let old, let new, let recreated): "\(recreated ? "~~" : "~")\(new.name)\(old.value)>\(new.value)"
-        case .deleted(.object(let item)): "-\(item.name)\(item.value)"
-        case .deleted(.tombstone(let tombstone)): "†\(tombstone.key)\(tombstone.object.map { "\($0.value)" } ?? "")"
+        case .deleted(let deletion):
+            if let tombstone = deletion.tombstone {
+                "†\(tombstone.key)\(tombstone.object.map { "\($0.value)" } ?? "")"
+            } else {
+                "-\(deletion.object?.name ?? "")\(deletion.object?.value ?? 0)"
+            }
         case .reset(let items): "!" + items.sorted { $0.name < $1.name }.map { "\($0.name)\($0.value)" }.joined(separator: ",")
         }
     }

@@ -1,13 +1,13 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Collects what happens in callbacks.
 final class Recorder<Element: Sendable>: Sendable {
-    private let elements = Mutex<[Element]>([])
+    private let elements = NIOLockedValueBox<[Element]>([])
 
-    var all: [Element] { self.elements.withLock { $0 } }
+    var all: [Element] { self.elements.withLockedValue { $0 } }
     var count: Int { self.all.count }
 
-    func record(_ element: Element) { self.elements.withLock { $0.append(element) } }
+    func record(_ element: Element) { self.elements.withLockedValue { $0.append(element) } }
 
-    func clear() { self.elements.withLock { $0 = [] } }
+    func clear() { self.elements.withLockedValue { $0 = [] } }
 }

@@ -1,5 +1,5 @@
 import Informers
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A store that remembers what it was told.
 final class RecordingStore: ReflectorStore {
@@ -22,24 +22,24 @@ final class RecordingStore: ReflectorStore {
         var refusesResync = false
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let transformer: @Sendable (Item) throws -> Item
 
     init(transformer: @escaping @Sendable (Item) throws -> Item = { $0 }) { self.transformer = transformer }
 
-    var calls: [Call] { self.state.withLock { $0.calls } }
+    var calls: [Call] { self.state.withLockedValue { $0.calls } }
     /// The calls that change something.
     var changes: [Call] {
         self.calls.filter { if case .version = $0 { false } else { true } }
     }
     var versions: [String] { self.calls.compactMap { if case .version(let version) = $0 { version } else { nil } } }
-    var things: [String: Item] { self.state.withLock { $0.things } }
+    var things: [String: Item] { self.state.withLockedValue { $0.things } }
     var values: [String: Int] { self.things.mapValues(\.value) }
 
     /// The next additions, updates and deletions are refused.
-    func refuse(_ count: Int) { self.state.withLock { $0.refusals = count } }
+    func refuse(_ count: Int) { self.state.withLockedValue { $0.refusals = count } }
     /// Resyncs are refused from now on.
-    func refuseResync() { self.state.withLock { $0.refusesResync = true } }
+    func refuseResync() { self.state.withLockedValue { $0.refusesResync = true } }
 
     func key(for object: Item) throws -> String { object.name }
     func transform(_ object: Item) throws -> Item { try self.transformer(object) }
@@ -48,7 +48,7 @@ final class RecordingStore: ReflectorStore {
     func update(_ object: Item) throws { try self.put(object) { .update($0.name, $0.value) } }
 
     func delete(_ object: Item) throws {
-        try self.state.withLock { state in
+        try self.state.withLockedValue { state in
             try Self.check(&state)
             state.calls.append(.delete(object.name, object.value))
             state.things[object.name] = nil
@@ -65,17 +65,17 @@ final class RecordingStore: ReflectorStore {
     }
 
     func resync() throws {
-        try self.state.withLock { state in
+        try self.state.withLockedValue { state in
             if state.refusesResync { throw Refused() }
             state.calls.append(.resync)
         }
     }
 
-    func updateResourceVersion(_ resourceVersion: String) { self.state.withLock { $0.calls.append(.version(resourceVersion)) } }
+    func updateResourceVersion(_ resourceVersion: String) { self.state.withLockedValue { $0.calls.append(.version(resourceVersion)) } }
 
     private func put(_ object: Item, _ call: (Item) -> Call) throws {
         let object = try self.transformer(object)
-        try self.state.withLock { state in
+        try self.state.withLockedValue { state in
             try Self.check(&state)
             state.calls.append(call(object))
             state.things[object.name] = object
@@ -83,7 +83,7 @@ final class RecordingStore: ReflectorStore {
     }
 
     private func replace(_ objects: [Item], _ call: ([String]) -> Call) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.calls.append(call(objects.map(\.name)))
             state.things = Dictionary(objects.map { ($0.name, $0) }) { $1 }
         }

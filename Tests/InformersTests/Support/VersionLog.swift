@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Looks at a version when told to, and remembers what it saw.
 final class VersionLog: Sendable {
@@ -7,15 +7,15 @@ final class VersionLog: Sendable {
         var seen: [String] = []
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
-    var seen: [String] { self.state.withLock { $0.seen } }
+    var seen: [String] { self.state.withLockedValue { $0.seen } }
 
-    func watch(_ read: @escaping @Sendable () -> String) { self.state.withLock { $0.read = read } }
+    func watch(_ read: @escaping @Sendable () -> String) { self.state.withLockedValue { $0.read = read } }
 
     func look() {
-        let read = self.state.withLock { $0.read }
+        let read = self.state.withLockedValue { $0.read }
         let version = read?() ?? "?"
-        self.state.withLock { $0.seen.append(version) }
+        self.state.withLockedValue { $0.seen.append(version) }
     }
 }

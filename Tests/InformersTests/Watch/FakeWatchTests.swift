@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers

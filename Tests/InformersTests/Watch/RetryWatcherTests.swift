@@ -1,5 +1,5 @@
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -122,6 +122,29 @@ struct RetryWatcherTests {
         stream.stop()
         self.simulation.settle()
         #expect(reader.value == [])
+    }
+
+    @Test("a stream that is silent for too long is opened again where it was; an event, or a bookmark, counts")
+    func idleLimit() throws {
+        self.source.add(Item("a"))
+        let (stream, reader) = try self.start()
+        self.simulation.advance(by: .seconds(500))
+        self.source.bookmark()
+        self.simulation.advance(by: .seconds(500))
+        self.source.add(Item("b"))
+        self.simulation.advance(by: .seconds(599))
+        #expect(self.source.opened == 1)
+        self.simulation.advance(by: .seconds(1))
+        #expect(self.source.watches.map(\.resourceVersion) == ["1.1", "1.2"])
+        self.simulation.advance(by: .seconds(86_400))
+        #expect(self.source.opened == 146)
+        #expect(self.source.closed == 145)
+        self.source.add(Item("c"))
+        self.simulation.settle()
+        stream.stop()
+        self.simulation.settle()
+        #expect(self.names(reader.value) == ["b", "c"])
+        #expect(self.simulation.clock.sleepers == 0)
     }
 
     @Test("Stop ends it at once, whether it reads, waits for its next try or opens a watch", arguments: [UInt64](1...30))

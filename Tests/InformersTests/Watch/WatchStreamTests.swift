@@ -1,6 +1,6 @@
 import Foundation
 import GroupCacheTesting
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import Informers
@@ -172,21 +172,21 @@ private final class Token: Sendable {
         var isGone = false
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let wakeup = Wakeup()
 
     func reading() {
-        self.state.withLock { $0.isReading = true }
+        self.state.withLockedValue { $0.isReading = true }
         self.wakeup.signal()
     }
 
     func gone() {
-        self.state.withLock { $0.isGone = true }
+        self.state.withLockedValue { $0.isGone = true }
         self.wakeup.signal()
     }
 
-    func waitUntilReading() async { while !self.state.withLock({ $0.isReading }), !Task.isCancelled { await self.wakeup.wait() } }
-    func waitUntilGone() async { while !self.state.withLock({ $0.isGone }), !Task.isCancelled { await self.wakeup.wait() } }
+    func waitUntilReading() async { while !self.state.withLockedValue({ $0.isReading }), !Task.isCancelled { await self.wakeup.wait() } }
+    func waitUntilGone() async { while !self.state.withLockedValue({ $0.isGone }), !Task.isCancelled { await self.wakeup.wait() } }
 }
 
 /// Silent bytes, whose iterator says when it goes.
