@@ -282,7 +282,7 @@ struct WorkQueueCoreTests {
         var bench = WorkQueueBench()
         for key in ["a", "b", "c"] { bench.add(key) }
         bench.add("c", priority: 1)
-        bench.add("b", priority: -1)
+        bench.add("a", priority: -1)
         for priority in 2..<500 { bench.add("c", priority: priority) }
         #expect(bench.statistics.depth == 3)
         #expect(bench.statistics.added == 3)
