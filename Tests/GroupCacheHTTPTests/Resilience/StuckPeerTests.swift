@@ -19,6 +19,7 @@ struct StuckPeerTests {
     private func withGroup(
         _ peer: ScriptedPeer,
         links: HTTPPool.Configuration.Client.Links,
+        loadTimeout: Duration = .seconds(30),
         configure: (inout HTTPPool.Configuration.Client) -> Void = { _ in },
         _ body: (Group<String>) async throws -> Void
     ) async throws {
@@ -28,7 +29,9 @@ struct StuckPeerTests {
         configuration.client.links = links
         configure(&configuration.client)
         let pool = try HTTPPool(configuration: configuration)
-        let group = try Group<String>("g", capacity: .mebibytes(1), peers: pool) { _, _ in "from the getter" }
+        var settings = GroupConfiguration()
+        settings.loadTimeout = loadTimeout
+        let group = try Group<String>("g", capacity: .mebibytes(1), configuration: settings, peers: pool) { _, _ in "from the getter" }
         try await body(group)
         try pool.setPeers([])
         try await peer.close()
@@ -55,7 +58,8 @@ struct StuckPeerTests {
             let errors = group.statistics.peerErrors
             let later = try await Self.get(group, 100..<1_100)
             #expect(later == ["from the getter"])
-            #expect(group.statistics.peerErrors == errors, "it is not even asked, so nobody waits for it")
+            // Now and then one get of those thousand is the probe that finds out whether the peer is back.
+            #expect(group.statistics.peerErrors - errors < 50, "it is hardly asked, so nobody waits for it")
             peer.manner = .answers
             let recovery = ContinuousClock.now
             var number = 10_000
@@ -94,12 +98,12 @@ struct StuckPeerTests {
     @Test("a peer whose getter is stuck lives: it is not taken for dead, and its callers wait for their deadline")
     func stuckGetter() async throws {
         let peer = try await ScriptedPeer(.pings)
-        try await self.withGroup(peer, links: .automatic) {
-            $0.requestTimeout = .milliseconds(1_500)
+        try await self.withGroup(peer, links: .automatic, loadTimeout: .milliseconds(1_500)) { _ in
         } _: { group in
             let start = ContinuousClock.now
-            let first = try await group.get("a")
-            #expect(first == "from the getter")
+            // Nobody else is asked: the origin would be asked once more for each node, and the time is over.
+            let error = await #expect(throws: GroupCacheError.self) { try await group.get("a") }
+            #expect(error?.code == .deadlineExceeded)
             #expect(ContinuousClock.now - start >= .milliseconds(1_400))
             peer.manner = .answers
             let second = try await group.get("b")
