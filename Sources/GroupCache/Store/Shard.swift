@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// Where one part of a store lies: a lock, and in the next cache line what it guards.
 ///
 /// The store allocates the memory of all its shards at once and owns it, so finding a shard retains nothing. The lock and the core are
@@ -29,10 +37,13 @@ struct Shard {
         return slot ?? -1
     }
 
-    /// Out of line: the short way of ``find(_:_:)`` is what clients specialise.
+    /// Whether the key of `header`, which is as long as `key`, has the same bytes. Out of line: the short way of ``find(_:_:)`` is what clients
+    /// specialise.
     @usableFromInline
     static func hasLongKey(_ header: UnsafeMutablePointer<EntryHeader>, _ key: UnsafeRawBufferPointer) -> Bool {
-        header.pointee.withKey { $0.elementsEqual(key) }
+        guard let own = header.pointee.longKey, let base = key.baseAddress else { return false }
+        // Not `elementsEqual`, which goes byte by byte: 6 µs for 4 KiB, with the lock held.
+        return memcmp(own, base, key.count) == 0
     }
 
     func initialize(_ core: consuming ShardCore) {
