@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// Immutable bytes behind one reference: what a raw group caches and what crosses the wire.
 ///
 /// A copy of a view is one retain. The bytes lie in the same allocation as the object header, exactly as many as were asked for, so a
@@ -86,4 +88,33 @@ extension ByteView: ExpressibleByStringLiteral, CustomStringConvertible {
     public init(stringLiteral value: String) { self.init(value) }
     /// The length only: values may be personal data and stay out of logs.
     public var description: String { "ByteView(\(self.count) bytes)" }
+}
+
+extension ByteBuffer {
+    /// Appends the bytes of `view`.
+    package mutating func write(_ view: ByteView) {
+        view.withUnsafeBytes { _ = self.writeBytes($0) }
+    }
+}
+
+extension ByteView {
+    /// Calls `body` with the bytes.
+    package func withSpan<R>(_ body: (Span<UInt8>) -> R) -> R {
+        // Sound because the storage lives until the closure returns, and a span cannot leave it.
+        self.withUnsafeBytes { body(Span(_unsafeBytes: $0)) }
+    }
+}
+
+/// The object behind a ``ByteView``: a length and that many bytes in one allocation.
+@usableFromInline
+final class ByteStorage: ManagedBuffer<UInt32, UInt8> {
+    /// Object header (isa and reference counts) and the length.
+    static let headerSize = 16 + 4
+
+    static func make(count: Int, _ initializer: (UnsafeMutableBufferPointer<UInt8>) -> Void) -> ByteStorage {
+        precondition(count <= Int(UInt32.max), "a byte view holds at most 4 GiB")
+        let object = ByteStorage.create(minimumCapacity: count) { _ in UInt32(count) }
+        object.withUnsafeMutablePointerToElements { initializer(UnsafeMutableBufferPointer(start: $0, count: count)) }
+        return unsafeDowncast(object, to: ByteStorage.self)
+    }
 }

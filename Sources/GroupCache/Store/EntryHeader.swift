@@ -11,102 +11,123 @@ enum EntryListID: UInt16 {
     case free = 3
 }
 
-/// What an entry holds beside its value: 56 bytes, so that with a value of one reference an entry is one cache line.
+/// What an entry holds beside its value, in 48 bytes.
 @usableFromInline
 struct EntryHeader: Sendable {
-    /// The key's bytes if they are at most ``PackedKey/inlineLength``, else the address of a copy that the entry owns, and 0.
+    /// The key's bytes if they are at most ``PackedKey/inlineLength`` and there is no sidecar; else the address of a copy that the entry owns,
+    /// and that of the sidecar or 0.
     @usableFromInline var word0: UInt64
     @usableFromInline var word1: UInt64
-    /// The low half of the key's hash: enough to find the entry's place in the index again.
-    @usableFromInline var hash: UInt32
-    @usableFromInline var keyLength: UInt16
-    /// From the low end: 12 bits of value overhead, 2 of list, 2 of frequency.
-    @usableFromInline var packed: UInt16
-    /// Neighbours in the list, -1 at its ends; `next` also links free slots. `previous` is nearer the head.
+    /// From the low end: 13 bits of key length, 1 that there is a sidecar, 2 of list, 8 of value overhead, 6 of graces, 2 of frequency.
+    @usableFromInline var packed: UInt32
+    @usableFromInline var payload: UInt32
+    /// Neighbours in the list, -1 at its ends; free slots are a list, too. `previous` is nearer the head.
     @usableFromInline var previous: Int32
     @usableFromInline var next: Int32
-    /// 40 bits of expiry (milliseconds since the store began, 0 = never), 16 of stale-while-revalidate, 8 of cost.
+    /// 40 bits of expiry (milliseconds since the store began, 0 = never), 8 of cost, the low 16 of creation (seconds since the store began).
     @usableFromInline var expiry: UInt64
-    /// 48 bits of version, 16 of stale-if-error.
+    /// 48 bits of version, the high 16 of creation.
     @usableFromInline var origin: UInt64
-    @usableFromInline var payload: UInt32
-    /// Whole seconds since the store began.
-    @usableFromInline var created: UInt32
 
     static let free = EntryHeader(
         word0: 0,
         word1: 0,
-        hash: 0,
-        keyLength: 0,
-        packed: EntryListID.free.rawValue << 12,
+        packed: UInt32(EntryListID.free.rawValue) << 14,
+        payload: 0,
         previous: -1,
         next: -1,
         expiry: 0,
-        origin: 0,
-        payload: 0,
-        created: 0
+        origin: 0
     )
 }
 
 extension EntryHeader {
     /// The largest value overhead that is kept apart from the payload, in bytes; what is above it counts as payload.
-    @inlinable static var maximumOverhead: Int { 0xFFF }
+    @inlinable static var maximumOverhead: Int { 0xFF }
     /// The latest moment that fits: 34 years after the store began.
     @inlinable static var maximumExpiry: Int64 { (1 << 40) - 1 }
+    /// More than the length of any key, less than the mark of a sidecar.
+    @inlinable static var noLength: UInt32 { 0x1FFF }
+    @inlinable static var sidecarBit: UInt32 { 0x2000 }
+    /// The bits of the key's length and of the sidecar.
+    @inlinable static var keyBits: UInt32 { 0x3FFF }
 
+    @inlinable var keyLength: Int {
+        get { Int(self.packed & Self.noLength) }
+        set { self.packed = self.packed & ~Self.noLength | UInt32(newValue) }
+    }
     @inlinable var list: EntryListID {
-        get { EntryListID(rawValue: (self.packed >> 12) & 3) ?? .free }
-        set { self.packed = self.packed & 0xCFFF | newValue.rawValue << 12 }
+        get { EntryListID(rawValue: UInt16((self.packed >> 14) & 3)) ?? .free }
+        set { self.packed = self.packed & ~0xC000 | UInt32(newValue.rawValue) << 14 }
     }
-    @inlinable var isNear: Bool { self.packed & 0x3000 == 0x2000 }
-    @inlinable var isFree: Bool { self.packed & 0x3000 == 0x3000 }
-
+    @inlinable var isNear: Bool { self.packed & 0xC000 == 0x8000 }
+    @inlinable var isFree: Bool { self.packed & 0xC000 == 0xC000 }
+    @inlinable var overhead: Int {
+        get { Int((self.packed >> 16) & 0xFF) }
+        set { self.packed = self.packed & ~0xFF_0000 | UInt32(newValue) << 16 }
+    }
+    /// Which pair of graces of ``Graces`` it has.
+    var graces: Int {
+        get { Int((self.packed >> 24) & 0x3F) }
+        set { self.packed = self.packed & ~0x3F00_0000 | UInt32(newValue) << 24 }
+    }
     /// How often the entry was asked for since it came or was last spared, up to 3. Only `.s3fifo` counts.
-    @inlinable var frequency: UInt16 {
-        get { self.packed >> 14 }
-        set { self.packed = self.packed & 0x3FFF | newValue << 14 }
+    @inlinable var frequency: UInt32 {
+        get { self.packed >> 30 }
+        set { self.packed = self.packed & 0x3FFF_FFFF | newValue << 30 }
     }
 
-    @inlinable var overhead: Int { Int(self.packed & 0xFFF) }
     @inlinable var expires: Int64 { Int64(self.expiry >> 24) }
-    @inlinable var staleWhileRevalidate: Int64 { CompactDuration(bits: UInt16(truncatingIfNeeded: self.expiry >> 8)).milliseconds }
-    @inlinable var staleIfError: Int64 { CompactDuration(bits: UInt16(truncatingIfNeeded: self.origin)).milliseconds }
-    @inlinable var cost: CompactCost { CompactCost(bits: UInt8(truncatingIfNeeded: self.expiry)) }
+    @inlinable var cost: CompactCost { CompactCost(bits: UInt8(truncatingIfNeeded: self.expiry >> 16)) }
     @inlinable var version: UInt64 { self.origin >> 16 }
+    /// Whole seconds since the store began.
+    @inlinable var created: UInt32 { UInt32(self.expiry & 0xFFFF) | UInt32(self.origin & 0xFFFF) << 16 }
 
-    /// The key's own copy of more than ``PackedKey/inlineLength`` bytes.
-    @inlinable var longKey: UnsafeMutableRawPointer? {
-        self.keyLength > PackedKey.inlineLength ? UnsafeMutableRawPointer(bitPattern: UInt(self.word0)) : nil
+    /// The key's own copy of more than ``PackedKey/inlineLength`` bytes, or of any length if there is a sidecar.
+    @inlinable var ownKey: UnsafeMutableRawPointer? {
+        self.keyLength > PackedKey.inlineLength || self.hasSidecar ? UnsafeMutableRawPointer(bitPattern: UInt(self.word0)) : nil
     }
 
-    /// Takes over the times, the cost and the version of `life`; `now` is in milliseconds since the store began. A version of 0 leaves the old one.
+    @inlinable var hasSidecar: Bool { self.packed & Self.sidecarBit != 0 }
+
+    /// The sidecar, which the entry owns one reference of.
+    @inlinable var sidecar: Unmanaged<SidecarBox>? {
+        guard self.hasSidecar, let address = UnsafeRawPointer(bitPattern: UInt(self.word1)) else { return nil }
+        return Unmanaged.fromOpaque(address)
+    }
+
+    /// Releases what lies outside of the slot, but for the value.
     @usableFromInline
+    func releaseOwned() {
+        self.ownKey?.deallocate()
+        self.sidecar?.release()
+    }
+
+    /// Takes over the times, the cost and the version of `life`, but not the graces; `now` is in milliseconds since the store began. A version
+    /// of 0 leaves the old one.
     mutating func adopt(_ life: EntryLife, now: Int64) {
         var expires: Int64 = 0
         if let ttl = life.ttl {
             let (sum, overflow) = now.addingReportingOverflow(max(0, ttl))
             expires = overflow ? Self.maximumExpiry : min(max(1, sum), Self.maximumExpiry)
         }
-        let grace = UInt64(CompactDuration(milliseconds: life.staleWhileRevalidate).bits)
-        self.expiry = UInt64(expires) << 24 | grace << 8 | UInt64(CompactCost(microseconds: life.cost).bits)
-        let version = life.version == 0 ? self.version : life.version
-        self.origin = version << 16 | UInt64(CompactDuration(milliseconds: life.staleIfError).bits)
-        self.created = UInt32(clamping: now / 1000)
+        let created = UInt32(clamping: now / 1000)
+        self.expiry = UInt64(expires) << 24 | UInt64(CompactCost(microseconds: life.cost).bits) << 16 | UInt64(created & 0xFFFF)
+        self.origin = (life.version == 0 ? self.version : life.version) << 16 | UInt64(created >> 16)
     }
 
-    /// Ends, with all grace, in `time` milliseconds, if it does not end before.
+    /// Ends in `time` milliseconds, if it does not end before.
     mutating func shorten(to time: Int64, now: Int64) {
         let end = min(max(1, now + max(0, time)), Self.maximumExpiry)
         let expires = self.expires == 0 ? end : min(self.expires, end)
-        self.expiry = UInt64(expires) << 24 | self.expiry & 0xFF
-        self.origin &= ~0xFFFF
+        self.expiry = UInt64(expires) << 24 | self.expiry & 0xFF_FFFF
     }
 
     /// Calls `body` with the bytes of the key.
     func withKey<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-        if let key = self.longKey { return body(UnsafeRawBufferPointer(start: key, count: Int(self.keyLength))) }
+        if let key = self.ownKey { return body(UnsafeRawBufferPointer(start: key, count: self.keyLength)) }
         return withUnsafeBytes(of: (self.word0.littleEndian, self.word1.littleEndian)) {
-            body(UnsafeRawBufferPointer(rebasing: $0[..<Int(self.keyLength)]))
+            body(UnsafeRawBufferPointer(rebasing: $0[..<self.keyLength]))
         }
     }
 }

@@ -5,11 +5,14 @@ package struct EntryInfo<Value: Sendable>: Sendable {
     package var value: Value?
     /// What is known beside the value.
     package var details: EntryDetails
+    /// What a few entries have beside their value.
+    package var sidecar: Sidecar?
 
     @usableFromInline
-    init(value: Value?, details: EntryDetails) {
+    init(value: Value?, details: EntryDetails, sidecar: Sidecar?) {
         self.value = value
         self.details = details
+        self.sidecar = sidecar
     }
 }
 
@@ -51,14 +54,15 @@ package struct ScannedEntry: Sendable, Hashable {
 @usableFromInline
 package struct ScanCursor: Sendable, Hashable {
     package var shard: Int
-    package var slot: Int
+    /// In the order of hashes, which entries keep wherever they move.
+    package var position: Int
     /// The beginning.
-    package static let start = ScanCursor(shard: 0, slot: 0)
+    package static let start = ScanCursor(shard: 0, position: 0)
 
     /// A place; one that does not exist is the end.
-    package init(shard: Int, slot: Int) {
+    package init(shard: Int, position: Int) {
         self.shard = shard
-        self.slot = slot
+        self.position = position
     }
 }
 

@@ -1,3 +1,12 @@
+/// Whose key an entry is.
+@usableFromInline
+package enum EntryKind: UInt8, Sendable {
+    /// This node's own.
+    case main
+    /// Another node's: a copy that is hot here.
+    case near
+}
+
 /// How long an entry lives and where it comes from: what a load gives the store beside the value.
 @usableFromInline
 package struct EntryLife: Sendable, Hashable {

@@ -11,16 +11,19 @@ struct EntrySlab {
     @usableFromInline let headers: UnsafeMutablePointer<EntryHeader>
     @usableFromInline let values: UnsafeMutableRawPointer
     @usableFromInline let layout: EntryLayout
-    @usableFromInline let capacity: Int
+    /// How many slots there can be.
+    @usableFromInline let limit: Int
     @usableFromInline var used = 0
+    private var headerMemory: GrowingMemory
+    private var valueMemory: GrowingMemory
 
-    @usableFromInline
-    init(capacity: Int, layout: EntryLayout) {
-        self.capacity = capacity
+    init(limit: Int, layout: EntryLayout) {
+        self.limit = limit
         self.layout = layout
-        self.headers = SlabMemory.allocate(capacity * MemoryLayout<EntryHeader>.stride, alignment: 64)
-            .bindMemory(to: EntryHeader.self, capacity: capacity)
-        self.values = SlabMemory.allocate(capacity * layout.valueStride, alignment: layout.alignment)
+        self.headerMemory = GrowingMemory(limit: limit * MemoryLayout<EntryHeader>.stride)
+        self.valueMemory = GrowingMemory(limit: limit * layout.valueStride)
+        self.headers = self.headerMemory.base.bindMemory(to: EntryHeader.self, capacity: limit)
+        self.values = self.valueMemory.base
     }
 
     @inlinable
@@ -31,46 +34,49 @@ struct EntrySlab {
         (self.values + slot &* MemoryLayout<Value?>.stride).assumingMemoryBound(to: Value?.self)
     }
 
+    /// One slot more, the last. Its header and its value are not initialised.
+    mutating func append() -> Int {
+        self.used += 1
+        self.headerMemory.grow(to: self.used * MemoryLayout<EntryHeader>.stride)
+        self.valueMemory.grow(to: self.used * self.layout.valueStride)
+        return self.used - 1
+    }
+
+    /// Gives back memory above the last slot, if there is much, a little at a time.
+    @usableFromInline
+    mutating func trim() {
+        self.headerMemory.shrink(to: self.used * MemoryLayout<EntryHeader>.stride)
+        self.valueMemory.shrink(to: self.used * self.layout.valueStride)
+    }
+
     /// Releases the values and the memory. Called without a lock, because values may run code of their own when they go.
     @inlinable
     func destroy<Value>(valuesAs type: Value.Type) {
         for slot in 0..<self.used {
-            self.header(slot).pointee.longKey?.deallocate()
+            self.header(slot).pointee.releaseOwned()
             self.value(slot, as: Value.self).deinitialize(count: 1)
         }
         self.deallocate()
     }
 
-    /// Moves all slots to `other`, which has room for them, and lets this memory go.
-    @inlinable
-    func move<Value>(to other: inout EntrySlab, valuesAs type: Value.Type) {
-        if self.used > 0 {
-            other.headers.update(from: self.headers, count: self.used)
-            other.value(0, as: Value.self).moveInitialize(from: self.value(0, as: Value.self), count: self.used)
-        }
-        other.used = self.used
-        self.deallocate()
-    }
-
     @usableFromInline
     func deallocate() {
-        SlabMemory.deallocate(UnsafeMutableRawPointer(self.headers), self.capacity * MemoryLayout<EntryHeader>.stride)
-        SlabMemory.deallocate(self.values, self.capacity * self.layout.valueStride)
+        self.headerMemory.deallocate()
+        self.valueMemory.deallocate()
     }
 }
 
-/// What a slot takes. With a value of one reference it is 64 bytes.
+/// What a slot takes. With a value of one reference it is 56 bytes.
 @usableFromInline
 struct EntryLayout: Sendable, Hashable {
     /// Bytes from one value to the next.
     @usableFromInline let valueStride: Int
-    @usableFromInline let alignment: Int
     /// Bytes of a slot: header and value.
     @usableFromInline var stride: Int { MemoryLayout<EntryHeader>.stride + self.valueStride }
 
     @usableFromInline
     init<Value>(of type: Value.Type) {
+        // The memory of slabs begins at a cache line, which is enough for any type.
         self.valueStride = MemoryLayout<Value?>.stride
-        self.alignment = max(64, MemoryLayout<Value?>.alignment)
     }
 }

@@ -2,12 +2,15 @@
 /// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM ToS 2017).
 ///
 /// Each key has four 4-bit counters in one cache line; the least of them is its frequency, never too low and rarely too high. After
-/// ten times as many events as it is meant for keys, all counters are halved, so that old fame fades.
+/// ten times as many events as it is meant for keys, all counters are halved, so that old fame fades: two cache lines with each of the events that follow,
+/// which is done long before the next time.
 struct FrequencySketch: ~Copyable {
     private let words: UnsafeMutablePointer<UInt64>
     private let blockMask: Int
     private let sampleSize: Int
     private var events = 0
+    /// Words from here on are still to be halved.
+    private var agingCursor: Int
 
     private static var wordsPerBlock: Int { 8 }
 
@@ -18,6 +21,7 @@ struct FrequencySketch: ~Copyable {
         self.words.initialize(repeating: 0, count: count)
         self.blockMask = count / Self.wordsPerBlock - 1
         self.sampleSize = 10 * max(16, keys)
+        self.agingCursor = count
     }
 
     deinit { self.words.deallocate() }
@@ -41,7 +45,11 @@ struct FrequencySketch: ~Copyable {
         }
         guard counted else { return }
         self.events += 1
-        if self.events >= self.sampleSize { self.age() }
+        if self.events >= self.sampleSize {
+            self.events /= 2
+            self.agingCursor = 0
+        }
+        self.age()
     }
 
     /// How often the key with this hash was counted of late, up to 15.
@@ -55,18 +63,11 @@ struct FrequencySketch: ~Copyable {
         return Int(least)
     }
 
-    /// Forgets everything.
-    mutating func removeAll() {
-        self.words.update(repeating: 0, count: (self.blockMask + 1) * Self.wordsPerBlock)
-        self.events = 0
-    }
-
-    /// Halves every counter: O(size), once in ten times as many events.
+    /// Halves the counters of the next two blocks, if there are any to be halved.
     private mutating func age() {
-        for word in 0..<(self.blockMask + 1) * Self.wordsPerBlock {
-            self.words[word] = (self.words[word] >> 1) & 0x7777_7777_7777_7777
-        }
-        self.events /= 2
+        let end = min((self.blockMask + 1) * Self.wordsPerBlock, self.agingCursor + 2 * Self.wordsPerBlock)
+        for word in self.agingCursor..<end { self.words[word] = (self.words[word] >> 1) & 0x7777_7777_7777_7777 }
+        self.agingCursor = end
     }
 
     /// Two words of a block belong to each row; five bits of the spread hash choose one of their 32 counters.

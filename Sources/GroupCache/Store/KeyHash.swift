@@ -21,9 +21,14 @@ package struct KeyHash: Sendable {
     /// The hash of `key`. O(length); allocates nothing.
     @inlinable @inline(__always)
     package func callAsFunction(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        let words = key.count <= 16 ? PackedKey.words(key) : self.absorb(key)
+        self.finish(key.count <= 16 ? PackedKey.words(key) : self.absorb(key), count: key.count)
+    }
+
+    /// The hash of a key of `count` bytes, of which these are the words if they are at most 16.
+    @inlinable @inline(__always)
+    func finish(_ words: (UInt64, UInt64), count: Int) -> UInt64 {
         let product = (words.0 ^ self.seed0).multipliedFullWidth(by: words.1 ^ self.seed1)
-        return Self.fold(product.low ^ UInt64(truncatingIfNeeded: key.count) ^ Self.odd0, product.high ^ self.seed1 ^ Self.odd1)
+        return Self.fold(product.low ^ UInt64(truncatingIfNeeded: count) ^ Self.odd0, product.high ^ self.seed1 ^ Self.odd1)
     }
 
     /// Long keys: sixteen bytes a round into two words that the common end mixes; the last, possibly overlapping, sixteen stay for it.

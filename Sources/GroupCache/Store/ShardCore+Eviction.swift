@@ -29,8 +29,8 @@ extension ShardCore {
             if probation >= 0 && (self.lists[0].footprint >= budget / 10 || proven < 0) {
                 let header = self.slab.header(Int(probation))
                 if header.pointee.frequency <= 1 {
-                    let limit = self.ghostLimit
-                    self.ghosts?.insert(header.pointee.hash, limit: limit)
+                    let (ghost, limit) = (self.fingerprint(Int(probation)), self.ghostLimit)
+                    self.ghosts?.insert(ghost, limit: limit)
                     return probation
                 }
                 header.pointee.frequency = 0
@@ -71,7 +71,8 @@ extension ShardCore {
         let near = self.lists[2]
         guard near.count > 0, near.footprint + near.footprint / near.count > self.nearCapacity else { return true }
         self.replayTouches()
-        let victim = self.slab.header(Int(self.lists[2].tail)).pointee
-        return (victim.expires != 0 && victim.expires <= now) || frequency > self.sketch?.frequency(victim.hash) ?? 0
+        let victim = Int(self.lists[2].tail)
+        let expires = self.slab.header(victim).pointee.expires
+        return (expires != 0 && expires <= now) || frequency > self.sketch?.frequency(self.fingerprint(victim)) ?? 0
     }
 }

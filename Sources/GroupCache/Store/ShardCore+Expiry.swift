@@ -15,7 +15,7 @@ extension ShardCore {
         if remaining > 0 {
             return !header.pointee.isNear && self.refreshesEarly(remaining: remaining, cost: header.pointee.cost) ? .refreshEarly : .fresh
         }
-        return -remaining < header.pointee.staleWhileRevalidate ? .stale : .expired
+        return -remaining < self.staleWhileRevalidate(header) ? .stale : .expired
     }
 
     /// XFetch (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015): a get takes the refresh
@@ -35,17 +35,53 @@ extension ShardCore {
     func keptUntil(_ slot: Int) -> Int64? {
         let header = self.slab.header(slot)
         guard header.pointee.expires != 0 else { return nil }
-        return header.pointee.expires + max(header.pointee.staleWhileRevalidate, header.pointee.staleIfError)
+        return header.pointee.expires + max(self.staleWhileRevalidate(header), self.staleIfError(header))
+    }
+
+    private func graceBits(_ header: UnsafeMutablePointer<EntryHeader>) -> UInt32 {
+        let number = header.pointee.graces
+        if number != Graces.aside { return self.graces[number] }
+        return header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.graces } ?? 0
+    }
+
+    private func staleWhileRevalidate(_ header: UnsafeMutablePointer<EntryHeader>) -> Int64 {
+        CompactDuration(bits: UInt16(self.graceBits(header) >> 16)).milliseconds
+    }
+
+    private func staleIfError(_ header: UnsafeMutablePointer<EntryHeader>) -> Int64 {
+        CompactDuration(bits: UInt16(truncatingIfNeeded: self.graceBits(header))).milliseconds
+    }
+
+    /// - Returns: A sidecar that was replaced, to be released without the lock.
+    private mutating func setGraces(_ slot: Int, _ bits: UInt32) -> SidecarBox? {
+        let header = self.slab.header(slot)
+        self.graces.release(header.pointee.graces)
+        header.pointee.graces = Graces.none
+        if let number = self.graces.number(of: bits) {
+            self.graces.retain(number, bits)
+            header.pointee.graces = number
+            return nil
+        }
+        let had = header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.sidecar }
+        let box = SidecarBox(had ?? Sidecar(), graces: bits)
+        // Sixty-two other pairs and no room: then it goes without graces.
+        guard had != nil || self.fits(box.bytes + MallocChunk.size(header.pointee.keyLength), near: header.pointee.isNear) else {
+            return nil
+        }
+        header.pointee.graces = Graces.aside
+        return self.attach(box, to: slot)
     }
 
     /// Looks at the next few slots and takes out one entry whose time is over, with all its grace. Each insert looks at up to 4.
+    ///
+    /// It goes down, because entries that fill gaps come from above: so none is passed over.
     @usableFromInline
     mutating func sweep(looks: inout Int, now: Int64) -> Int? {
         while looks > 0, self.mortals > 0 {
             looks -= 1
-            if self.sweepCursor >= self.slab.used { self.sweepCursor = 0 }
+            if self.sweepCursor <= 0 || self.sweepCursor > self.slab.used { self.sweepCursor = self.slab.used }
+            self.sweepCursor -= 1
             let slot = self.sweepCursor
-            self.sweepCursor += 1
             guard !self.slab.header(slot).pointee.isFree, let end = self.keptUntil(slot), end <= now else { continue }
             if self.slab.header(slot).pointee.isNear { self.near.expirations += 1 } else { self.main.expirations += 1 }
             self.remove(slot)
@@ -55,12 +91,15 @@ extension ShardCore {
     }
 
     /// Gives an entry a new life, as after "not modified".
+    ///
+    /// - Returns: A sidecar that was replaced, to be released without the lock.
     @usableFromInline
-    mutating func extend(_ slot: Int, life: EntryLife, now: Int64) {
+    mutating func extend(_ slot: Int, life: EntryLife, now: Int64) -> SidecarBox? {
         let header = self.slab.header(slot)
         if header.pointee.expires != 0 { self.mortals -= 1 }
         header.pointee.adopt(life, now: now)
         if header.pointee.expires != 0 { self.mortals += 1 }
+        return self.setGraces(slot, Graces.bits(of: life))
     }
 
     /// Ends an entry's life, with all its grace, in `time` milliseconds, if it does not end before.
@@ -68,16 +107,18 @@ extension ShardCore {
         let header = self.slab.header(slot)
         if header.pointee.expires == 0 { self.mortals += 1 }
         header.pointee.shorten(to: time, now: now)
+        _ = self.setGraces(slot, 0)
     }
 
     /// Everything about an entry but its value; `isNegative` is the caller's to know.
     @usableFromInline
     mutating func details(_ slot: Int, isNegative: Bool, birth: Int64, now: Int64) -> EntryDetails {
+        let graces = (self.staleWhileRevalidate(self.slab.header(slot)), self.staleIfError(self.slab.header(slot)))
         let header = self.slab.header(slot).pointee
         let expires: Int64? = header.expires == 0 ? nil : birth + header.expires
         let state: EntryState =
             if header.expires == 0 || now < header.expires { .fresh } else {
-                now - header.expires < header.staleWhileRevalidate ? .stale : .expired
+                now - header.expires < graces.0 ? .stale : .expired
             }
         return EntryDetails(
             kind: header.isNear ? .near : .main,
@@ -85,8 +126,8 @@ extension ShardCore {
             version: header.version,
             created: birth + Int64(header.created) * 1000,
             expires: expires,
-            staleUntil: expires.map { $0 + header.staleWhileRevalidate },
-            staleIfErrorUntil: expires.map { $0 + header.staleIfError },
+            staleUntil: expires.map { $0 + graces.0 },
+            staleIfErrorUntil: expires.map { $0 + graces.1 },
             cost: header.cost.microseconds,
             payload: Int(header.payload),
             state: state

@@ -4,8 +4,8 @@
 /// Times are milliseconds since the store began.
 @usableFromInline
 struct ShardCore: ~Copyable {
-    // Swift 6.3's optimiser fails on inlinable code around a non-copyable property with a deinit; so these three are ended by hand.
-    @usableFromInline var index = ShardIndex()
+    // Swift 6.3's optimiser fails on inlinable code around a non-copyable property with a deinit; so these are ended by hand.
+    @usableFromInline var index: ShardIndex
     @usableFromInline var slab: EntrySlab
     @usableFromInline let countsHits: Bool
     @usableFromInline var touches: TouchLog
@@ -15,12 +15,17 @@ struct ShardCore: ~Copyable {
     @usableFromInline var negativeHits = 0
     @usableFromInline var staleHits = 0
 
+    let hasher: KeyHash
+    let shardBits: Int
     /// What the entries may take, in bytes.
-    let capacity: Int
+    var capacity: Int
     let nearCapacity: Int
     let footprint: EntryFootprint
     var lists: InlineArray<3, EntryList> = .init(repeating: EntryList())
+    /// Free slots, linked both ways.
     var freeHead: Int32 = -1
+    @usableFromInline var freeCount = 0
+    let graces = Graces()
     /// How many entries have an end; without any, nobody reads the clock to sweep.
     var mortals = 0
     var sweepCursor = 0
@@ -32,7 +37,7 @@ struct ShardCore: ~Copyable {
     var random: UInt64
     let earlyRefreshBeta: Double
 
-    init(capacity: Int, configuration: StoreConfiguration, layout: EntryLayout) {
+    init(capacity: Int, shardBits: Int, configuration: StoreConfiguration, layout: EntryLayout, hasher: KeyHash) {
         let nearCapacity = configuration.near ? capacity / 8 : 0
         // 8 bytes for each key that near may hold, at an average of 256: 1/256 of the capacity, rounded to a power of two.
         let keys = nearCapacity / 256
@@ -40,10 +45,15 @@ struct ShardCore: ~Copyable {
         self.sketch = keys >= 8 ? FrequencySketch(keys: keys) : nil
         self.capacity = max(0, capacity - self.sketchBytes)
         self.nearCapacity = nearCapacity
+        self.hasher = hasher
+        self.shardBits = shardBits
         self.countsHits = configuration.eviction == .s3fifo
-        self.ghosts = configuration.eviction == .s3fifo ? GhostQueue() : nil
         self.footprint = EntryFootprint(stride: layout.stride, ghosts: configuration.eviction == .s3fifo)
-        self.slab = EntrySlab(capacity: 0, layout: layout)
+        // As many as the smallest entries that there can be.
+        let slots = min(self.capacity / (layout.stride + EntryFootprint.indexShare) + 1, Int(Int32.max) - 1)
+        self.slab = EntrySlab(limit: slots, layout: layout)
+        self.index = ShardIndex(slots: slots, shardBits: shardBits)
+        self.ghosts = configuration.eviction == .s3fifo ? GhostQueue(limit: slots) : nil
         self.touches = TouchLog()
         self.earlyRefreshBeta = configuration.earlyRefreshBeta
         self.random = .random(in: 1 ... .max)
@@ -52,6 +62,8 @@ struct ShardCore: ~Copyable {
     deinit {
         // The slab is the store's to end, because of the values in it.
         self.index.deallocate()
+        self.ghosts?.deallocate()
+        self.graces.deallocate()
         self.touches.deallocate()
     }
 
@@ -60,7 +72,7 @@ struct ShardCore: ~Copyable {
     mutating func touch(_ slot: Int) {
         let header = self.slab.header(slot)
         if self.countsHits && !header.pointee.isNear {
-            if header.pointee.packed < 0xC000 { header.pointee.packed += 0x4000 }
+            if header.pointee.packed < 0xC000_0000 { header.pointee.packed += 0x4000_0000 }
         } else if self.touches.append(slot) {
             self.replayTouches()
         }
@@ -86,94 +98,156 @@ struct ShardCore: ~Copyable {
     @usableFromInline
     func fits(_ bytes: Int, near: Bool) -> Bool {
         if near && self.lists[2].footprint + bytes > self.nearCapacity { return false }
-        return self.used + bytes <= self.capacity
+        return self.used + bytes <= self.capacity && (self.freeHead >= 0 || self.slab.used < self.slab.limit)
     }
 
-    /// Whether the next ``insert(_:_:size:near:proven:life:now:)`` needs a larger slab first.
-    @usableFromInline var needsSlots: Bool { self.freeHead < 0 && self.slab.used == self.slab.capacity }
-
-    /// How many slots the next slab should have: half as many again, but no more than the capacity can ever fill.
-    @usableFromInline var nextSlabCapacity: Int {
-        let most = self.capacity / (self.footprint.stride + EntryFootprint.indexShare) + 1
-        return max(self.slab.capacity + 1, min(most, max(16, self.slab.capacity + self.slab.capacity / 2)))
-    }
-
-    /// Adds an entry, which must fit, and returns its slot. The caller puts the value there; the slot's value is `nil`, or, if the
-    /// slot is `slab.used - 1` and `isNew`, not initialised.
+    /// What ``insert(_:_:size:near:proven:life:sidecar:now:)`` would take beyond the footprint: a sidecar for graces that find no other place.
     @usableFromInline
-    mutating func insert(_ hash: UInt64, _ key: PackedKey, size: EntrySize, near: Bool, proven: Bool, life: EntryLife, now: Int64)
-        -> (slot: Int, isNew: Bool)
-    {
+    func surcharge(_ key: PackedKey, _ life: EntryLife, hasSidecar: Bool) -> Int {
+        guard life.staleWhileRevalidate > 0 || life.staleIfError > 0, !hasSidecar else { return 0 }
+        guard self.graces.number(of: Graces.bits(of: life)) == nil else { return 0 }
+        return SidecarBox.bytes(Sidecar()) + (key.bytes.count > PackedKey.inlineLength ? 0 : MallocChunk.size(key.bytes.count))
+    }
+
+    /// Adds an entry, which must fit, and returns its slot. The caller puts the value there; the slot's value is `nil`, or, if it is new, not
+    /// initialised.
+    @usableFromInline
+    mutating func insert(
+        _ hash: UInt64,
+        _ key: PackedKey,
+        size: EntrySize,
+        near: Bool,
+        proven: Bool,
+        life: EntryLife,
+        sidecar: SidecarBox?,
+        now: Int64
+    ) -> (slot: Int, isNew: Bool) {
         // Uses that came before this insert must not end up in front of it.
         self.replayTouches()
-        let hash = UInt32(truncatingIfNeeded: hash)
         let isNew = self.freeHead < 0
-        let slot = isNew ? self.slab.used : Int(self.freeHead)
+        let slot = isNew ? self.slab.append() : Int(self.freeHead)
+        if !isNew { self.unlinkFree(slot) }
         let header = self.slab.header(slot)
-        if isNew {
-            self.slab.used += 1
-        } else {
-            self.freeHead = header.pointee.next
-        }
         var list = near ? EntryListID.near : .probation
-        if !near && self.countsHits && (proven || self.wasGhost(hash)) { list = .proven }
+        if !near && self.countsHits && (proven || self.wasGhost(UInt32(truncatingIfNeeded: hash))) { list = .proven }
         header.initialize(to: .free)
-        header.pointee.hash = hash
-        header.pointee.keyLength = UInt16(key.bytes.count)
+        header.pointee.keyLength = key.bytes.count
         (header.pointee.word0, header.pointee.word1) =
             key.bytes.count > PackedKey.inlineLength ? (Self.copy(key.bytes), 0) : (key.word0, key.word1)
         header.pointee.payload = size.payload
-        header.pointee.packed = size.overhead
+        header.pointee.overhead = Int(size.overhead)
         header.pointee.list = list
         header.pointee.adopt(life, now: now)
         if header.pointee.expires != 0 { self.mortals += 1 }
-
-        if self.index.isFull {
-            let slab = self.slab
-            self.index.grow { slab.header($0).pointee.hash }
+        let graces = Graces.bits(of: life)
+        let number = self.graces.number(of: graces) ?? Graces.aside
+        self.graces.retain(number, graces)
+        header.pointee.graces = number
+        if number == Graces.aside {
+            self.put(SidecarBox(sidecar?.sidecar ?? Sidecar(), graces: graces), beside: header)
+        } else if let sidecar {
+            self.put(sidecar, beside: header)
         }
-        self.index.insert(hash, slot: slot)
+
+        let core = (self.slab, self.hasher)
+        self.index.insert(hash, slot: slot) { Self.hash(core.0.header($0), core.1) }
         self.link(Int32(slot), to: Int(list.rawValue))
         self.account(header, sign: 1)
         return (slot, isNew)
     }
 
-    /// Takes an entry out of everything. Its slot is free; its value is still there for the caller to take.
+    /// Takes an entry out of everything. Its slot is free; its value and its sidecar are still there for the caller to take.
     @usableFromInline
     mutating func remove(_ slot: Int) {
         self.replayTouches()
         let header = self.slab.header(slot)
-        let slab = self.slab
-        self.index.remove(header.pointee.hash, slot: slot) { slab.header($0).pointee.hash }
+        let core = (self.slab, self.hasher)
+        self.index.remove(Self.hash(header, self.hasher), slot: slot) { Self.hash(core.0.header($0), core.1) }
         self.account(header, sign: -1)
         self.unlink(Int32(slot), from: Int(header.pointee.list.rawValue))
         if header.pointee.expires != 0 { self.mortals -= 1 }
-        header.pointee.longKey?.deallocate()
+        self.graces.release(header.pointee.graces)
+        header.pointee.ownKey?.deallocate()
+        let sidecar = header.pointee.hasSidecar ? header.pointee.word1 : 0
         header.pointee = .free
+        if sidecar != 0 {
+            header.pointee.word1 = sidecar
+            header.pointee.packed |= EntryHeader.sidecarBit
+        }
         header.pointee.next = self.freeHead
+        if self.freeHead >= 0 { self.slab.header(Int(self.freeHead)).pointee.previous = Int32(slot) }
         self.freeHead = Int32(slot)
+        self.freeCount += 1
     }
 
-    /// Empties the shard at once and returns the old slab, whose values and memory the caller lets go without the lock.
+    private mutating func unlinkFree(_ slot: Int) {
+        let (previous, next) = (self.slab.header(slot).pointee.previous, self.slab.header(slot).pointee.next)
+        if previous >= 0 { self.slab.header(Int(previous)).pointee.next = next } else { self.freeHead = next }
+        if next >= 0 { self.slab.header(Int(next)).pointee.previous = previous }
+        self.freeCount -= 1
+    }
+
+    /// Whether there are so many free slots that the slab should become smaller.
+    @usableFromInline var isSparse: Bool { self.freeCount > 64 + self.slab.used >> 5 }
+
+    /// Makes the slab one slot shorter: the last slot's entry goes to a free one, `to`, where its value has to follow; if the last is free
+    /// itself, `to` is the same. There must be a free slot.
     @usableFromInline
-    mutating func removeAll() -> EntrySlab {
-        let old = self.slab
-        self.slab = EntrySlab(capacity: 0, layout: old.layout)
-        self.index.deallocate()
-        self.index = ShardIndex()
+    mutating func closeGap() -> (from: Int, to: Int) {
+        let from = self.slab.used - 1
+        let header = self.slab.header(from)
+        self.slab.used = from
+        if header.pointee.isFree {
+            self.unlinkFree(from)
+            return (from, from)
+        }
+        self.replayTouches()
+        let to = Int(self.freeHead)
+        self.unlinkFree(to)
+        let list = Int(header.pointee.list.rawValue)
+        let (previous, next) = (header.pointee.previous, header.pointee.next)
+        if previous >= 0 { self.slab.header(Int(previous)).pointee.next = Int32(to) } else { self.lists[list].head = Int32(to) }
+        if next >= 0 { self.slab.header(Int(next)).pointee.previous = Int32(to) } else { self.lists[list].tail = Int32(to) }
+        self.slab.header(to).pointee = header.pointee
+        self.index.move(Self.hash(header, self.hasher), from: from, to: to)
+        return (from, to)
+    }
+
+    /// Empties the shard at once and returns what it had, which the caller lets go without the lock.
+    @usableFromInline
+    mutating func removeAll() -> Emptied {
+        let old = Emptied(slab: self.slab, index: self.index, ghosts: self.ghosts)
+        self.slab = EntrySlab(limit: old.slab.limit, layout: old.slab.layout)
+        self.index = ShardIndex(slots: old.slab.limit, shardBits: self.shardBits)
+        self.ghosts = self.countsHits ? GhostQueue(limit: old.slab.limit) : nil
+        self.graces.removeAll()
         self.lists = .init(repeating: EntryList())
         self.touches.count = 0
         self.freeHead = -1
+        self.freeCount = 0
         self.mortals = 0
         self.sweepCursor = 0
-        if self.countsHits { self.ghosts = GhostQueue() }
         return old
     }
 
-    private mutating func account(_ header: UnsafeMutablePointer<EntryHeader>, sign: Int) {
+    /// The hash of the entry's key. It is computed anew where it is needed: not for hits.
+    private static func hash(_ header: UnsafeMutablePointer<EntryHeader>, _ hasher: KeyHash) -> UInt64 {
+        if header.pointee.ownKey != nil { return header.pointee.withKey { hasher($0) } }
+        return hasher.finish((header.pointee.word0, header.pointee.word1), count: header.pointee.keyLength)
+    }
+
+    /// The hash that ghosts and sketch know an entry by.
+    func fingerprint(_ slot: Int) -> UInt32 { UInt32(truncatingIfNeeded: Self.hash(self.slab.header(slot), self.hasher)) }
+
+    /// The place of an entry in the order of a listing, which is that of hashes and so of the index's segments: 63 bits.
+    func position(_ slot: Int) -> Int { self.position(ofHash: Self.hash(self.slab.header(slot), self.hasher)) }
+
+    func position(ofHash hash: UInt64) -> Int { Int((hash &<< UInt64(self.shardBits)) >> 1) }
+
+    mutating func account(_ header: UnsafeMutablePointer<EntryHeader>, sign: Int) {
         let list = Int(header.pointee.list.rawValue)
         self.lists[list].count += sign
-        self.lists[list].bytes += sign * (Int(header.pointee.keyLength) + Int(header.pointee.payload))
+        self.lists[list].bytes += sign * (header.pointee.keyLength + Int(header.pointee.payload))
         self.lists[list].footprint += sign * self.footprint.bytes(header.pointee)
     }
 
@@ -203,9 +277,43 @@ struct ShardCore: ~Copyable {
         if next >= 0 { self.slab.header(Int(next)).pointee.previous = previous } else { self.lists[list].tail = previous }
     }
 
-    private static func copy(_ key: UnsafeRawBufferPointer) -> UInt64 {
+    static func copy(_ key: UnsafeRawBufferPointer) -> UInt64 {
         let copy = UnsafeMutableRawPointer.allocate(byteCount: key.count, alignment: 1)
         copy.copyMemory(from: key.baseAddress ?? UnsafeRawPointer(copy), byteCount: key.count)
         return UInt64(UInt(bitPattern: copy))
+    }
+}
+
+/// The ends of a doubly linked list of slots, and what its entries hold together.
+struct EntryList {
+    /// The entry used last, or that came last; -1: none.
+    var head: Int32 = -1
+    /// The entry that leaves first; -1: none.
+    var tail: Int32 = -1
+    var count = 0
+    /// Key and value bytes.
+    var bytes = 0
+    /// All that the entries take of the capacity.
+    var footprint = 0
+}
+
+/// What was in a shard that was emptied.
+@usableFromInline
+struct Emptied {
+    @usableFromInline let slab: EntrySlab
+    let index: ShardIndex
+    let ghosts: GhostQueue?
+
+    /// Lets all of it go: O(entries), without a lock.
+    @inlinable
+    func destroy<Value>(valuesAs type: Value.Type) {
+        self.slab.destroy(valuesAs: type)
+        self.deallocate()
+    }
+
+    @usableFromInline
+    func deallocate() {
+        self.index.deallocate()
+        self.ghosts?.deallocate()
     }
 }

@@ -21,13 +21,14 @@ extension Store {
         _ value: Value?,
         size: ValueSize,
         kind: EntryKind = .main,
-        life: EntryLife = EntryLife()
+        life: EntryLife = EntryLife(),
+        sidecar: Sidecar? = nil
     ) -> InsertOutcome {
         var victims = Victims<Value>()
-        return self.insert(hash, key, value, size: size, kind: kind, life: life, releasing: &victims)
+        return self.insert(hash, key, value, size: size, kind: kind, life: life, sidecar: sidecar, releasing: &victims)
     }
 
-    /// As ``insert(_:_:_:size:kind:life:)``, for a caller who holds a lock of its own: values that leave are handed to it, to be
+    /// As ``insert(_:_:_:size:kind:life:sidecar:)``, for a caller who holds a lock of its own: values that leave are handed to it, to be
     /// released after that lock, too, is let go.
     @inlinable
     func insert(
@@ -37,6 +38,7 @@ extension Store {
         size: ValueSize,
         kind: EntryKind,
         life: EntryLife,
+        sidecar: Sidecar? = nil,
         releasing victims: inout Victims<Value>
     ) -> InsertOutcome {
         let packed = PackedKey(key)
@@ -47,7 +49,14 @@ extension Store {
             _ = self.remove(hash, key, releasing: &victims)
             return .tooLarge
         }
-        let bytes = self.footprint.bytes(keyLength: key.count, payload: Int(size.payload), overhead: Int(size.overhead), near: near)
+        let box = sidecar.map { SidecarBox($0) }
+        let bytes = self.footprint.bytes(
+            keyLength: key.count,
+            payload: Int(size.payload),
+            overhead: Int(size.overhead),
+            near: near,
+            sidecar: box?.bytes ?? 0
+        )
         guard bytes <= (near ? self.largestNearItem : self.largestItem) else {
             _ = self.remove(hash, key, releasing: &victims)
             return .tooLarge
@@ -55,7 +64,8 @@ extension Store {
         var replaced = false
         var proven = false
         // Others may fill the room again between two holds of the lock. Who never finds any gives up; a cache may.
-        for _ in 0..<Self.maximumRounds {
+        for round in 0..<Self.maximumRounds {
+            if round > 0 { victims.reserve(Self.evictionsPerHold) }
             shard.lock.pointee.lock()
             let old = shard.find(hash, packed)
             if old >= 0 {
@@ -64,15 +74,27 @@ extension Store {
                 shard.core.pointee.remove(old)
                 victims.take(shard, old)
             }
+            let needed = bytes + shard.core.pointee.surcharge(packed, life, hasSidecar: box != nil)
             for _ in 0..<Self.evictionsPerHold {
-                guard let slot = shard.core.pointee.evict(toFit: bytes, near: near) else { break }
+                guard let slot = shard.core.pointee.evict(toFit: needed, near: near) else { break }
                 victims.take(shard, slot)
             }
-            let fits = shard.core.pointee.fits(bytes, near: near)
+            let fits = shard.core.pointee.fits(needed, near: near)
             if fits {
                 var looks = Self.looksPerInsert
                 while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
-                self.place(shard, hash, packed, value, size: size, near: near, proven: proven, life: life, now: now)
+                let (slot, isNew) = shard.core.pointee.insert(
+                    hash,
+                    packed,
+                    size: size,
+                    near: near,
+                    proven: proven,
+                    life: life,
+                    sidecar: box,
+                    now: now
+                )
+                let target = shard.core.pointee.slab.value(slot, as: Value.self)
+                if isNew { target.initialize(to: value) } else { target.pointee = value }
             }
             shard.lock.pointee.unlock()
             if fits { return replaced ? .replaced : .inserted }
@@ -84,28 +106,6 @@ extension Store {
     @inlinable static var maximumRounds: Int { 1 << 20 }
     @inlinable static var looksPerInsert: Int { 4 }
 
-    @inlinable
-    func place(
-        _ shard: Shard,
-        _ hash: UInt64,
-        _ key: PackedKey,
-        _ value: Value?,
-        size: EntrySize,
-        near: Bool,
-        proven: Bool,
-        life: EntryLife,
-        now: Int64
-    ) {
-        if shard.core.pointee.needsSlots {
-            var larger = EntrySlab(capacity: shard.core.pointee.nextSlabCapacity, layout: shard.core.pointee.slab.layout)
-            shard.core.pointee.slab.move(to: &larger, valuesAs: Value.self)
-            shard.core.pointee.slab = larger
-        }
-        let (slot, isNew) = shard.core.pointee.insert(hash, key, size: size, near: near, proven: proven, life: life, now: now)
-        let target = shard.core.pointee.slab.value(slot, as: Value.self)
-        if isNew { target.initialize(to: value) } else { target.pointee = value }
-    }
-
     /// Gives the entry of `key` a new life, as after "not modified"; a version of 0 leaves the old one. Whether there is an entry.
     @inlinable @discardableResult
     package func extend(_ hash: UInt64, _ key: UnsafeRawBufferPointer, life: EntryLife) -> Bool {
@@ -113,11 +113,11 @@ extension Store {
         let now = self.now()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
-        defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
-        guard slot >= 0 else { return false }
-        shard.core.pointee.extend(slot, life: life, now: now)
-        return true
+        let replaced = slot >= 0 ? shard.core.pointee.extend(slot, life: life, now: now) : nil
+        shard.lock.pointee.unlock()
+        withExtendedLifetime(replaced) {}
+        return slot >= 0
     }
 
     /// Lets the entry of `key` end, with all its grace, at the latest in `time` milliseconds; not later than it would. Whether there is an entry.
@@ -156,7 +156,6 @@ extension Store {
     }
 
     /// Removes every entry that is there when its shard's turn comes. A shard is emptied at once; its values go without the lock.
-    @inlinable
     package func removeAll() {
         for index in 0..<self.shardCount {
             let shard = self.shard(at: index)

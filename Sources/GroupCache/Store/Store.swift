@@ -35,14 +35,16 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         self.birth = clock.milliseconds
         self.shards = .allocate(byteCount: count * Shard.stride, alignment: 128)
         let layout = EntryLayout(of: Value.self)
-        let first = ShardCore(capacity: self.capacity / count, configuration: configuration, layout: layout)
+        let bits = count.trailingZeroBitCount
+        let part = self.capacity / count
+        let first = ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher)
         self.footprint = first.footprint
         self.largestItem = first.capacity
         self.largestNearItem = min(first.nearCapacity, first.capacity)
         Shard(base: self.shards).initialize(first)
         for shard in 1..<max(1, count) {
             Shard(base: self.shards + shard * Shard.stride)
-                .initialize(ShardCore(capacity: self.capacity / count, configuration: configuration, layout: layout))
+                .initialize(ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher))
         }
     }
 
@@ -149,7 +151,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         if details.kind == .near { shard.core.pointee.nearHits &+= 1 }
         if details.isNegative { shard.core.pointee.negativeHits &+= 1 }
         shard.core.pointee.touch(slot)
-        return EntryInfo(value: value, details: details)
+        return EntryInfo(value: value, details: details, sidecar: shard.core.pointee.sidecar(slot))
     }
 
     /// ``lookup(_:_:)`` of an array of bytes, hashed here.
@@ -171,7 +173,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         return EntryInfo(
             value: value,
-            details: shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
+            details: shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now),
+            sidecar: shard.core.pointee.sidecar(slot)
         )
     }
 

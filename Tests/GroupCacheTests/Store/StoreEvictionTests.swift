@@ -46,15 +46,33 @@ import Testing
     }
 
     @Test func `Ghosts are forgotten after as many others, and once met`() {
-        var ghosts = GhostQueue()
+        var ghosts = GhostQueue(limit: 500)
+        defer { ghosts.deallocate() }
         for hash in UInt32(1)...1_000 { ghosts.insert(hash &* 2_654_435_761, limit: 500) }
         let old = ghosts.remove(400 &* 2_654_435_761, limit: 500)
         #expect(!old)
         var kept = 0
         for hash in UInt32(501)...1_000 where ghosts.remove(hash &* 2_654_435_761, limit: 500) { kept += 1 }
         #expect(kept > 470)
-        let (again, slots) = (ghosts.remove(900 &* 2_654_435_761, limit: 500), ghosts.slotCount)
-        #expect(!again && slots <= 2_048)
+        let (again, buckets) = (ghosts.remove(900 &* 2_654_435_761, limit: 500), ghosts.bucketCount)
+        #expect(!again && buckets <= 126)
+    }
+
+    @Test func `The ghosts' table follows their limit, up and down, and keeps the youngest`() {
+        var ghosts = GhostQueue(limit: 20_000)
+        defer { ghosts.deallocate() }
+        for hash in UInt32(0)..<20_000 { ghosts.insert(hash &* 2_654_435_761, limit: 20_000) }
+        let most = ghosts.bucketCount
+        #expect(most == 5_001)
+        var kept = 0
+        for hash in stride(from: UInt32(0), to: 20_000, by: 2) where ghosts.remove(hash &* 2_654_435_761, limit: 20_000) { kept += 1 }
+        #expect(kept > 9_500)
+        for hash in UInt32(20_000)..<30_000 { ghosts.insert(hash &* 2_654_435_761, limit: 100) }
+        let least = ghosts.bucketCount
+        #expect(least <= 33)
+        kept = 0
+        for hash in UInt32(29_900)..<30_000 where ghosts.remove(hash &* 2_654_435_761, limit: 100) { kept += 1 }
+        #expect(kept > 90)
     }
 
     /// Near copies have an eighth of the capacity and a list of their own.

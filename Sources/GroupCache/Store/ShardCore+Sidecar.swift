@@ -1,0 +1,36 @@
+extension ShardCore {
+    /// What an entry has beside its value.
+    @usableFromInline
+    func sidecar(_ slot: Int) -> Sidecar? {
+        self.slab.header(slot).pointee.sidecar?._withUnsafeGuaranteedRef { $0.sidecar }
+    }
+
+    /// Puts a sidecar beside an entry that has none and is not accounted for yet. Its key moves out of the slot.
+    func put(_ box: SidecarBox, beside header: UnsafeMutablePointer<EntryHeader>) {
+        if header.pointee.ownKey == nil { header.pointee.word0 = header.pointee.withKey { Self.copy($0) } }
+        header.pointee.word1 = UInt64(UInt(bitPattern: Unmanaged.passRetained(box).toOpaque()))
+        header.pointee.packed |= EntryHeader.sidecarBit
+    }
+
+    /// Puts a sidecar beside an entry. There must be room for it.
+    ///
+    /// - Returns: The one that it replaces, to be released without the lock.
+    mutating func attach(_ box: SidecarBox, to slot: Int) -> SidecarBox? {
+        let header = self.slab.header(slot)
+        self.account(header, sign: -1)
+        let old = header.pointee.sidecar?.takeRetainedValue()
+        self.put(box, beside: header)
+        self.account(header, sign: 1)
+        return old
+    }
+
+    /// Takes the sidecar out of a slot that was just freed.
+    @usableFromInline
+    func detachSidecar(_ slot: Int) -> SidecarBox? {
+        let header = self.slab.header(slot)
+        let old = header.pointee.sidecar?.takeRetainedValue()
+        header.pointee.word1 = 0
+        header.pointee.packed &= ~EntryHeader.sidecarBit
+        return old
+    }
+}

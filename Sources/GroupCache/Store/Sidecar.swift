@@ -1,0 +1,83 @@
+/// What a few entries have beside their value. An entry without one pays nothing for it.
+@usableFromInline
+package struct Sidecar: Sendable {
+    /// The bytes of the value as they cross the wire.
+    package var encoded: ByteView?
+
+    /// A sidecar with these bytes.
+    package init(encoded: ByteView? = nil) { self.encoded = encoded }
+}
+
+/// A ``Sidecar`` as an entry owns it: the entry's copy of its key then lies outside of the slot, too, and this takes the place of its second word.
+@usableFromInline
+final class SidecarBox: Sendable {
+    let sidecar: Sidecar
+    /// Graces for which ``Graces`` had no place left.
+    let graces: UInt32
+    /// What it takes of the capacity.
+    @usableFromInline let bytes: Int
+
+    init(_ sidecar: Sidecar, graces: UInt32 = 0) {
+        self.sidecar = sidecar
+        self.graces = graces
+        self.bytes = Self.bytes(sidecar)
+    }
+
+    @usableFromInline
+    convenience init(_ sidecar: Sidecar) { self.init(sidecar, graces: 0) }
+
+    /// What a box for `sidecar` takes of the capacity.
+    static func bytes(_ sidecar: Sidecar) -> Int {
+        let own = MallocChunk.size(16 + MemoryLayout<Sidecar>.stride + 16)
+        return own + (sidecar.encoded.map { $0.count + ByteView.overhead(count: $0.count) } ?? 0)
+    }
+}
+
+/// The pairs of stale-while-revalidate and stale-if-error that a shard's entries have. Thousands of entries share a few of them, so an entry
+/// keeps six bits that say which, and not the 32 bits of the pair.
+struct Graces {
+    private let pairs: UnsafeMutablePointer<(bits: UInt32, users: UInt32)>
+
+    /// The number of "none".
+    static var none: Int { 0 }
+    /// The number of a pair that found no place here and lies in the entry's sidecar.
+    static var aside: Int { 63 }
+
+    init() {
+        self.pairs = .allocate(capacity: Self.aside)
+        self.pairs.initialize(repeating: (0, 0), count: Self.aside)
+    }
+
+    /// Ends the table. Its owner calls this once; copies share the memory.
+    func deallocate() { self.pairs.deallocate() }
+
+    static func bits(of life: EntryLife) -> UInt32 {
+        UInt32(CompactDuration(milliseconds: life.staleWhileRevalidate).bits) << 16
+            | UInt32(CompactDuration(milliseconds: life.staleIfError).bits)
+    }
+
+    subscript(number: Int) -> UInt32 { self.pairs[number].bits }
+
+    /// The number that `bits` have, or would get; `nil`: all are taken.
+    func number(of bits: UInt32) -> Int? {
+        if bits == 0 { return Self.none }
+        var free: Int?
+        for number in 1..<Self.aside {
+            if self.pairs[number].users == 0 { free = free ?? number } else if self.pairs[number].bits == bits { return number }
+        }
+        return free
+    }
+
+    /// One more entry has `bits`, which have this number.
+    func retain(_ number: Int, _ bits: UInt32) {
+        guard number != Self.none, number != Self.aside else { return }
+        self.pairs[number] = (bits, self.pairs[number].users + 1)
+    }
+
+    func release(_ number: Int) {
+        guard number != Self.none, number != Self.aside else { return }
+        self.pairs[number].users -= 1
+    }
+
+    func removeAll() { self.pairs.update(repeating: (0, 0), count: Self.aside) }
+}
