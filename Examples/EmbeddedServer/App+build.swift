@@ -21,8 +21,8 @@ func buildApplication(_ settings: AppSettings, logger: Logger) throws -> some Ap
     configuration.peers = settings.peers.map { HTTPPool.Peer($0) }
     let pool = try HTTPPool(configuration: configuration, logger: logger)
     let scores = try Group<Score>("scores", capacity: .mebibytes(64), peers: pool) { key, _ in
-        guard let score = try await database.score(of: key.string) else { throw GroupCacheError.notFound }
-        return score
+        // `nil`: there is no such player.
+        try await database.score(of: key.string)
     }
 
     let router = Router()
@@ -30,7 +30,7 @@ func buildApplication(_ settings: AppSettings, logger: Logger) throws -> some Ap
         let name = try context.parameters.require("name")
         do {
             return try await scores.get(name)
-        } catch let error as GroupCacheError where error.code == .notFound {
+        } catch GroupCacheError.notFound {
             throw HTTPError(.notFound, message: "nobody has that name")
         }
     }

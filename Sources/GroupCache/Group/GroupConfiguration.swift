@@ -4,9 +4,9 @@ public struct GroupConfiguration: Sendable {
     public var eviction: EvictionPolicy = .lru
     /// How long values are good, and what happens around the end of their time. Default: without end.
     public var freshness: Freshness
-    /// How long a copy of another node's value is served, at the most. Default: 10 s.
+    /// How long a copy of another node's value is served, at the most. Not negative; zero: no copies are kept. Default: 10 s.
     public var nearTTL: Duration = .seconds(10)
-    /// How long a load may take, the time that it waits for its turn included. Default: 30 s.
+    /// How long a load may take, the time that it waits for its turn included. More than zero; default: 30 s.
     public var loadTimeout: Duration = .seconds(30)
     /// How many loads may run and wait. `nil` (the default): a limit of its own for each group, 256 running and 4,096 waiting.
     public var loads: LoadLimit?

@@ -62,4 +62,18 @@ struct CoreDocumentationTests {
         #expect(named.subtracting(articles).isEmpty)
         #expect(articles.subtracting(named) == ["GroupCache"])
     }
+
+    @Test("every public type is in the catalogue's list")
+    func completeness() throws {
+        let list = try Self.lines(of: Self.catalogue.appending(path: "GroupCache.md"))
+        let sources = try #require(
+            FileManager.default.enumerator(at: Self.root.appending(path: "Sources/GroupCache"), includingPropertiesForKeys: nil)
+        )
+        for case let file as URL in sources where file.pathExtension == "swift" {
+            for line in try Self.lines(of: file) {
+                guard let match = line.prefixMatch(of: #/public (?:final )?(?:struct|class|enum|protocol) (\w+)/#) else { continue }
+                #expect(list.contains("- ``\(match.1)``"))
+            }
+        }
+    }
 }
