@@ -118,6 +118,8 @@ public final class ClusterNode: PeerPicker {
         case .failing(let error): throw error
         case .stuck(let gate):
             do { try await gate.pass() } catch { throw GroupCacheError(.peerFailed, "the node is stuck") }
+            // It may have gone down while it was stuck.
+            if case .down = self.fault { throw GroupCacheError(.peerFailed, "the node is down") }
         }
         guard let group else { throw GroupCacheError(.noSuchGroup, "no group of that name") }
         return group

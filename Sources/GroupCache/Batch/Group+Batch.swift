@@ -124,12 +124,12 @@ extension Group {
             }
             guard case .waits(let seat) = boarding else {
                 if case .refused(let error) = boarding {
-                    inbox.add(index, self.oldAnswer(item.key).map { .success($0) } ?? .failure(error))
+                    inbox.add(index, self.oldAnswer(item.key, counts: true).map { .success($0) } ?? .failure(error))
                 }
                 continue
             }
             waiters.append((request, seat.waiter, seat.flight))
-            if seat.isSlow, !request.isStrict, let old = self.oldAnswer(item.key) {
+            if seat.isSlow, !request.isStrict, let old = self.oldAnswer(item.key, counts: true) {
                 self.flights.leave(seat.waiter, of: seat.flight, shard: request.shard, with: .success(old))
             }
             guard let load = seat.start else { continue }

@@ -47,7 +47,7 @@ extension Group: LoadingGroup {
             if !options.isCounted { try self.beginWaiting(trail) }
             defer { if !options.isCounted { self.endWaiting(trail) } }
             let request = self.request(kind, key, trail, isStrict: options.isStrict, reload: options.reload)
-            return try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key) }) { flight in
+            return try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key, counts: true) }) { flight in
                 // Peers are asked for all who may join, with the load's own time; the getter is told the time of who began it.
                 let deadline = kind == .local ? mine : began + longest
                 return Load(self, flight, kind, key, route, began: began, deadline: deadline, trail: trail, batch: options.batch)

@@ -1,10 +1,13 @@
 // Values past their time: who is served one, and who loads a new one.
 extension Group {
     /// The value that may be served because a load fails, or is slow.
-    func oldAnswer(_ key: HashedKey) -> Answer? {
+    ///
+    /// - Parameter counts: It is served.
+    func oldAnswer(_ key: HashedKey, counts: Bool = false) -> Answer? {
         guard let entry = self.entry(key), let value = entry.value, let until = entry.details.staleIfErrorUntil,
             entry.details.state != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
+        if counts { self.counters.staleIfErrorHits.increment() }
         return Answer(value: value, source: .stale, ttl: .zero)
     }
 
