@@ -92,7 +92,8 @@ final class FakeGroup: PeerServing {
         }
     }
 
-    private func answer(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry {
+    private func answer(_ key: Key, for requester: Requester, timeout: Duration?, reload: Bool) async throws(GroupCacheError) -> ServedEntry
+    {
         var isPeer = false
         if case .peer = requester { isPeer = true }
         if isPeer { self.state.withLockedValue { $0.timeouts.append(timeout) } }

@@ -55,10 +55,10 @@ extension Group: LoadingGroup {
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many callers already,
             // or the getter has just failed. (A load that fails comes with the old value, if there is one, by itself.)
-            guard error.code != .cancelled, error.code != .recursiveLoad, !options.isStrict, let old = self.oldAnswer(key) else {
+            guard error.code != .cancelled, error.code != .recursiveLoad, !options.isStrict, let old = self.oldAnswer(key, counts: true)
+            else {
                 throw error
             }
-            self.counters.staleIfErrorHits.increment()
             return old
         }
     }
