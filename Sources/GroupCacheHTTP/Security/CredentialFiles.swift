@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import GroupCache
 package import GroupCache
 package import NIOSSL
 
