@@ -63,8 +63,8 @@ let package = Package(
         .target(
             name: "GroupCacheHTTP",
             dependencies: [
-                "GroupCache", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, tracing,
-                lifecycle,
+                "GroupCache", "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging,
+                tracing, lifecycle,
             ],
             swiftSettings: settings
         ),

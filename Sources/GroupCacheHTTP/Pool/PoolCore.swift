@@ -14,6 +14,7 @@ final class PoolCore: Sendable {
     let counters = Counters()
     let isDraining = Atomic(false)
     let basePath: String
+    let routes: RouteTable
     let credentials: Credentials
     /// Of unfinished request bodies.
     let bodies: BodyBudget
@@ -27,6 +28,7 @@ final class PoolCore: Sendable {
         self.members = NIOLockedValueBox(members)
         self.credentials = credentials
         self.basePath = configuration.dialect.basePath
+        self.routes = RouteTable(dialect: configuration.dialect, publicRoutes: configuration.publicRoutes)
         let limits = configuration.limits
         self.bodies = BodyBudget(limit: limits.bodies)
         self.limits = .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)

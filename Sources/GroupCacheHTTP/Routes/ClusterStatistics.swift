@@ -4,7 +4,7 @@ internal import NIOCore
 
 /// The counters of a group over all nodes of the ring.
 enum ClusterStatistics {
-    static func reply(group: any PeerServing, peers: [HTTPGetter]) async -> Reply {
+    static func reply(group: any PeerServing, peers: [HTTPGetter]) async -> Response {
         let name = group.name
         var sum = group.statistics
         var nodes: [(id: String, answered: Bool)] = []

@@ -9,7 +9,7 @@ struct KeysRequest: Sendable {
 
     /// - Parameter write: suspends while the client reads more slowly than values arrive; false: nobody reads any more.
     func run(_ write: @escaping @Sendable (ByteBuffer) async -> Void) async {
-        await self.group.serve(self.keys, of: PeerBatch(group: self.group.name, timeout: self.timeout), for: .client) { key, result in
+        await Serving.get(self.group, self.keys, timeout: self.timeout) { key, result in
             guard !Task.isCancelled else { return }
             await write(Self.line(key, result))
         }
@@ -23,7 +23,7 @@ struct KeysRequest: Sendable {
             switch result {
             case .success(let entry):
                 guard let value = entry.value else {
-                    json.status(Status(.notFound))
+                    json.failure(Failure(.notFound))
                     break
                 }
                 // Straight from the cache's bytes into the buffer: values may be large.
@@ -35,7 +35,7 @@ struct KeysRequest: Sendable {
                 if !isText { json.string("valueBase64", Base64.encode(value)) }
                 if let ttl = entry.ttl { json.number("ttl", max(0, ttl.milliseconds / 1_000)) }
             case .failure(let error):
-                json.status(Status(error))
+                json.failure(Failure(error))
             }
         }
         json.newline()
@@ -44,8 +44,8 @@ struct KeysRequest: Sendable {
 }
 
 extension JSONWriter {
-    fileprivate mutating func status(_ status: Status) {
+    fileprivate mutating func failure(_ failure: Failure) {
         self.key("status")
-        status.write(&self)
+        failure.write(&self)
     }
 }

@@ -1,77 +1,217 @@
-/// What a path asks for. Groups and keys are ranges of the path, not decoded yet.
-enum Route: Equatable {
-    case key(group: Range<Int>, key: Range<Int>)
-    case keys(group: Range<Int>)
-    case getKeys(group: Range<Int>)
-    case group(Range<Int>)
-    case statistics(group: Range<Int>)
-    case groups
-    case ring
-    case ringKey(group: Range<Int>, key: Range<Int>)
-    case api
-    case live
-    case ready
-    case peer(group: Range<Int>, key: Range<Int>)
-    case removeKeys(group: Range<Int>)
-    case malformedPeerPath
-    /// A key with a raw slash: most likely somebody forgot to escape it.
-    case slashInKey
-    case unknown
+internal import GroupCache
 
-    /// Finds the route of a path.
-    ///
-    /// Paths are split before anything is decoded, so that `%2F` is part of a key.
-    static func match(_ path: Range<Int>, _ bytes: Span<UInt8>, basePath: String, publicRoutes: Bool) -> Route {
-        if publicRoutes, bytes.hasPrefix("/v1/groups/", in: path) {
-            return self.matchGroup(path.lowerBound + 11..<path.upperBound, bytes)
+/// A row of the table of routes: what is answered, to whom, with what body, by whom.
+struct Route: Sendable, Equatable {
+    /// Who may ask.
+    enum Access {
+        /// Anybody: whether the node lives.
+        case open
+        /// Who may read.
+        case read
+        /// Who proves to have the right, where that is asked for; no web page of another site.
+        case change
+        /// A peer, or who speaks like one; with another method than GET like ``change``, but never a web page.
+        case peer
+    }
+
+    /// What body a request may have.
+    enum Body {
+        /// None. A small one is read, so that the connection can go on.
+        case none
+        /// A value, or a message with one.
+        case value
+        /// A list of keys.
+        case keys
+    }
+
+    enum Handler {
+        case key, setKey, removeKey, clear, keys
+        case groups, group, statistics, ring, ringKey, api, live, ready
+        case peerKey, peerSet, peerRemove, peerRemoveMany
+    }
+
+    struct Methods: OptionSet, Sendable, CustomStringConvertible {
+        let rawValue: UInt8
+        static let get = Self(rawValue: 1)
+        static let head = Self(rawValue: 2)
+        static let put = Self(rawValue: 4)
+        static let delete = Self(rawValue: 8)
+        static let post = Self(rawValue: 16)
+        static let read: Self = [.get, .head]
+
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        init(_ method: RequestHead.Method) {
+            switch method {
+            case .get: self = .get
+            case .head: self = .head
+            case .put: self = .put
+            case .delete: self = .delete
+            case .post: self = .post
+            case .other: self = []
+            }
         }
-        if bytes.hasPrefix(basePath, in: path) {
-            return self.matchPeer(path.lowerBound + basePath.utf8.count..<path.upperBound, bytes)
+
+        /// As `Allow` has it.
+        var description: String {
+            let names: [(Self, String)] = [(.get, "GET"), (.head, "HEAD"), (.put, "PUT"), (.delete, "DELETE"), (.post, "POST")]
+            return names.filter { self.contains($0.0) }.map(\.1).joined(separator: ", ")
         }
-        if bytes.equals(path, "/livez") { return .live }
-        if bytes.equals(path, "/readyz") { return .ready }
-        guard publicRoutes else { return .unknown }
-        if bytes.equals(path, "/api") { return .api }
-        if bytes.equals(path, "/v1/groups") { return .groups }
-        if bytes.equals(path, "/v1/ring") { return .ring }
-        if bytes.hasPrefix("/v1/ring/", in: path) {
-            let rest = path.lowerBound + 9..<path.upperBound
-            guard let slash = bytes.firstSlash(rest) else { return .unknown }
-            let key = slash + 1..<rest.upperBound
-            return bytes.firstSlash(key) == nil ? .ringKey(group: rest.lowerBound..<slash, key: key) : .slashInKey
+    }
+
+    let pattern: String
+    let methods: Methods
+    let access: Access
+    let body: Body
+    let handler: Handler
+
+    init(_ pattern: String, _ methods: Methods, _ access: Access, body: Body = .none, _ handler: Handler) {
+        self.pattern = pattern
+        self.methods = methods
+        self.access = access
+        self.body = body
+        self.handler = handler
+    }
+}
+
+/// All that is answered. A path is matched once, when the head is there; groups and keys are ranges of it, not decoded yet.
+struct RouteTable: Sendable {
+    enum Match: Equatable {
+        case route(Route.Handler, Route.Access, Route.Body, group: Range<Int>, key: Range<Int>)
+        /// The path does not answer the method.
+        case otherMethod(allowed: Route.Methods, Route.Access, group: Range<Int>, key: Range<Int>?)
+        /// A key with a raw slash: most likely somebody forgot to escape it.
+        case slashInKey
+        case malformedPeerPath
+        case unknown
+    }
+
+    /// Where a path's group and key are. Paths are split before anything is decoded, so that `%2F` is part of a key.
+    private struct Pattern: Sendable {
+        enum Found {
+            case no
+            case yes(group: Range<Int>, key: Range<Int>)
+            case slashInKey
+            case malformedPeerPath
+        }
+
+        let prefix: String
+        /// What follows the group.
+        let middle: String
+        let hasGroup: Bool
+        let hasKey: Bool
+        /// Of a peer's path, whose key is all that follows, as Go's servers read it.
+        let isPeer: Bool
+        let rows: Range<Int>
+        let allowed: Route.Methods
+        let access: Route.Access
+
+        func find(_ path: Range<Int>, _ bytes: Span<UInt8>) -> Found {
+            guard bytes.hasPrefix(self.prefix, in: path) else { return .no }
+            let rest = path.lowerBound + self.prefix.utf8.count..<path.upperBound
+            guard self.hasGroup else { return rest.isEmpty ? .yes(group: 0..<0, key: 0..<0) : .no }
+            guard let slash = bytes.firstSlash(rest) else {
+                if self.isPeer { return .malformedPeerPath }
+                return self.middle.isEmpty && !rest.isEmpty ? .yes(group: rest, key: 0..<0) : .no
+            }
+            let group = rest.lowerBound..<slash
+            let tail = slash..<rest.upperBound
+            guard self.hasKey else { return bytes.equals(tail, self.middle) ? .yes(group: group, key: 0..<0) : .no }
+            guard bytes.hasPrefix(self.middle, in: tail) else { return .no }
+            let key = tail.lowerBound + self.middle.utf8.count..<tail.upperBound
+            if self.isPeer { return group.isEmpty ? .malformedPeerPath : .yes(group: group, key: key) }
+            return bytes.firstSlash(key) == nil ? .yes(group: group, key: key) : .slashInKey
+        }
+    }
+
+    let routes: [Route]
+    private let patterns: [Pattern]
+
+    init(dialect: Dialect, publicRoutes: Bool) {
+        self.init((publicRoutes ? Self.publicRoutes : []) + Self.peerRoutes(dialect) + Self.healthRoutes)
+    }
+
+    /// Rows of one pattern stand together.
+    private init(_ routes: [Route]) {
+        var patterns: [Pattern] = []
+        var start = 0
+        while start < routes.count {
+            let text = routes[start].pattern
+            let end = routes[start...].firstIndex { $0.pattern != text } ?? routes.count
+            let prefix = text.prefix { $0 != "{" }
+            let middle = text.dropFirst(prefix.count).drop { $0 != "}" }.dropFirst().prefix { $0 != "{" }
+            patterns.append(
+                Pattern(
+                    prefix: String(prefix),
+                    middle: String(middle),
+                    hasGroup: text.contains("{group}"),
+                    hasKey: text.contains("{key}"),
+                    isPeer: routes[start].access == .peer,
+                    rows: start..<end,
+                    allowed: routes[start..<end].reduce(into: []) { $0.formUnion($1.methods) },
+                    access: routes[start..<end].contains { $0.access == .change } ? .change : routes[start].access
+                )
+            )
+            start = end
+        }
+        self.routes = routes
+        self.patterns = patterns
+    }
+
+    /// Key hits come first.
+    private static let publicRoutes = [
+        Route("/v1/groups/{group}/keys/{key}", .read, .read, .key),
+        Route("/v1/groups/{group}/keys/{key}", .put, .change, body: .value, .setKey),
+        Route("/v1/groups/{group}/keys/{key}", .delete, .change, .removeKey),
+        Route("/v1/groups/{group}/keys:get", .post, .read, body: .keys, .keys),
+        Route("/v1/groups/{group}/keys", .delete, .change, .clear),
+        Route("/v1/groups/{group}/stats", .read, .read, .statistics),
+        Route("/v1/groups/{group}", .read, .read, .group),
+        Route("/v1/groups", .read, .read, .groups),
+        Route("/v1/ring/{group}/{key}", .read, .read, .ringKey),
+        Route("/v1/ring", .read, .read, .ring),
+        Route("/api", .read, .read, .api),
+    ]
+
+    private static let healthRoutes = [Route("/livez", .read, .open, .live), Route("/readyz", .read, .open, .ready)]
+
+    private static func peerRoutes(_ dialect: Dialect) -> [Route] {
+        let pattern = dialect.basePath + "{group}/{key}"
+        var routes = [Route(pattern, .read, .peer, .peerKey)]
+        if dialect.canWrite {
+            routes.append(Route(pattern, .put, .peer, body: .value, .peerSet))
+            routes.append(Route(pattern, .delete, .peer, .peerRemove))
+        }
+        if dialect == .groupcacheGo { routes.append(Route(pattern, .post, .peer, body: .keys, .peerRemoveMany)) }
+        return routes
+    }
+
+    /// What peers of a dialect do.
+    static func peerMethods(_ dialect: Dialect) -> Route.Methods {
+        self.peerRoutes(dialect).reduce(into: []) { $0.formUnion($1.methods) }
+    }
+
+    func match(_ method: RequestHead.Method, _ path: Range<Int>, _ bytes: Span<UInt8>) -> Match {
+        let wanted = Route.Methods(method)
+        for index in self.patterns.indices {
+            switch self.patterns[index].find(path, bytes) {
+            case .no: continue
+            case .slashInKey: return .slashInKey
+            case .malformedPeerPath: return .malformedPeerPath
+            case .yes(let group, let key):
+                for row in self.patterns[index].rows where !wanted.isEmpty && self.routes[row].methods.contains(wanted) {
+                    return .route(self.routes[row].handler, self.routes[row].access, self.routes[row].body, group: group, key: key)
+                }
+                let hasKey = self.patterns[index].hasKey
+                return .otherMethod(
+                    allowed: self.patterns[index].allowed,
+                    self.patterns[index].access,
+                    group: group,
+                    key: hasKey ? key : nil
+                )
+            }
         }
         return .unknown
-    }
-
-    private static func matchGroup(_ rest: Range<Int>, _ bytes: Span<UInt8>) -> Route {
-        guard let slash = bytes.firstSlash(rest) else { return rest.isEmpty ? .unknown : .group(rest) }
-        let group = rest.lowerBound..<slash
-        let tail = slash + 1..<rest.upperBound
-        if bytes.hasPrefix("keys/", in: tail) {
-            let key = tail.lowerBound + 5..<tail.upperBound
-            return bytes.firstSlash(key) == nil ? .key(group: group, key: key) : .slashInKey
-        }
-        if bytes.equals(tail, "keys") { return .keys(group: group) }
-        if bytes.equals(tail, "keys:get") { return .getKeys(group: group) }
-        if bytes.equals(tail, "stats") { return .statistics(group: group) }
-        return .unknown
-    }
-
-    private static func matchPeer(_ rest: Range<Int>, _ bytes: Span<UInt8>) -> Route {
-        guard let slash = bytes.firstSlash(rest), slash > rest.lowerBound else { return .malformedPeerPath }
-        return .peer(group: rest.lowerBound..<slash, key: slash + 1..<rest.upperBound)
-    }
-
-    /// The methods that the route answers, for the `Allow` header.
-    func allowed(_ dialect: Dialect) -> StaticString {
-        switch self {
-        case .key: "GET, HEAD, PUT, DELETE"
-        case .keys: "DELETE"
-        case .getKeys: "POST"
-        case .peer:
-            dialect.base == .groupcacheGo ? "GET, HEAD, PUT, DELETE, POST" : dialect.canWrite ? "GET, HEAD, PUT, DELETE" : "GET, HEAD"
-        default: "GET, HEAD"
-        }
     }
 }
 

@@ -6,7 +6,7 @@ internal import NIOCore
 /// The public routes other than a key's.
 extension Router {
     /// `/api?key=K[&group=G]`.
-    func api(_ head: RequestHead, _ bytes: Span<UInt8>, scratch: inout [UInt8]) -> Answer {
+    func api(_ head: RequestHead, _ bytes: Span<UInt8>) -> Answer {
         let table = self.core.groups.withLockedValue { $0 }
         let group: (any PeerServing)?
         if let name = Query.value("group", head.query, bytes) {
@@ -14,43 +14,53 @@ extension Router {
         } else if let single = table.single {
             group = single
         } else {
-            return .now(.failure(Status(400, "say which group: there is not exactly one", .group)))
+            return .now(.failure(Failure(400, "say which group: there is not exactly one", .group)))
         }
         guard let group else { return .now(.failure(.noSuchGroup)) }
         guard let bytes = Query.value("key", head.query, bytes) else {
-            return .now(.failure(Status(400, "the parameter key is missing or not properly escaped", .request)))
+            return .now(.failure(Failure(400, "the parameter key is missing or not properly escaped", .request)))
         }
-        let key = Key(bytes: bytes)
-        if let error = key.error { return .now(.failure(Status(error))) }
-        if let entry = group.serveCached(bytes.span, for: .client) { return .now(.raw(entry)) }
-        return .later { () async -> Reply in
-            do throws(GroupCacheError) {
-                return .raw(try await group.serve(key, for: .client, timeout: nil, reload: false))
-            } catch {
-                return .failure(Status(error))
+        switch Serving.cached(group, bytes.span, for: .client) {
+        case .entry(let entry): return .now(.raw(entry))
+        case .failure(let error): return .now(.failure(Failure(error)))
+        case .missing(let key):
+            return Serving.get(group, PeerRequest(group: group.name, key: key), for: .client) {
+                .raw($0)
+            } failure: {
+                .failure(Failure($0))
             }
         }
     }
 
     /// `keys:get`: many keys, answered as they arrive.
-    func keys(of group: any PeerServing, _ head: RequestHead, body: ByteBuffer) -> Answer {
+    func keys(of group: any PeerServing, _ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer) -> Answer {
         struct Body: Decodable { var keys: [String] }
         guard let body = try? JSONDecoder().decode(Body.self, from: Data(body.readableBytesView)) else {
-            return .now(.failure(Status(400, "the body is not {\"keys\":[\"…\"]}", .request)))
+            return .now(.failure(Failure(400, "the body is not {\"keys\":[\"…\"]}", .request)))
         }
         guard body.keys.count <= self.core.configuration.limits.batchKeys else {
-            return .now(.failure(Status(413, "too many keys in one request", .request)))
+            return .now(.failure(Failure(413, "too many keys in one request", .request)))
         }
         let keys = body.keys.map { Key($0) }
-        if let error = keys.lazy.compactMap(\.error).first { return .now(.failure(Status(error))) }
-        return .stream(KeysRequest(group: group, keys: keys, timeout: head.timeout.flatMap(Dialect.ttl)))
+        if let error = keys.lazy.compactMap(\.error).first { return .now(.failure(Failure(error))) }
+        guard head.minorVersion == 1 else { return .now(.failure(Failure(505, "many keys at once need HTTP/1.1", .request))) }
+        let request = KeysRequest(group: group, keys: keys, timeout: head.timeout.flatMap(Dialect.ttl))
+        guard let trace = head.trace(bytes) else { return .now(.lines { await request.run($0) }) }
+        return .now(.lines { write in await trace.continued { await request.run(write) } })
+    }
+
+    func ringKey(_ group: any PeerServing, _ bytes: Span<UInt8>, key: Range<Int>) -> Answer {
+        var decoded: [UInt8] = []
+        guard PercentEncoding.decode(key, bytes, plusIsSpace: false, into: &decoded) else { return .now(.failure(.badEscape)) }
+        if let error = Key(bytes: decoded).error { return .now(.failure(Failure(error))) }
+        return .now(.json(Pages.ringKey(self.core, group: group.name, key: Key(bytes: decoded))))
     }
 
     func statistics(of group: any PeerServing, _ head: RequestHead, _ bytes: Span<UInt8>) -> Answer {
         guard let scope = Query.value("scope", head.query, bytes), scope != Array("node".utf8) else {
             return .now(.json(Pages.statistics(group.name, group.statistics)))
         }
-        guard scope == Array("cluster".utf8) else { return .now(.failure(Status(400, "scope is node or cluster", .request))) }
+        guard scope == Array("cluster".utf8) else { return .now(.failure(Failure(400, "scope is node or cluster", .request))) }
         let peers = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
         return .later { await ClusterStatistics.reply(group: group, peers: peers) }
     }

@@ -6,204 +6,121 @@ internal import Synchronization
 /// From a request to its answer. What the cache holds is answered at once, on the event loop; the rest becomes a task.
 struct Router {
     enum Answer {
-        case now(Reply)
-        case later(@Sendable () async -> Reply)
-        /// JSON lines, as they come.
-        case stream(KeysRequest)
+        case now(Response)
+        case later(@Sendable () async -> Response)
     }
 
     let core: PoolCore
     /// Whether the connection has shown a certificate that our roots vouch for.
     var hasCertificate = false
 
+    /// Finds out what a request is about; once, before its body comes.
+    func match(_ head: RequestHead, _ bytes: Span<UInt8>) -> RouteTable.Match {
+        self.core.routes.match(head.method, head.path, bytes)
+    }
+
     /// - Parameters:
     ///   - head: a request, as offsets into `bytes`.
+    ///   - match: what it is about.
     ///   - body: its whole body.
     ///   - scratch: for a key that has to be decoded.
-    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer, scratch: inout [UInt8]) -> Answer {
-        let configuration = self.core.configuration
-        let route = Route.match(head.path, bytes, basePath: self.core.basePath, publicRoutes: configuration.publicRoutes)
-        switch route {
-        case .key(let group, let key):
-            return self.key(head, bytes, group: group, key: key, body: body, scratch: &scratch)
-        case .peer(let group, let key):
-            return self.peer(head, bytes, group: group, key: key, body: body, scratch: &scratch)
-        default:
-            break
-        }
-        if let refusal = Self.refuseForeignOrigin(head, bytes) { return .now(.failure(refusal)) }
-        switch (route, head.method) {
-        case (.unknown, _): return .now(.failure(.noSuchPath))
-        case (.slashInKey, _): return .now(.failure(.slashInKey))
-        case (.malformedPeerPath, _): return .now(.peerFailure(GroupCacheError(.badRequest, "bad request")))
-        case (.live, .get), (.live, .head): return .now(.text(200, "ok\n"))
-        case (.ready, .get), (.ready, .head):
-            return .now(self.core.isDraining.load(ordering: .relaxed) ? .text(503, "draining\n") : .text(200, "ok\n"))
-        case (.api, .get), (.api, .head): return self.api(head, bytes, scratch: &scratch)
-        case (.keys(let name), .delete):
-            if let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
-            return self.withGroup(name, bytes) { group in
-                group.serveClear()
-                return .now(.noContent)
+    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: ByteBuffer, scratch: inout [UInt8]) -> Answer {
+        switch match {
+        case .route(let handler, let access, _, let name, let key):
+            if let refusal = self.refuse(handler, access, head, bytes, group: name) { return .now(refusal) }
+            // Hits first.
+            switch handler {
+            case .key: return self.key(head, bytes, group: name, key: key, scratch: &scratch)
+            case .peerKey: return self.peerKey(head, bytes, group: name, key: key, scratch: &scratch)
+            case .setKey: return self.setKey(head, bytes, group: name, key: key, body: body)
+            case .removeKey: return self.removeKey(bytes, group: name, key: key)
+            case .peerSet, .peerRemove, .peerRemoveMany:
+                return self.peerChange(handler, head, bytes, group: name, key: key, body: body)
+            case .clear: return self.withGroup(name, bytes) { Serving.clear($0) }
+            case .keys: return self.withGroup(name, bytes) { self.keys(of: $0, head, bytes, body: body) }
+            case .statistics: return self.withGroup(name, bytes) { self.statistics(of: $0, head, bytes) }
+            case .group: return self.withGroup(name, bytes) { .now(.json(Pages.group($0))) }
+            case .groups: return .now(.json(Pages.groups(self.core)))
+            case .ring: return .now(.json(Pages.ring(self.core)))
+            case .ringKey: return self.withGroup(name, bytes) { self.ringKey($0, bytes, key: key) }
+            case .api: return self.api(head, bytes)
+            case .live: return .now(.text(200, "ok\n"))
+            case .ready: return .now(self.core.isDraining.load(ordering: .relaxed) ? .text(503, "draining\n") : .text(200, "ok\n"))
             }
-        case (.getKeys(let name), .post):
-            return self.withGroup(name, bytes) { group in self.keys(of: group, head, body: body) }
-        case (.groups, .get), (.groups, .head): return .now(.json(Pages.groups(self.core)))
-        case (.group(let name), .get), (.group(let name), .head):
-            return self.withGroup(name, bytes) { group in .now(.json(Pages.group(group))) }
-        case (.statistics(let name), .get), (.statistics(let name), .head):
-            return self.withGroup(name, bytes) { group in self.statistics(of: group, head, bytes) }
-        case (.ring, .get), (.ring, .head): return .now(.json(Pages.ring(self.core)))
-        case (.ringKey(let name, let key), .get), (.ringKey(let name, let key), .head):
-            return self.withGroup(name, bytes) { group in
-                var decoded: [UInt8] = []
-                guard PercentEncoding.decode(key, bytes, plusIsSpace: false, into: &decoded) else { return .now(.failure(.badEscape)) }
-                if let error = Key(bytes: decoded).error { return .now(.failure(Status(error))) }
-                return .now(.json(Pages.ringKey(self.core, group: group.name, key: Key(bytes: decoded))))
+        case .otherMethod(let allowed, let access, let name, let key):
+            return .now(self.otherMethod(allowed, access, head, bytes, group: name, key: key))
+        case .slashInKey, .malformedPeerPath, .unknown:
+            if let refusal = Self.refuseForeignOrigin(head, bytes) { return .now(.failure(refusal)) }
+            switch match {
+            case .slashInKey: return .now(.failure(.slashInKey))
+            case .malformedPeerPath: return .now(self.malformed)
+            default: return .now(.failure(.noSuchPath))
             }
-        default:
-            return .now(.failure(Status(405, "the path does not answer this method", .path, allow: route.allowed(configuration.dialect))))
         }
     }
 
+    // MARK: Gets
+
     /// A key of the public route.
-    private func key(
-        _ head: RequestHead,
-        _ bytes: Span<UInt8>,
-        group name: Range<Int>,
-        key range: Range<Int>,
-        body: ByteBuffer,
-        scratch: inout [UInt8]
-    ) -> Answer {
+    private func key(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key: Range<Int>, scratch: inout [UInt8]) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
-        if head.method == .get || head.method == .head {
-            return self.get(head, bytes, group, range, plusIsSpace: false, requester: .client, scratch: &scratch, Reply.entry) {
-                .failure(Status($0))
-            }
+        let tags = head.ifNoneMatch.map { bytes.array($0) }
+        let found: Found
+        if PercentEncoding.isPlain(key, bytes, plusIsSpace: false) {
+            found = Serving.cached(group, bytes.extracting(key), for: .client)
+        } else {
+            guard PercentEncoding.decode(key, bytes, plusIsSpace: false, into: &scratch) else { return .now(.failure(.badEscape)) }
+            found = Serving.cached(group, scratch.span, for: .client)
         }
-        if let refusal = Self.refuseForeignOrigin(head, bytes) { return .now(.failure(refusal)) }
-        if head.method == .put || head.method == .delete, let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
-        guard PercentEncoding.decode(range, bytes, plusIsSpace: false, into: &scratch) else { return .now(.failure(.badEscape)) }
-        let key = Key(bytes: scratch)
-        if let error = key.error { return .now(.failure(Status(error))) }
-        switch head.method {
-        case .put:
-            guard body.readableBytes <= self.core.configuration.limits.valueSize else { return .now(.failure(Status(.bodyTooLarge))) }
-            var ttl: Duration?
-            if let header = head.cacheControl {
-                let control = CacheControl(header, bytes)
-                if control.noStore { return .now(.failure(Status(400, "a value that must not be stored cannot be set", .request))) }
-                if control.maxAge == 0 {
-                    return .now(.failure(Status(400, "max-age=0: a value that is stale at once cannot be set", .request)))
-                }
-                ttl = control.maxAge.flatMap { Dialect.ttl($0.multipliedReportingOverflow(by: 1_000).partialValue) }
+        switch found {
+        case .entry(let entry): return .now(.entry(entry, ifNoneMatch: tags))
+        case .failure(let error): return .now(.failure(Failure(error)))
+        case .missing(let key):
+            let request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
+            return Serving.get(group, request, for: .client) {
+                .entry($0, ifNoneMatch: tags)
+            } failure: {
+                .failure(Failure($0))
             }
-            let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
-            return .later { () async -> Reply in
-                do throws(GroupCacheError) {
-                    try await group.serveSet(key, to: entry, for: .client)
-                    return .noContent
-                } catch {
-                    return .failure(Status(error))
-                }
-            }
-        case .delete:
-            return .later { () async -> Reply in
-                do throws(GroupCacheError) {
-                    try await group.serveRemove(key, for: .client)
-                    return .noContent
-                } catch {
-                    return .failure(Status(error))
-                }
-            }
-        default:
-            let allow = Route.key(group: name, key: range).allowed(self.core.configuration.dialect)
-            return .now(.failure(Status(405, "the path does not answer this method", .path, allow: allow)))
         }
     }
 
     /// A key that a peer asks for. The request is terminal: nobody else is asked on its behalf.
-    private func peer(
-        _ head: RequestHead,
-        _ bytes: Span<UInt8>,
-        group name: Range<Int>,
-        key range: Range<Int>,
-        body: ByteBuffer,
-        scratch: inout [UInt8]
-    ) -> Answer {
+    private func peerKey(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key: Range<Int>, scratch: inout [UInt8])
+        -> Answer
+    {
         let dialect = self.core.configuration.dialect
-        if let ring = head.ring, ring != self.core.members.withLockedValue({ $0.ring.version }) {
-            self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed)
-        }
-        guard let group = self.find(name, bytes, plusIsSpace: dialect.plusIsSpace) else {
-            return .now(.peerFailure(GroupCacheError(.noSuchGroup, "no such group")))
-        }
-        if head.method == .get || head.method == .head {
-            return self.get(
-                head,
-                bytes,
-                group,
-                range,
-                plusIsSpace: dialect.plusIsSpace,
-                requester: .peer,
-                scratch: &scratch,
-                Reply.peerEntry,
-                Reply.peerFailure
-            )
-        }
-        guard dialect.canWrite, head.method != .other, head.origin == nil else {
-            return .now(.peerMethod(allow: Route.peer(group: name, key: range).allowed(dialect)))
-        }
-        if let refusal = self.refuseChange(head, bytes) { return .now(.failure(refusal)) }
-        return self.peerWrite(head, bytes, group, range, body: body)
-    }
-
-    private func get(
-        _ head: RequestHead,
-        _ bytes: Span<UInt8>,
-        _ group: any PeerServing,
-        _ range: Range<Int>,
-        plusIsSpace: Bool,
-        requester: Requester,
-        scratch: inout [UInt8],
-        _ success: @escaping @Sendable (ServedEntry) -> Reply,
-        _ failure: @escaping @Sendable (GroupCacheError) -> Reply
-    ) -> Answer {
-        let key: Key
+        self.compareRings(head)
+        guard let group = self.find(name, bytes, plusIsSpace: dialect.plusIsSpace) else { return .now(self.noSuchPeerGroup) }
         // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary
         // get.
-        let reload =
-            requester == .peer && (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
-        if PercentEncoding.isPlain(range, bytes, plusIsSpace: plusIsSpace) {
-            if let error = Self.lengthError(range.count) { return .now(failure(error)) }
-            if !reload, let entry = group.serveCached(bytes.extracting(range), for: requester) { return .now(success(entry)) }
-            key = Key(bytes: bytes.array(range))
+        let reload = (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
+        let found: Found
+        if PercentEncoding.isPlain(key, bytes, plusIsSpace: dialect.plusIsSpace) {
+            found = Serving.cached(group, bytes.extracting(key), for: .peer, reload: reload)
         } else {
-            guard PercentEncoding.decode(range, bytes, plusIsSpace: plusIsSpace, into: &scratch) else {
-                return .now(requester == .peer ? failure(GroupCacheError(.badRequest, "bad request")) : .failure(.badEscape))
+            guard PercentEncoding.decode(key, bytes, plusIsSpace: dialect.plusIsSpace, into: &scratch) else { return .now(self.malformed) }
+            found = Serving.cached(group, scratch.span, for: .peer, reload: reload)
+        }
+        switch found {
+        case .entry(let entry): return .now(.peerEntry(entry, dialect))
+        case .failure(let error): return .now(.peerFailure(error, dialect))
+        case .missing(let key):
+            var request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
+            request.reload = reload
+            if head.hasPeerFields {
+                let fields = PeerFields(bytes, length: head.length)
+                (request.schema, request.trail) = (fields.schema, fields.trail)
             }
-            if let error = Self.lengthError(scratch.count) { return .now(failure(error)) }
-            if !reload, let entry = group.serveCached(scratch.span, for: requester) { return .now(success(entry)) }
-            key = Key(bytes: scratch)
-        }
-        var request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
-        request.reload = reload
-        if requester == .peer, head.hasPeerFields {
-            let fields = PeerFields(bytes, length: head.length)
-            (request.schema, request.trail) = (fields.schema, fields.trail)
-        }
-        return .later { [request] () async -> Reply in
-            do throws(GroupCacheError) {
-                return success(try await group.serve(request, for: requester))
-            } catch {
-                return failure(error)
+            return Serving.get(group, request, for: .peer) {
+                .peerEntry($0, dialect)
+            } failure: {
+                .peerFailure($0, dialect)
             }
         }
     }
 
-    private static func lengthError(_ count: Int) -> GroupCacheError? {
-        count == 0 ? .emptyKey : count > Key.maximumLength ? .keyTooLong : nil
-    }
+    // MARK: Groups
 
     /// The group that a path names.
     func find(_ name: Range<Int>, _ bytes: Span<UInt8>, plusIsSpace: Bool) -> (any PeerServing)? {
@@ -214,44 +131,25 @@ struct Router {
         return table.find(0..<decoded.count, decoded.span)
     }
 
-    private func withGroup(_ name: Range<Int>, _ bytes: Span<UInt8>, _ body: (any PeerServing) -> Answer) -> Answer {
+    func withGroup(_ name: Range<Int>, _ bytes: Span<UInt8>, _ body: (any PeerServing) -> Answer) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
         return body(group)
     }
 
-    /// Whether the request proves that it may change something, where that is asked for.
-    func mayChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
-        self.core.credentials.allowChange(hasCertificate: self.hasCertificate, head.authorization, bytes)
+    /// Counts a peer request whose sender has another ring.
+    func compareRings(_ head: RequestHead) {
+        guard let ring = head.ring, ring != self.core.members.withLockedValue({ $0.ring.version }) else { return }
+        self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// The answer to a request that would change something, and proves no right to.
-    func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
-        if self.mayChange(head, bytes) { return nil }
-        self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
-        return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded
-    }
+    func peerFailure(_ error: GroupCacheError) -> Response { .peerFailure(error, self.core.configuration.dialect) }
+    var malformed: Response { self.peerFailure(GroupCacheError(.badRequest, "bad request")) }
+    var noSuchPeerGroup: Response { self.peerFailure(GroupCacheError(.noSuchGroup, "no such group")) }
+}
 
-    /// The answer to a request whose body is not to be waited for: a stranger must not make us hold what we would not keep. Small bodies
-    /// are, so that the connection can go on after the refusal.
-    func refuseBody(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
-        if case .length(...65_536) = head.body, !head.expectsContinue { return nil }
-        switch head.method {
-        case .get, .head: return nil
-        case .put, .post, .delete, .other: if self.mayChange(head, bytes) { return nil }
-        }
-        switch Route.match(head.path, bytes, basePath: self.core.basePath, publicRoutes: self.core.configuration.publicRoutes) {
-        case .key, .keys, .peer: return self.refuseChange(head, bytes)
-        default: return nil
-        }
-    }
-
-    /// A web page of another site can make a browser send PUT, POST and DELETE here, but it cannot keep the browser from saying so.
-    private static func refuseForeignOrigin(_ head: RequestHead, _ bytes: Span<UInt8>) -> Status? {
-        guard let origin = head.origin, head.method != .get, head.method != .head else { return nil }
-        for scheme in ["http://", "https://"] where bytes.hasPrefix(scheme, in: origin) {
-            let host = origin.lowerBound + scheme.utf8.count..<origin.upperBound
-            if bytes.matches(host, bytes.string(head.host).lowercased()) { return nil }
-        }
-        return Status(403, "a page of another origin may not change anything here", .request)
+extension Response {
+    /// A peer used a method that the dialect does not have.
+    static func peerMethod(_ allowed: Route.Methods) -> Response {
+        .failure(Failure(405, "peers of this dialect do not do that", .request, allow: allowed))
     }
 }

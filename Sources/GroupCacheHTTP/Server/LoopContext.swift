@@ -15,7 +15,6 @@ protocol LoopMember: AnyObject {
 /// What the connections of one event loop share: the time, a buffer to write responses into, and the list of themselves. Used on its
 /// loop only.
 final class LoopContext {
-    private let core: PoolCore
     private let eventLoop: any EventLoop
     private var connections: [ObjectIdentifier: any LoopMember] = [:]
     private var isTicking = false
@@ -32,7 +31,6 @@ final class LoopContext {
     private(set) var now = NIODeadline.uptimeNanoseconds(0)
 
     init(core: PoolCore, eventLoop: any EventLoop) {
-        self.core = core
         self.eventLoop = eventLoop
         let server = core.configuration.server
         let shortest = min(server.idleTimeout, server.headTimeout, server.bodyTimeout, server.writeTimeout, server.lingerTimeout)
@@ -66,10 +64,7 @@ final class LoopContext {
     }
 
     /// Puts responses into bytes, with the time as of the last ``refresh()``.
-    var writer: ReplyWriter {
-        let dialect = self.core.configuration.dialect
-        return ReplyWriter(dialect: dialect, date: self.date, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0)
-    }
+    var writer: ResponseWriter { ResponseWriter(date: self.date) }
 
     func add(_ connection: any LoopMember) {
         self.connections[ObjectIdentifier(connection)] = connection

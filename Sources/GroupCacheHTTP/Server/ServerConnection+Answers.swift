@@ -5,81 +5,72 @@ internal import Synchronization
 /// From requests to answers: at once, by a task, piece by piece, or by becoming a link.
 extension ServerConnection {
     func receive(_ head: RequestHead, _ bytes: ByteBuffer) throws(Refusal) {
-        if head.body == .length(0) { return self.answer(head, bytes.readableBytesUInt8Span, body: ByteBuffer()) }
-        if let refusal = self.router.refuseBody(head, bytes.readableBytesUInt8Span) {
-            return self.respond(.failure(refusal), closes: true)
-        }
-        // A protocol buffer is a little larger than the value in it, and a list of keys may be larger than a small limit on values.
-        let limits = self.core.configuration.limits
-        let limit = max(limits.valueSize, head.method == .post ? 1 << 20 : 0) + Key.maximumLength + 1_024
-        let share = BodyShare(of: self.core.bodies)
-        if try self.state.awaitBody(head, bytes, limit: limit, share, now: self.loop.now) {
+        let span = bytes.readableBytesUInt8Span
+        let match = self.router.match(head, span)
+        if head.body == .length(0) { return self.answer(head, span, match, body: ByteBuffer()) }
+        if let refusal = self.router.refuseBody(head, span, match) { return self.respond(.failure(refusal), closes: true) }
+        let (limit, share) = (self.router.bodyLimit(match), BodyShare(of: self.core.bodies))
+        if try self.state.awaitBody(head, bytes, match, limit: limit, share, now: self.loop.now) {
             self.write { $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
         }
     }
 
-    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer) {
+    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: ByteBuffer) {
         if let key = head.linkKey, self.asksForLink(head, bytes) {
             // A link is a peer's, which may change things, and its requests prove nothing more. Who may not is left to GET.
             if let refusal = self.router.refuseChange(head, bytes) { return self.respond(.failure(refusal)) }
             return self.becomeLink(key: bytes.string(key))
         }
-        switch self.router.answer(head, bytes, body: body, scratch: &self.loop.scratch) {
-        case .now(let reply): self.respond(reply)
+        switch self.router.answer(head, bytes, match, body: body, scratch: &self.loop.scratch) {
+        case .now(let response):
+            if case .stream(let stream) = response.body { self.send(response, stream) } else { self.respond(response) }
         case .later(let operation): self.run(operation, head.trace(bytes))
-        case .stream(let request):
-            guard head.minorVersion == 1 else {
-                return self.respond(.failure(Status(505, "many keys at once need HTTP/1.1", .request)))
-            }
-            self.stream(request, head.trace(bytes))
         }
     }
 
     // MARK: Tasks
 
     /// The loop writes what the task comes up with.
-    private func run(_ operation: @escaping @Sendable () async -> Reply, _ trace: PeerTrace?) {
+    private func run(_ operation: @escaping @Sendable () async -> Response, _ trace: PeerTrace?) {
         guard let eventLoop = self.context?.eventLoop else { return }
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let task = Task {
-            let reply = if let trace { await trace.continued(operation) } else { await operation() }
-            eventLoop.execute { connection.value.complete(reply) }
+            let response = if let trace { await trace.continued(operation) } else { await operation() }
+            eventLoop.execute { connection.value.complete(response) }
         }
         if !self.state.run(task) { task.cancel() }
     }
 
-    private func complete(_ reply: Reply) {
+    private func complete(_ response: Response) {
         self.loop.refresh()
-        self.respond(reply)
+        self.respond(response)
         self.process()
     }
 
-    private func stream(_ request: KeysRequest, _ trace: PeerTrace?) {
+    /// Sends the head, and lets a task send the rest.
+    private func send(_ response: Response, _ stream: Response.Stream) {
         guard let eventLoop = self.context?.eventLoop else { return }
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let task = Task {
-            let run = {
-                await request.run { line in
-                    await withCheckedContinuation { writer in
-                        eventLoop.execute { connection.value.writePiece(line, writer) }
-                    }
+            await stream.run { piece in
+                await withCheckedContinuation { writer in
+                    eventLoop.execute { connection.value.writePiece(piece, writer) }
                 }
             }
-            if let trace { await trace.continued(run) } else { await run() }
             eventLoop.execute { connection.value.endStream() }
         }
         guard let options = self.state.stream(task) else { return task.cancel() }
-        self.write { self.loop.writer.writeStreamHead(options, to: &$0) }
+        self.write { self.loop.writer.write(response, options, to: &$0) }
     }
 
-    /// Writes a line of a stream as a chunk. The writer goes on once the client has room for more.
-    func writePiece(_ line: ByteBuffer, _ writer: CheckedContinuation<Void, Never>) {
+    /// Writes a piece of a stream as a chunk. The writer goes on once the client has room for more.
+    func writePiece(_ piece: ByteBuffer, _ writer: CheckedContinuation<Void, Never>) {
         guard self.state.takesPieces else { return writer.resume() }
         self.loop.refresh()
         self.write { output in
-            output.writeString(String(line.readableBytes, radix: 16))
+            output.writeString(String(piece.readableBytes, radix: 16))
             output.writeStaticString("\r\n")
-            output.writeImmutableBuffer(line)
+            output.writeImmutableBuffer(piece)
             output.writeStaticString("\r\n")
         }
         self.flush()
@@ -107,10 +98,12 @@ extension ServerConnection {
     /// Answers, and hands the connection over to a ``LinkServer``, with whatever has already come for it.
     private func becomeLink(key: String) {
         guard let context = self.context else { return }
-        if self.state.lifecycle >= .draining { return self.respond(.failure(Status(503, "this node is stopping", .request)), closes: true) }
+        if self.state.lifecycle >= .draining {
+            return self.respond(.failure(Failure(503, "this node is stopping", .request)), closes: true)
+        }
         // Nobody would send anything over it, and the event that says so is past.
         if self.state.inputIsOver {
-            return self.respond(.failure(Status(400, "a link needs both directions", .request)), closes: true)
+            return self.respond(.failure(Failure(400, "a link needs both directions", .request)), closes: true)
         }
         // From here on this handler is not to read requests, nor to count as a connection, which the link does; also not when the channel
         // becomes writable, or fails, within the flush.

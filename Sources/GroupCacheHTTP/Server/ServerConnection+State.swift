@@ -12,9 +12,9 @@ extension ServerConnection {
             case head(isIdle: Bool, since: NIODeadline)
             indirect case body(Body)
             /// A request was handed out, and what becomes of it is said before anything else happens.
-            case deciding(ReplyOptions)
+            case deciding(ResponseOptions)
             /// Somebody is at work on the answer.
-            case running(ReplyOptions, Work)
+            case running(ResponseOptions, Work)
             case streaming(Stream)
             /// The last response is leaving, or has left. What still comes is thrown away, until the client is done: closing at once would reset the
             /// connection and could take the response from the client (RFC 9112 §9.6).
@@ -28,7 +28,8 @@ extension ServerConnection {
             let head: RequestHead
             /// The bytes of the head, because it is made of offsets.
             let bytes: ByteBuffer
-            let options: ReplyOptions
+            let match: RouteTable.Match
+            let options: ResponseOptions
             let began: NIODeadline
             var decoder: BodyDecoder
             let share: BodyShare
@@ -50,7 +51,7 @@ extension ServerConnection {
             /// A head, which is the whole request if it says so. The buffer begins with its bytes.
             case head(RequestHead, ByteBuffer)
             /// A request whose body was waited for.
-            case request(RequestHead, ByteBuffer, body: ByteBuffer)
+            case request(RequestHead, ByteBuffer, RouteTable.Match, body: ByteBuffer)
         }
 
         /// What is to be done, in this order.
@@ -108,17 +109,15 @@ extension ServerConnection.State {
             do throws(Refusal) {
                 guard let head = try self.parser.parse(bytes.readableBytesUInt8Span) else { return .wait }
                 self.consume(head.length)
-                var options = ReplyOptions(isHead: head.method == .head, closes: head.closes)
-                if let tags = head.ifNoneMatch { options.ifNoneMatch = bytes.readableBytesUInt8Span.array(tags) }
-                self.phase = .deciding(options)
+                self.phase = .deciding(ResponseOptions(isHead: head.method == .head, closes: head.closes))
                 return .head(head, bytes)
             } catch {
-                self.phase = .deciding(ReplyOptions())
+                self.phase = .deciding(ResponseOptions())
                 throw error
             }
         case .body(var body):
             // Moved out, or the buffer would be copied when it grows; and this is where a refusal finds what it has to answer.
-            self.phase = .deciding(ReplyOptions())
+            self.phase = .deciding(ResponseOptions())
             let isComplete = try body.decoder.decode(&self.input, into: &body.content)
             try body.share.grow(to: body.content.readableBytes)
             self.consume(0)
@@ -127,7 +126,7 @@ extension ServerConnection.State {
                 return .wait
             }
             self.phase = .deciding(body.options)
-            return .request(body.head, body.bytes, body: body.content)
+            return .request(body.head, body.bytes, body.match, body: body.content)
         case .deciding, .running, .streaming, .ending, .gone:
             return .wait
         }
@@ -167,13 +166,18 @@ extension ServerConnection.State {
     /// The body of the request that was handed out comes first.
     ///
     /// - Returns: whether the client waits to be told to go on.
-    mutating func awaitBody(_ head: RequestHead, _ bytes: ByteBuffer, limit: Int, _ share: BodyShare, now: NIODeadline) throws(Refusal)
-        -> Bool
-    {
+    mutating func awaitBody(
+        _ head: RequestHead,
+        _ bytes: ByteBuffer,
+        _ match: RouteTable.Match,
+        limit: Int,
+        _ share: BodyShare,
+        now: NIODeadline
+    ) throws(Refusal) -> Bool {
         guard case .deciding(let options) = self.phase else { return false }
         let decoder = try BodyDecoder(head.body, limit: limit)
         let bytes = bytes.getSlice(at: bytes.readerIndex, length: head.length) ?? bytes
-        self.phase = .body(Body(head: head, bytes: bytes, options: options, began: now, decoder: decoder, share: share))
+        self.phase = .body(Body(head: head, bytes: bytes, match: match, options: options, began: now, decoder: decoder, share: share))
         return head.expectsContinue && self.input.readableBytes == 0
     }
 
@@ -185,7 +189,7 @@ extension ServerConnection.State {
     }
 
     /// `work` writes the answer piece by piece, after a head with these options. `nil`: there is nobody to answer to.
-    mutating func stream(_ work: Work) -> ReplyOptions? {
+    mutating func stream(_ work: Work) -> ResponseOptions? {
         guard case .deciding(var options) = self.phase else { return nil }
         options.closes = options.closes || self.lifecycle == .draining
         self.phase = .streaming(Stream(closes: options.closes, work: work))
@@ -195,8 +199,8 @@ extension ServerConnection.State {
     /// The answer is there, and is written now, with these options. `nil`: nobody waits for it.
     ///
     /// - Parameter closes: nothing after this request can be answered.
-    mutating func answer(closes: Bool = false, now: NIODeadline) -> ReplyOptions? {
-        var options: ReplyOptions
+    mutating func answer(closes: Bool = false, now: NIODeadline) -> ResponseOptions? {
+        var options: ResponseOptions
         switch self.phase {
         case .deciding(let mine), .running(let mine, _): options = mine
         case .head, .body, .streaming, .ending, .gone: return nil

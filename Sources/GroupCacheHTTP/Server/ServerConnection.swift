@@ -131,11 +131,11 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
                 switch try self.state.next() {
                 case .wait: break steps
                 case .head(let head, let bytes): try self.receive(head, bytes)
-                case .request(let head, let bytes, let body): self.answer(head, bytes.readableBytesUInt8Span, body: body)
+                case .request(let head, let bytes, let match, let body): self.answer(head, bytes.readableBytesUInt8Span, match, body: body)
                 }
             } catch {
                 self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)
-                self.respond(.failure(Status(error)), closes: true)
+                self.respond(.failure(Failure(error)), closes: true)
             }
             if self.output.readableBytes > Self.writeAhead { self.flush() }
         }
@@ -157,9 +157,9 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     }
 
     /// Writes the answer to the request at hand, if its client is still there.
-    func respond(_ reply: Reply, closes: Bool = false) {
+    func respond(_ response: Response, closes: Bool = false) {
         guard let options = self.state.answer(closes: closes, now: self.loop.now) else { return }
-        self.write { self.loop.writer.write(reply, options, to: &$0) }
+        self.write { self.loop.writer.write(response, options, to: &$0) }
     }
 
     /// Writes into what is sent at the end of the event.

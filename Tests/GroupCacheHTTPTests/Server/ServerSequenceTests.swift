@@ -111,7 +111,7 @@ import Testing
                         if head.body == .length(0) {
                             pending += self.decide() ? 1 : 0
                         } else {
-                            _ = try self.state.awaitBody(head, bytes, limit: 9, BodyShare(of: self.budget), now: self.now)
+                            _ = try self.state.awaitBody(head, bytes, .unknown, limit: 9, BodyShare(of: self.budget), now: self.now)
                         }
                     case .request: pending += self.decide() ? 1 : 0
                     }

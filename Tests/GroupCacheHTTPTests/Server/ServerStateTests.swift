@@ -44,7 +44,7 @@ import Testing
                 case .body:
                     ServerStateTests.receive(ServerStateTests.put + "ab", &state)
                     if case .head(let head, let bytes) = try state.next() {
-                        _ = try state.awaitBody(head, bytes, limit: 10, BodyShare(of: BodyBudget(limit: 10)), now: start)
+                        _ = try state.awaitBody(head, bytes, .unknown, limit: 10, BodyShare(of: BodyBudget(limit: 10)), now: start)
                     }
                     _ = try state.next()
                 case .deciding:

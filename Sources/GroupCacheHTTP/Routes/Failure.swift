@@ -1,0 +1,95 @@
+internal import GroupCache
+internal import Informers
+
+/// The error of a public route: the object that says so, and what of it stands in the head only.
+struct Failure: Sendable {
+    /// What the error is about.
+    enum Subject: String {
+        case key, group, path, request, node
+    }
+
+    var status: Status
+    /// The methods that the path answers, for 405.
+    var allow: Route.Methods?
+    /// Of a ``GroupCacheError``: the name of its code.
+    var error: String?
+
+    init(_ code: Int, _ message: String, _ subject: Subject, allow: Route.Methods? = nil) {
+        self.status = Status(Self.reason(code), code: code, message: message, details: .init(kind: subject.rawValue))
+        self.allow = allow
+    }
+
+    init(_ error: GroupCacheError) {
+        let (code, subject): (Int, Subject) =
+            switch error.code {
+            case .notFound: (404, .key)
+            case .noSuchGroup: (404, .group)
+            case .emptyKey, .keyTooLong: (400, .key)
+            case .badRequest: (400, .request)
+            case .unauthorized: (403, .request)
+            case .valueTooLarge: (413, .key)
+            case .unsupported: (501, .request)
+            case .getterFailed, .peerFailed: (502, .key)
+            case .overloaded, .shutDown: (503, .node)
+            case .deadlineExceeded: (504, .key)
+            default: (500, .key)
+            }
+        self.init(code, error.message, subject)
+        self.error = error.code.description
+        if code == 503 { self.status.details?.retryAfterSeconds = max(1, ((error.retryAfter?.milliseconds ?? 1_000) + 999) / 1_000) }
+    }
+
+    init(_ refusal: Refusal) {
+        self.init(refusal.status, refusal.message, .request)
+        if refusal.status == 503 { self.status.details?.retryAfterSeconds = 1 }
+    }
+
+    static let tokenNeeded = unauthorized(401, "changing something needs a token of this node, in the header Authorization: Bearer")
+    static let certificateNeeded = unauthorized(403, "changing something needs a client certificate that this node trusts")
+    static let foreignOrigin = Failure(403, "a page of another origin may not change anything here", .request)
+    static let noSuchGroup = Failure(GroupCacheError(.noSuchGroup, "there is no such group"))
+    static let noSuchPath = Failure(404, "there is no such path", .path)
+    static let slashInKey = Failure(404, "there is no such path; a slash in a key is written %2F", .path)
+    static let badEscape = Failure(400, "a percent sign stands before something else than two hexadecimal digits", .path)
+
+    private static func unauthorized(_ code: Int, _ message: String) -> Failure {
+        var failure = Failure(code, message, .request)
+        failure.error = GroupCacheError.Code.unauthorized.description
+        return failure
+    }
+
+    func write(_ json: inout JSONWriter) {
+        json.object { json in
+            json.string("kind", "Status")
+            json.string("status", "Failure")
+            json.number("code", self.status.code)
+            json.string("reason", self.status.reason.rawValue)
+            json.string("message", self.status.message)
+            json.object("details") { json in
+                json.string("kind", self.status.details?.kind)
+                if let error { json.string("error", error) }
+                if let seconds = self.status.details?.retryAfterSeconds { json.number("retryAfterSeconds", seconds) }
+            }
+        }
+    }
+
+    private static func reason(_ code: Int) -> Status.Reason {
+        switch code {
+        case 400: .badRequest
+        case 401: .unauthorized
+        case 403: .forbidden
+        case 404: .notFound
+        case 405: .methodNotAllowed
+        case 413: .requestEntityTooLarge
+        case 414: "RequestURITooLong"
+        case 417: "ExpectationFailed"
+        case 431: "RequestHeaderFieldsTooLarge"
+        case 501: "NotImplemented"
+        case 502: "BadGateway"
+        case 503: .serviceUnavailable
+        case 504: .timeout
+        case 505: "HTTPVersionNotSupported"
+        default: .internalError
+        }
+    }
+}

@@ -1,0 +1,201 @@
+internal import GroupCache
+internal import Informers
+internal import NIOCore
+
+/// What a route answers, before it is put into bytes.
+struct Response: Sendable {
+    enum Body: Sendable {
+        /// There is none, and nothing is said of its length: 204 and 304.
+        case none
+        case bytes(ByteBuffer)
+        case value(ByteView)
+        /// A value as a protocol buffer message.
+        case message(ByteView, expire: Int64?)
+        case stream(Stream)
+    }
+
+    /// A body that is made while it is sent.
+    struct Stream: Sendable {
+        /// Hands over piece after piece. Each suspends while the client reads more slowly than they come; when the client is gone the task is
+        /// cancelled.
+        let run: @Sendable (_ write: @escaping @Sendable (ByteBuffer) async -> Void) async -> Void
+    }
+
+    /// What `Cache-Status` says (RFC 9211).
+    struct CacheStatus: Sendable {
+        var source: ServedEntry.Source
+        var collapsed: Bool
+        var ttl: Duration?
+
+        init(_ entry: ServedEntry) {
+            self.source = entry.source
+            self.collapsed = entry.collapsed
+            self.ttl = entry.ttl
+        }
+    }
+
+    /// The header fields that a response of ours may have, besides those that every one has. `nil` and `false`: not this one.
+    struct Fields: Sendable {
+        var tag: UInt64?
+        /// Seconds.
+        var age: Int?
+        /// Seconds.
+        var maxAge: Int?
+        var cacheStatus: CacheStatus?
+        /// The name of an error's code.
+        var error: String?
+        /// `GroupCache-TTL`, in milliseconds.
+        var ttl: Int?
+        /// Seconds.
+        var retryAfter: Int?
+        var allow: String?
+        var contentType: StaticString?
+        /// Browsers are not to guess another type.
+        var isOfThatType = false
+        /// What our own nodes say to each other beside that.
+        var ofPeers: PeerFields?
+        /// Not to be kept by anybody.
+        var isForNow = false
+    }
+
+    var status: Int
+    var fields = Fields()
+    var body = Body.none
+}
+
+/// What of a request the form of its response depends on.
+struct ResponseOptions: Sendable, Equatable {
+    /// HEAD: the same head, no body.
+    var isHead = false
+    /// The connection ends with this response.
+    var closes = false
+}
+
+// MARK: For everybody
+
+extension Response {
+    static let noContent = Response(status: 204)
+    /// 200 without a body: what Go's peers expect after a set or remove.
+    static let empty = Response(status: 200, body: .bytes(ByteBuffer()))
+
+    static func json(_ body: ByteBuffer) -> Response {
+        self.page(200, "application/json", body)
+    }
+
+    static func text(_ status: Int, _ text: StaticString) -> Response {
+        self.page(status, "text/plain; charset=utf-8", ByteBuffer(staticString: text))
+    }
+
+    private static func page(_ status: Int, _ type: StaticString, _ body: ByteBuffer) -> Response {
+        var response = Response(status: status, body: .bytes(body))
+        response.fields.contentType = type
+        response.fields.isOfThatType = true
+        response.fields.isForNow = true
+        return response
+    }
+
+    static func failure(_ failure: Failure) -> Response {
+        var json = JSONWriter()
+        failure.write(&json)
+        json.newline()
+        var response = self.page(failure.status.code, "application/json", json.buffer)
+        response.fields.error = failure.error
+        response.fields.retryAfter = failure.status.details?.retryAfterSeconds
+        response.fields.allow = failure.allow?.description
+        return response
+    }
+
+    /// JSON lines, as they come.
+    static func lines(_ run: @escaping @Sendable (_ write: @escaping @Sendable (ByteBuffer) async -> Void) async -> Void) -> Response {
+        var response = Response(status: 200, body: .stream(Stream(run: run)))
+        response.fields.contentType = "application/jsonl"
+        response.fields.isOfThatType = true
+        return response
+    }
+}
+
+// MARK: Values
+
+extension Response {
+    /// A value of the public route, with everything a cache in between wants to know.
+    ///
+    /// - Parameter ifNoneMatch: the value of that header, if there is one.
+    static func entry(_ entry: ServedEntry, ifNoneMatch: [UInt8]?) -> Response {
+        guard let value = entry.value else {
+            var response = self.failure(Failure(.notFound))
+            response.fields.cacheStatus = CacheStatus(entry)
+            return response
+        }
+        let tag = value.withSpan { XXH64.hash($0) }
+        var fields = Fields()
+        fields.tag = tag
+        fields.age = max(0, entry.age)
+        fields.maxAge = entry.ttl.map { max(0, $0.milliseconds / 1_000) }
+        fields.cacheStatus = CacheStatus(entry)
+        if let ifNoneMatch, Self.matches(ifNoneMatch.span, tag) { return Response(status: 304, fields: fields) }
+        fields.contentType = "application/octet-stream"
+        fields.isOfThatType = true
+        return Response(status: 200, fields: fields, body: .value(value))
+    }
+
+    /// A value and nothing else, for the tutorial's front end.
+    static func raw(_ entry: ServedEntry) -> Response {
+        guard let value = entry.value else { return self.failure(Failure(.notFound)) }
+        var response = Response(status: 200, body: .value(value))
+        response.fields.contentType = "application/octet-stream"
+        response.fields.isOfThatType = true
+        return response
+    }
+
+    /// Whether an If-None-Match header names our tag. Opaque tags hold no quotes, so finding the quoted tag is finding it whole; a
+    /// leading `W/` does not matter, because the comparison is weak (RFC 9110 §13.1.2).
+    private static func matches(_ header: Span<UInt8>, _ tag: UInt64) -> Bool {
+        if header.count == 1, header[0] == UInt8(ascii: "*") { return true }
+        guard header.count >= 18 else { return false }
+        for start in 0...header.count - 18 where header[start] == UInt8(ascii: "\"") && header[start + 17] == UInt8(ascii: "\"") {
+            if header.hexadecimal(start + 1..<start + 17) == tag { return true }
+        }
+        return false
+    }
+}
+
+// MARK: For peers
+
+extension Response {
+    /// A value for a peer.
+    static func peerEntry(_ entry: ServedEntry, _ dialect: Dialect) -> Response {
+        guard let value = entry.value else {
+            var error = GroupCacheError.notFound
+            error.retryAfter = entry.ttl
+            return self.peerFailure(error, dialect)
+        }
+        var response = Response(status: 200, body: .value(value))
+        response.fields.contentType = dialect.contentType
+        if dialect.base == .native {
+            response.fields.ttl = entry.ttl.map { max(0, $0.milliseconds) }
+            if entry.schema != nil || !entry.attributes.isNone {
+                var fields = PeerFields()
+                (fields.schema, fields.attributes) = (entry.schema, entry.attributes)
+                response.fields.ofPeers = fields
+            }
+        }
+        guard dialect.usesProtobuf else { return response }
+        // A value without an end has `expire` 0, as mailgun's server writes it.
+        let expire = dialect.hasExpire ? entry.ttl.map { HTTPDate.unixNanoseconds() &+ $0.nanoseconds } ?? 0 : nil
+        response.body = .message(value, expire: expire)
+        return response
+    }
+
+    static func peerFailure(_ error: GroupCacheError, _ dialect: Dialect) -> Response {
+        let (status, text) = dialect.answer(to: error)
+        var body = ByteBuffer(staticString: text)
+        body.writeStaticString("\n")
+        var response = Response(status: status, body: .bytes(body))
+        response.fields.error = error.code.description
+        response.fields.ttl = error.retryAfter.map { max(0, $0.milliseconds) }
+        if status == 503, error.code == .overloaded { response.fields.retryAfter = 1 }
+        response.fields.contentType = "text/plain; charset=utf-8"
+        response.fields.isOfThatType = true
+        return response
+    }
+}

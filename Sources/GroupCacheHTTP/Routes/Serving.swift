@@ -1,0 +1,90 @@
+internal import GroupCache
+
+/// What a cache says right now of a key.
+enum Found {
+    case entry(ServedEntry)
+    /// It has to be loaded.
+    case missing(Key)
+    /// It is no key.
+    case failure(GroupCacheError)
+}
+
+/// All that the routes ask of groups, in one place.
+enum Serving {
+    /// Without an allocation, when the cache has it.
+    static func cached(_ group: any PeerServing, _ key: Span<UInt8>, for requester: Requester, reload: Bool = false) -> Found {
+        guard key.count > 0 else { return .failure(.emptyKey) }
+        guard key.count <= Key.maximumLength else { return .failure(.keyTooLong) }
+        if !reload, let entry = group.serveCached(key, for: requester) { return .entry(entry) }
+        return .missing(Key(bytes: key.array(0..<key.count)))
+    }
+
+    static func get(
+        _ group: any PeerServing,
+        _ request: PeerRequest,
+        for requester: Requester,
+        _ success: @escaping @Sendable (ServedEntry) -> Response,
+        failure: @escaping @Sendable (GroupCacheError) -> Response
+    ) -> Router.Answer {
+        .later { () async -> Response in
+            do throws(GroupCacheError) {
+                return success(try await group.serve(request, for: requester))
+            } catch {
+                return failure(error)
+            }
+        }
+    }
+
+    static func get(
+        _ group: any PeerServing,
+        _ keys: [Key],
+        timeout: Duration?,
+        each: @escaping @Sendable (Key, Result<ServedEntry, GroupCacheError>) async -> Void
+    ) async {
+        await group.serve(keys, of: PeerBatch(group: group.name, timeout: timeout), for: .client, each: each)
+    }
+
+    static func set(_ group: any PeerServing, _ key: Key, to entry: PeerEntry, for requester: Requester, _ reply: ChangeReply)
+        -> Router.Answer
+    {
+        .later { await reply.after { () async throws(GroupCacheError) in try await group.serveSet(key, to: entry, for: requester) } }
+    }
+
+    static func remove(_ group: any PeerServing, _ keys: [Key], for requester: Requester, _ reply: ChangeReply) -> Router.Answer {
+        .later {
+            await reply.after { () async throws(GroupCacheError) in
+                for key in keys { try await group.serveRemove(key, for: requester) }
+            }
+        }
+    }
+
+    static func clear(_ group: any PeerServing) -> Router.Answer {
+        group.serveClear()
+        return .now(.noContent)
+    }
+}
+
+/// What is answered after a change: to clients, or to the peers of a dialect.
+enum ChangeReply: Sendable {
+    case client
+    case peer(Dialect)
+
+    func failure(_ error: GroupCacheError) -> Response {
+        switch self {
+        case .client: .failure(Failure(error))
+        case .peer(let dialect): .peerFailure(error, dialect)
+        }
+    }
+
+    func after(_ change: () async throws(GroupCacheError) -> Void) async -> Response {
+        do throws(GroupCacheError) {
+            try await change()
+        } catch {
+            return self.failure(error)
+        }
+        return switch self {
+        case .client: .noContent
+        case .peer: .empty
+        }
+    }
+}
