@@ -51,7 +51,7 @@ struct WebSocketWriter {
     }
 
     /// Takes back a frame's memory, if nobody else holds it any more, so that the next message needs none of its own.
-    mutating func reuse(_ frame: ByteBuffer) {
+    mutating func reuse(_ frame: consuming ByteBuffer) {
         // A large message must not stay with a link that once carried one.
         guard self.isEmpty, frame.capacity <= 262_144, frame.capacity > self.payload.capacity else { return }
         self.payload = frame
