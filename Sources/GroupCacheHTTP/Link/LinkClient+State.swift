@@ -105,7 +105,7 @@ extension LinkClient {
             do throws(Refusal) {
                 guard let head = try self.opening?.parser.parse(bytes.readableBytesUInt8Span) else { return [] }
                 self.input.moveReaderIndex(forwardBy: head.length)
-                guard head.status == 101, head.isLink, head.webSocketAccept == LinkHandshake.accept(key) else {
+                guard head.status == 101, head.isLink, head.webSocketAccept == WebSocketKey.accept(key) else {
                     // A peer that has no time now is not one that knows no links.
                     return self.abort(head.status == 503 ? .lost(nil) : .refused)
                 }
@@ -134,7 +134,7 @@ extension LinkClient {
         /// Tells the peer why, and ends.
         mutating func close(_ code: WebSocketCloseCode) -> [Action] {
             if self.isOver { return [] }
-            return [.send(Self.control(.close, LinkHandshake.closePayload(code)))] + self.abort()
+            return [.send(Self.control(.close, code.payload))] + self.abort()
         }
 
         /// Sends nothing new, and closes when everything is answered.
@@ -170,9 +170,7 @@ extension LinkClient {
         }
 
         static func control(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) -> ByteBuffer {
-            var writer = WebSocketWriter()
-            writer.payload.writeImmutableBuffer(payload)
-            return writer.frame(opcode, mask: .random(in: 1 ... .max))
+            WebSocketWriter.control(opcode, payload, mask: .random(in: 1 ... .max))
         }
     }
 }

@@ -41,7 +41,7 @@ final class LinkClient: ChannelInboundHandler {
     }
 
     convenience init(_ dialer: LinkDialer, openBy: NIODeadline) {
-        self.init(dialer, State(key: LinkHandshake.makeKey(), openBy: openBy))
+        self.init(dialer, State(key: WebSocketKey.make(), openBy: openBy))
     }
 
     private var settings: PeerLane.Settings { self.dialer.lane.settings }
@@ -161,7 +161,7 @@ final class LinkClient: ChannelInboundHandler {
             } catch {
                 throw WebSocketCloseCode(rawValue: error.closeCode) ?? .protocolError
             }
-        case .ping: self.write(State.control(.pong, message.payload))
+        case .ping: self.write(WebSocketWriter.control(.pong, message.payload, mask: .random(in: 1 ... .max)))
         case .pong: break
         case .close: self.perform(self.state.receiveClose(message.payload))
         case .text, .continuation: throw .notBinary
