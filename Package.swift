@@ -199,9 +199,7 @@ if Context.environment["GROUPCACHE_FUZZ"] == "1" {
             name: "GroupCacheHTTP",
             dependencies: ["GroupCache", nio("NIOCore")],
             sources: [
-                "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift", "Link/WebSocketReader.swift",
-                "Link/WebSocketWriter.swift",
-                "Link/WebSocketOpcode.swift", "Link/WebSocketCloseCode.swift",
+                "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift", "WebSocket",
             ],
             swiftSettings: fuzzing
         ),

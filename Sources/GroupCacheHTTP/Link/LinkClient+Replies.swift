@@ -2,80 +2,44 @@ internal import GroupCache
 internal import NIOCore
 
 /// Replies in.
-extension LinkClient {
-    func receive(_ message: WebSocketReader.Message) throws(WebSocketCloseCode) {
-        if !self.settings.health.isUp { self.dialer.proved() }
-        switch message.opcode {
-        case .binary:
-            var reader = LinkReader()
-            let bytes = message.payload.readableBytesUInt8Span
-            do throws(LinkFault) {
-                while let item = try reader.next(bytes) { try self.receive(item, bytes) }
-            } catch {
-                throw WebSocketCloseCode(rawValue: error.closeCode) ?? .protocolError
-            }
-        case .ping: self.sendControl(.pong, message.payload)
-        case .pong: break
-        case .close:
-            // Said in the middle of our questions it is still a loss to those who asked, but not a sign of ill health.
-            self.end = .closed
-            self.sendControl(.close, message.payload)
-            self.abort()
-        case .text, .continuation: throw .notBinary
-        }
+extension LinkClient.State {
+    /// Whom a reply is for.
+    enum Taken {
+        /// Nobody: a late one, whose request was cancelled or is past its time.
+        case nobody
+        /// A request about one key; one answer in eight teaches the peer's health how fast it is.
+        case one(PeerCall, teaches: Bool)
+        /// One key of many; the last one of them ends the request.
+        case key(PeerCall, isLast: Bool)
     }
 
-    func receive(_ item: LinkItem, _ bytes: Span<UInt8>) throws(LinkFault) {
-        switch item {
-        case .reply(let reply): self.receive(reply, bytes)
-        case .draining:
-            self.isDraining = true
-            self.closesWhenDone = true
-        case .ring, .group: break
-        // Requests go one way. A peer that asks over our link is not one that we know.
-        case .request, .cancel: throw .wireType
-        }
-    }
+    /// A reply has come.
+    mutating func take(_ id: UInt32, _ index: Int) -> Taken { self.open?.take(id, index) ?? .nobody }
 
-    func receive(_ reply: LinkReply, _ bytes: Span<UInt8>) {
-        let index = Int(reply.index)
-        // A reply to nothing is a late one: its request was cancelled or is past its time.
-        let taken = self.slots.update(reply.id) { pending -> (Bool, PeerCall?) in
-            guard pending.take(index) else { return (false, nil) }
-            return (!pending.isMany || pending.open == 0, pending.call)
-        }
+    /// The peer is about to stop.
+    mutating func drain() {
+        self.open?.isDraining = true
+        self.open?.closesWhenDone = true
+    }
+}
+
+extension LinkClient.State.Open {
+    fileprivate mutating func take(_ id: UInt32, _ index: Int) -> LinkClient.State.Taken {
         self.pings = 0
-        guard let taken, let call = taken else { return }
-        if case .many = call.kind {
-            if reply.status == .tooLarge {
-                if let single = call.single(index, by: self.lane.http) { self.lane.http.enqueue(single) }
-            } else {
-                call.answer(index, self.outcome(reply, bytes, of: call))
-            }
-            if self.slots[reply.id] == nil { call.close() }
-        } else if reply.status == .tooLarge {
-            self.lane.http.take(call, isHeld: true)
-        } else {
-            self.learn(call)
-            call.finish(self.outcome(reply, bytes, of: call))
+        let taken = self.slots.update(id) { pending -> (Bool, LinkClient.State.Taken) in
+            guard pending.take(index) else { return (false, .nobody) }
+            guard pending.isMany else { return (true, .one(pending.call, teaches: false)) }
+            return (pending.open == 0, .key(pending.call, isLast: pending.open == 0))
         }
-    }
-
-    /// One answer in eight teaches the peer's health how fast it is: enough for a 95th percentile, and the budgets count them eightfold.
-    func learn(_ call: PeerCall) {
+        guard case .one(let call, _)? = taken else { return taken ?? .nobody }
         self.answers &+= 1
-        guard self.answers % UInt64(Self.sample) == 0 else { return }
-        let latency = (self.lastRead - call.started).nanoseconds
-        self.settings.health.learn(UInt64(clamping: latency), requests: Self.sample)
+        return .one(call, teaches: self.answers % UInt64(LinkClient.sample) == 0)
     }
+}
 
-    /// The name of a schema; usually it is the one that we have sent, and no other string is made of it.
-    private static func schema(_ range: Range<Int>, _ bytes: Span<UInt8>, _ own: String?) -> String {
-        if let own, bytes.equals(range, own) { return own }
-        return bytes.string(range)
-    }
-
-    func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, of call: PeerCall) -> PeerCall.Outcome {
+extension LinkClient {
+    /// What `reply` says to `call`.
+    static func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, of call: PeerCall) -> PeerCall.Outcome {
         let ttl = LinkTime.replyTTL(reply.ttl)
         switch reply.status {
         case .value:
@@ -87,5 +51,11 @@ extension LinkClient {
         case .done where !call.kind.isGet: return .success(PeerEntry(value: .empty))
         default: return .failure(reply.status.error(ttl: ttl, retryAfter: reply.retryAfter))
         }
+    }
+
+    /// The name of a schema; usually it is the one that we have sent, and no other string is made of it.
+    private static func schema(_ range: Range<Int>, _ bytes: Span<UInt8>, _ own: String?) -> String {
+        if let own, bytes.equals(range, own) { return own }
+        return bytes.string(range)
     }
 }

@@ -3,50 +3,77 @@ internal import NIOCore
 internal import Synchronization
 
 /// Requests out.
-extension LinkClient {
-    /// Sends requests in one message, or in as few as their size allows.
-    func send(_ calls: some Collection<PeerCall>) {
-        guard case .open = self.phase, let context = self.context else { return self.dialer.hold(calls) }
-        let now = NIODeadline.now()
-        var rest = calls[...]
-        while let call = rest.popFirst() {
-            // A flush in the middle may find the connection dead, and then everybody who is waited for here has been told. Nobody would tell
-            // those who come after.
-            guard case .open = self.phase else {
-                self.dialer.dispatch([call] + rest, abandoned: [])
-                break
+extension LinkClient.State {
+    /// What becomes of requests.
+    enum Asked {
+        /// Those that were taken are in the message that is to be sent now, if there was one worth sending.
+        case send
+        /// The link is still to be opened, or a peer that does not read must not make us hold what it is sent.
+        case hold
+        /// The peer is about to stop: whoever asks is better off elsewhere.
+        case refuse
+        /// The link is over.
+        case over
+    }
+
+    /// Takes requests, from the first on, as many as one message carries.
+    ///
+    /// - Parameters:
+    ///   - refused: what is not sent: those whose time is over, and those that go by GET, which have no error.
+    mutating func ask(
+        _ calls: inout ArraySlice<PeerCall>,
+        isWritable: Bool,
+        now: NIODeadline,
+        refused: inout [(call: PeerCall, error: GroupCacheError?)]
+    ) -> Asked {
+        if self.opening != nil { return .hold }
+        guard self.open != nil else { return .over }
+        if self.open?.isDraining == true { return .refuse }
+        guard isWritable else { return .hold }
+        return self.open?.ask(&calls, now, &refused) ?? .over
+    }
+
+    /// The callers have left.
+    mutating func abandon(_ calls: [PeerCall]) -> [Action] {
+        self.open?.abandon(calls)
+        return [.sendMessage] + self.closeIfDone()
+    }
+
+    /// Everything that has been written since the last one, as one message.
+    ///
+    /// - Parameter ring: the version of our ring, to be sent along.
+    mutating func message(ring: UInt64?) -> ByteBuffer? { self.open?.message(ring: ring) }
+}
+
+extension LinkClient.State.Open {
+    fileprivate mutating func ask(
+        _ calls: inout ArraySlice<PeerCall>,
+        _ now: NIODeadline,
+        _ refused: inout [(call: PeerCall, error: GroupCacheError?)]
+    ) -> LinkClient.State.Asked {
+        var taken = calls.startIndex
+        while taken < calls.endIndex, self.writer.count <= LinkClient.writeAhead {
+            let call = calls[taken]
+            taken += 1
+            if call.isFinished { continue }
+            if case .path = call.kind {
+                refused.append((call, nil))
+            } else if call.deadline <= now {
+                refused.append((call, call.lateness))
+            } else if let id = self.slots.insert(LinkPending(call)) {
+                call.slot.store(id, ordering: .relaxed)
+                self.write(call, id, now)
+            } else {
+                refused.append((call, PeerConnections.overloaded))
             }
-            // A peer that does not read must not make us hold what it is sent.
-            guard context.channel.isWritable, !self.isDraining else {
-                if self.isDraining {
-                    self.refuse(rest, and: call)
-                } else {
-                    // Before the flush, which may find that there is room again and then look here for what waits.
-                    self.dialer.hold([call])
-                    self.dialer.hold(rest)
-                }
-                break
-            }
-            self.write(call, now)
-            if self.writer.count > Self.writeAhead { self.flush() }
         }
-        self.flush()
-        self.arm(now + self.pace)
+        calls = calls[taken...]
+        return .send
     }
 
-    /// The peer is about to stop: whoever asks is better off elsewhere.
-    func refuse(_ calls: some Collection<PeerCall>, and first: PeerCall) {
-        LinkPending(first).fail(LinkDialer.isDown)
-        for call in calls { LinkPending(call).fail(LinkDialer.isDown) }
-    }
-
-    func write(_ call: PeerCall, _ now: NIODeadline) {
-        if call.isFinished { return }
-        guard call.deadline > now else { return LinkPending(call).fail(call.lateness) }
+    private mutating func write(_ call: PeerCall, _ id: UInt32, _ now: NIODeadline) {
         // Rounded down, but never to nothing: an answer after our own deadline is of no use to anybody.
         let timeout = UInt32(clamping: max(1, (call.deadline - now).nanoseconds / 1_000_000))
-        guard let id = self.slots.insert(LinkPending(call)) else { return LinkPending(call).fail(PeerConnections.overloaded) }
-        call.slot.store(id, ordering: .relaxed)
         switch call.kind {
         case .peer(let operation, let request):
             let group = self.group(request.group)
@@ -84,39 +111,31 @@ extension LinkClient {
                 schema: LinkLimits.schema(batch.schema),
                 trail: batch.trail.suffix(PeerRequest.trailLimit)
             )
-        case .path:
-            // Paths go by GET.
-            _ = self.slots.remove(id)
-            self.lane.http.take(call)
+        case .path: break
         }
     }
 
     /// The place of a group's name in the message, which it is written into when it is new.
-    func group(_ name: String) -> UInt32 {
+    private mutating func group(_ name: String) -> UInt32 {
         if let index = self.groups.firstIndex(of: name) { return UInt32(index) }
         self.writer.payload.writeLinkGroup(name)
         self.groups.append(name)
         return UInt32(self.groups.count - 1)
     }
 
-    /// The callers have left.
-    func abandon(_ calls: [PeerCall]) {
+    fileprivate mutating func abandon(_ calls: [PeerCall]) {
         for call in calls {
             let id = call.slot.load(ordering: .relaxed)
             guard self.slots[id]?.call === call else { continue }
             _ = self.slots.remove(id)
             self.writer.payload.writeLinkCancel(id)
         }
-        self.flush()
-        self.closeIfDone()
     }
 
-    func flush() {
-        guard !self.writer.isEmpty, let context = self.context else { return }
-        if let ring = self.settings.ring { self.writer.payload.writeLinkRing(ring) }
+    fileprivate mutating func message(ring: UInt64?) -> ByteBuffer? {
+        if self.writer.isEmpty { return nil }
+        if let ring { self.writer.payload.writeLinkRing(ring) }
         self.groups.removeAll(keepingCapacity: true)
-        let frame = self.writer.frame(mask: .random(in: 1 ... .max))
-        context.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
-        self.writer.reuse(frame)
+        return self.writer.frame(mask: .random(in: 1 ... .max))
     }
 }

@@ -1,8 +1,7 @@
 internal import GroupCache
 internal import NIOCore
-internal import Synchronization
 
-/// The connection of a link, on the side that asks: the handshake, then requests out and replies in.
+/// The connection of a link, on the side that asks: the handshake, then requests out and replies in. What it is to do ``State`` says.
 ///
 /// Everything that is asked within one turn of the loop leaves in one message, and one read brings many replies, so that the system calls and
 /// wake-ups, which cost far more than all the rest, are shared.
@@ -10,15 +9,11 @@ final class LinkClient: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    enum Phase {
-        case handshake(key: String, ResponseParser)
-        case open
-        case closed
-    }
-
     static let sample = 8
     /// A message is sent before it gets larger than this.
     static let writeAhead = 131_072
+    /// How often to look while there are requests.
+    static let pace = TimeAmount.milliseconds(5)
     /// While something is awaited and nothing comes, the peer is asked whether it lives: first after what its answers usually take, then ever
     /// less often, up to this; and how long it may take to say so. Together less than a second. A peer with a slow getter answers pings at
     /// once.
@@ -31,45 +26,27 @@ final class LinkClient: ChannelInboundHandler {
     /// How often a link without requests is tried, so that a peer that has vanished is not found out by a caller.
     static let idleTime = TimeAmount.seconds(5)
 
-    let dialer: LinkDialer
-    let openBy: NIODeadline
+    private let dialer: LinkDialer
     /// Which of the dialer's attempts this belongs to.
-    let attempt: Int
-    /// Whether there was a connection, and the dialer knows of it.
-    var isConnected = false
-    var phase: Phase
-    var context: ChannelHandlerContext?
-    var input = ByteBuffer()
-    var reader: WebSocketReader
-    var writer = WebSocketWriter()
-    var slots = LinkSlots<LinkPending>()
-    /// The names of groups that the message in the making has.
-    var groups: [String] = []
-    var lastRead = NIODeadline.uptimeNanoseconds(0)
-    var pingSent: NIODeadline?
-    /// When the time for a pong was found to be over.
-    var doubtedAt: NIODeadline?
-    /// Pings since the last reply.
-    var pings: Int64 = 0
-    var timer: Scheduled<Void>?
-    var timerAt = NIODeadline.distantFuture
-    var isDraining = false
-    var answers: UInt64 = 0
-    var closesWhenDone = false
-    var end = LinkDialer.End.lost(nil)
+    private let attempt: Int
+    private(set) var state: State
+    private var context: ChannelHandlerContext?
+    private var timer: Scheduled<Void>?
+    private var timerAt = NIODeadline.distantFuture
 
-    init(_ dialer: LinkDialer, openBy: NIODeadline) {
+    init(_ dialer: LinkDialer, _ state: State) {
         self.dialer = dialer
-        self.openBy = openBy
         self.attempt = dialer.attempt
-        self.phase = .handshake(key: LinkHandshake.makeKey(), ResponseParser())
-        self.reader = WebSocketReader(expectsMask: false, limit: LinkLimits().messageSize)
+        self.state = state
     }
 
-    var lane: LinkLane { self.dialer.lane }
-    var settings: PeerLane.Settings { self.dialer.lane.settings }
+    convenience init(_ dialer: LinkDialer, openBy: NIODeadline) {
+        self.init(dialer, State(key: WebSocketKey.make(), openBy: openBy))
+    }
 
-    // MARK: Events
+    private var settings: PeerLane.Settings { self.dialer.lane.settings }
+
+    // MARK: Events of the channel
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -81,9 +58,8 @@ final class LinkClient: ChannelInboundHandler {
         context.fireChannelActive()
     }
 
-    func shakeHands(_ context: ChannelHandlerContext) {
-        guard case .handshake(let key, _) = self.phase, !self.isConnected else { return }
-        self.isConnected = true
+    private func shakeHands(_ context: ChannelHandlerContext) {
+        guard let (key, openBy) = self.state.connected() else { return }
         self.dialer.connected(self.attempt)
         let url = self.settings.url
         let request = LinkHandshake.request(
@@ -94,23 +70,19 @@ final class LinkClient: ChannelInboundHandler {
             authorization: self.settings.credentials.authorization
         )
         context.writeAndFlush(self.wrapOutboundOut(request), promise: nil)
-        self.arm(self.openBy)
+        self.arm(openBy)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .closed = self.phase { return }
         var incoming = self.unwrapInboundIn(data)
-        self.input.append(&incoming)
-        self.lastRead = .now()
-        self.pingSent = nil
+        let now = NIODeadline.now()
+        self.perform(self.state.read(&incoming, now: now))
         do throws(WebSocketCloseCode) {
-            if case .handshake = self.phase { try self.readHandshake() }
-            while case .open = self.phase, let message = try self.reader.next(&self.input) { try self.receive(message) }
+            while let message = try self.state.nextMessage() { try self.receive(message, now) }
         } catch {
-            self.close(error)
+            self.perform(self.state.close(error))
         }
-        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
-        self.closeIfDone()
+        self.perform(self.state.closeIfDone())
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -119,84 +91,160 @@ final class LinkClient: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .lost = self.end { self.end = .lost(error) }
-        self.abort()
+        self.perform(self.state.failed(error))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.finish()
+        self.perform(self.state.disconnected())
         context.fireChannelInactive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        self.finish()
+        self.perform(self.state.disconnected())
         self.context = nil
     }
 
-    func finish() {
-        if case .closed = self.phase { return }
-        self.phase = .closed
-        self.timer?.cancel()
-        // First the dialer, then the callers: those who ask again must find the link down.
-        if self.isConnected { self.dialer.ended(self, self.attempt, self.end) }
-        let error = GroupCacheError(.peerFailed, "the link to the peer was lost")
-        for pending in self.slots.removeAll() { pending.fail(error) }
-    }
+    // MARK: Events of the dialer
 
-    // MARK: Handshake
-
-    func readHandshake() throws(WebSocketCloseCode) {
-        guard case .handshake(let key, var parser) = self.phase else { return }
-        do {
-            let bytes = self.input
-            guard let head = try parser.parse(bytes.readableBytesUInt8Span) else {
-                self.phase = .handshake(key: key, parser)
+    /// Sends requests in one message, or in as few as their size allows.
+    func send(_ calls: [PeerCall]) {
+        let now = NIODeadline.now()
+        var rest = calls[...]
+        while !rest.isEmpty {
+            var refused: [(call: PeerCall, error: GroupCacheError?)] = []
+            let isWritable = self.context?.channel.isWritable ?? false
+            let asked = self.state.ask(&rest, isWritable: isWritable, now: now, refused: &refused)
+            // Before a message leaves, which may find that there is room again, and then look at the dialer for what waits.
+            if case .hold = asked {
+                self.dialer.hold(rest)
+                rest = []
+            }
+            for (call, error) in refused {
+                if let error { LinkPending(call).fail(error) } else { self.dialer.lane.http.take(call) }
+            }
+            switch asked {
+            case .send: self.flush()
+            case .hold: break
+            case .refuse:
+                for call in rest { LinkPending(call).fail(LinkDialer.isDown) }
                 return
+            // A message may find the connection dead, and then everybody who is waited for here has been told. Nobody would tell those who come
+            // after.
+            case .over: return self.dialer.dispatch(Array(rest), abandoned: [])
             }
-            self.input.moveReaderIndex(forwardBy: head.length)
-            guard head.status == 101, head.isLink, head.webSocketAccept == LinkHandshake.accept(key) else {
-                // A peer that has no time now is not one that knows no links.
-                self.end = head.status == 503 ? .lost(nil) : .refused
-                return self.abort()
-            }
-        } catch {
-            self.end = .refused
-            return self.abort()
         }
-        self.phase = .open
-        self.dialer.opened(self)
-        self.arm(.now() + Self.idleTime)
+        self.arm(now + Self.pace)
     }
 
-    // MARK: Closing
+    /// The callers have left.
+    func abandon(_ calls: [PeerCall]) { self.perform(self.state.abandon(calls)) }
 
-    func sendControl(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
-        guard let context = self.context else { return }
-        var writer = WebSocketWriter()
-        writer.payload.writeImmutableBuffer(payload)
-        context.writeAndFlush(self.wrapOutboundOut(writer.frame(opcode, mask: .random(in: 1 ... .max))), promise: nil)
-    }
-
-    func close(_ code: WebSocketCloseCode) {
-        self.sendControl(.close, LinkHandshake.closePayload(code))
-        self.abort()
-    }
+    func ping() { self.perform(self.state.ping(.now())) }
 
     /// Sends nothing new, and closes when everything is answered.
-    func closeWhenDone() {
-        self.closesWhenDone = true
-        self.closeIfDone()
+    func closeWhenDone() { self.perform(self.state.closeWhenDone()) }
+
+    func close(_ code: WebSocketCloseCode) { self.perform(self.state.close(code)) }
+
+    func abort() { self.perform(self.state.abort()) }
+
+    // MARK: Messages
+
+    private func receive(_ message: WebSocketReader.Message, _ now: NIODeadline) throws(WebSocketCloseCode) {
+        if !self.settings.health.isUp { self.dialer.proved() }
+        switch message.opcode {
+        case .binary:
+            var reader = LinkReader()
+            let bytes = message.payload.readableBytesUInt8Span
+            do throws(LinkFault) {
+                while let item = try reader.next(bytes) { try self.receive(item, bytes, now) }
+            } catch {
+                throw WebSocketCloseCode(rawValue: error.closeCode) ?? .protocolError
+            }
+        case .ping: self.write(WebSocketWriter.control(.pong, message.payload, mask: .random(in: 1 ... .max)))
+        case .pong: break
+        case .close: self.perform(self.state.receiveClose(message.payload))
+        case .text, .continuation: throw .notBinary
+        }
     }
 
-    func closeIfDone() {
-        guard self.closesWhenDone, self.slots.count == 0, case .open = self.phase else { return }
-        self.end = .closed
-        self.close(.normal)
+    private func receive(_ item: LinkItem, _ bytes: Span<UInt8>, _ now: NIODeadline) throws(LinkFault) {
+        switch item {
+        case .reply(let reply): self.receive(reply, bytes, now)
+        case .draining: self.state.drain()
+        case .ring, .group: break
+        // Requests go one way. A peer that asks over our link is not one that we know.
+        case .request, .cancel: throw .wireType
+        }
     }
 
-    /// Ends the link. Over TLS the connection itself ends when the peer has said goodbye, too, or after a second: nobody waits for that.
-    func abort() {
-        self.finish()
-        self.context?.close(promise: nil)
+    private func receive(_ reply: LinkReply, _ bytes: Span<UInt8>, _ now: NIODeadline) {
+        let http = self.dialer.lane.http
+        switch self.state.take(reply.id, Int(reply.index)) {
+        case .nobody: break
+        case .one(let call, let teaches):
+            if reply.status == .tooLarge { return http.take(call, isHeld: true) }
+            // Enough for a 95th percentile, and the budgets count them eightfold.
+            if teaches {
+                self.settings.health.learn(UInt64(clamping: (now - call.started).nanoseconds), requests: Self.sample)
+            }
+            call.finish(Self.outcome(reply, bytes, of: call))
+        case .key(let call, let isLast):
+            let index = Int(reply.index)
+            if reply.status == .tooLarge {
+                if let single = call.single(index, by: http) { http.enqueue(single) }
+            } else {
+                call.answer(index, Self.outcome(reply, bytes, of: call))
+            }
+            if isLast { call.close() }
+        }
+    }
+
+    // MARK: Doing
+
+    private func perform(_ actions: [State.Action]) {
+        for action in actions {
+            switch action {
+            case .send(let frame): self.write(frame)
+            case .sendMessage: self.flush()
+            case .wake(let deadline): self.arm(deadline)
+            case .opened: self.dialer.opened(self)
+            case .over(let end, let pending):
+                self.timer?.cancel()
+                if self.state.isConnected { self.dialer.ended(self, self.attempt, end) }
+                let error = GroupCacheError(.peerFailed, "the link to the peer was lost")
+                for pending in pending { pending.fail(error) }
+            case .late(let pending): for pending in pending { pending.fail(pending.call.lateness) }
+            case .slow(let calls): for call in calls { call.tellSlow(self.settings.health) }
+            case .close: self.context?.close(promise: nil)
+            }
+        }
+    }
+
+    private func write(_ frame: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
+    }
+
+    /// Sends what has been written. Its memory comes back, so that the next message needs none of its own.
+    private func flush() {
+        guard let context = self.context, let frame = self.state.message(ring: self.settings.ring) else { return }
+        context.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
+        self.state.open?.writer.reuse(frame)
+    }
+
+    /// One timer for everything.
+    private func arm(_ deadline: NIODeadline) {
+        guard deadline < self.timerAt, !self.state.isOver, let context = self.context else { return }
+        self.timer?.cancel()
+        self.timerAt = deadline
+        let shared = NIOLoopBound(self, eventLoop: context.eventLoop)
+        self.timer = context.eventLoop.scheduleTask(deadline: deadline) { shared.value.tick() }
+    }
+
+    private func tick() {
+        self.timerAt = .distantFuture
+        let delay = TimeAmount.nanoseconds(Int64(clamping: self.settings.health.hedgeDelay))
+        self.perform(self.state.tick(.now(), hedgeDelay: delay))
     }
 }

@@ -266,9 +266,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     private func send(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
         guard let context = self.context else { return }
-        var writer = WebSocketWriter()
-        writer.payload.writeImmutableBuffer(payload)
-        context.writeAndFlush(self.wrapOutboundOut(writer.frame(opcode, mask: nil)), promise: nil)
+        context.writeAndFlush(self.wrapOutboundOut(WebSocketWriter.control(opcode, payload, mask: nil)), promise: nil)
     }
 
     // MARK: Closing
@@ -340,10 +338,9 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         self.isClosing = true
         self.flush()
         guard let context = self.context else { return }
-        var writer = WebSocketWriter()
-        writer.payload.writeImmutableBuffer(LinkHandshake.closePayload(code))
+        let frame = WebSocketWriter.control(.close, code.payload, mask: nil)
         let link = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.writeAndFlush(self.wrapOutboundOut(writer.frame(.close, mask: nil))).whenComplete { _ in link.value.abort() }
+        context.writeAndFlush(self.wrapOutboundOut(frame)).whenComplete { _ in link.value.abort() }
     }
 
     /// Closes now; over TLS that takes as long as the peer takes to say goodbye, or a second.

@@ -18,6 +18,13 @@ public final class EventLoopTaskExecutor: TaskExecutor {
         var jobs: [UnownedJob] = []
         /// Whether the loop has been told.
         var isScheduled = false
+
+        /// Whether the loop is to be told.
+        mutating func add(_ job: UnownedJob) -> Bool {
+            self.jobs.append(job)
+            defer { self.isScheduled = true }
+            return !self.isScheduled
+        }
     }
 
     private final class LocalQueue {
@@ -38,18 +45,10 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if self.eventLoop.inEventLoop {
-            let local = self.local.value
-            local.queue.jobs.append(job)
-            if local.queue.isScheduled { return }
-            local.queue.isScheduled = true
             // Not now: whoever makes the job ready may be in the middle of something.
-            self.eventLoop.execute { self.runLocal() }
+            if self.local.value.queue.add(job) { self.eventLoop.execute { self.runLocal() } }
         } else {
-            let wakes = self.remote.withLockedValue { queue in
-                queue.jobs.append(job)
-                defer { queue.isScheduled = true }
-                return !queue.isScheduled
-            }
+            let wakes = self.remote.withLockedValue { $0.add(job) }
             if wakes { self.eventLoop.execute { self.runRemote() } }
         }
     }

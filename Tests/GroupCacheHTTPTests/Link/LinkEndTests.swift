@@ -33,8 +33,7 @@ import Testing
             self.lane = LinkLane(settings, http: PeerLane(settings, eventLoop: loop), eventLoop: loop)
             let dialer = LinkDialer(self.lane)
             dialer.close()
-            self.client = LinkClient(dialer, openBy: .distantFuture)
-            self.client.phase = .open
+            self.client = LinkClient(dialer, LinkClient.State(opened: .now()))
             self.channel = EmbeddedChannel(loop: loop)
             try self.channel.pipeline.syncOperations.addHandlers([handler, self.client])
             try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
@@ -55,7 +54,7 @@ import Testing
         asking.client.send((0..<5).map { asking.call($0, .set(value)) })
         #expect(asking.answers.all.count == 5)
         #expect(asking.answers.all.values.allSatisfy { $0 == ["peerFailed"] || $0 == ["shutDown"] })
-        #expect(asking.client.slots.count == 0)
+        #expect(asking.client.state.isOver)
         #expect(asking.lane.busy == 0)
         _ = try? asking.channel.finish()
     }
@@ -69,35 +68,8 @@ import Testing
         #expect(asking.answers.all == [0: ["peerFailed"]])
         // What still comes is nobody's.
         try asking.channel.writeInbound(ByteBuffer(repeating: 0xFF, count: 100))
-        #expect(asking.client.input.readableBytes == 0)
+        #expect(asking.client.state.unread == 0)
         #expect(asking.lane.busy == 0)
-    }
-
-    @Test("a peer is silent only when its answer was looked for after its time was over: a loop that stood still looks first")
-    func standingStill() throws {
-        let asking = try Asking(Farewell())
-        let late = { asking.client.pingSent = .now() - LinkClient.patience - .seconds(1) }
-        asking.client.send([asking.call(0)])
-        asking.client.ping()
-        late()
-        asking.client.tick()
-        #expect(asking.answers.count == 0)
-        // The pong was there all the time.
-        var pong = WebSocketWriter()
-        try asking.channel.writeInbound(pong.frame(.pong, mask: nil))
-        asking.client.tick()
-        #expect(asking.answers.count == 0)
-
-        asking.client.ping()
-        late()
-        asking.client.tick()
-        // Whatever was due with that tick is run before the socket is looked at, and may be another tick.
-        asking.client.tick()
-        #expect(asking.answers.count == 0)
-        asking.client.doubtedAt = .now() - LinkClient.doubt
-        asking.client.tick()
-        #expect(asking.answers.all == [0: ["peerFailed"]])
-        if case .silent = asking.client.end {} else { Issue.record("the peer was not found silent") }
     }
 
     @Test("a connection that is being closed is not used again, though an answer still comes over it")

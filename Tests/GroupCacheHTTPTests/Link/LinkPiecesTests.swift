@@ -22,8 +22,8 @@ import Testing
 
     @Test("the handshake of RFC 6455 §1.3; nonces of 16 bytes that differ")
     func handshake() {
-        #expect(LinkHandshake.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        let keys = Set((0..<100).map { _ in LinkHandshake.makeKey() })
+        #expect(WebSocketKey.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        let keys = Set((0..<100).map { _ in WebSocketKey.make() })
         #expect(keys.count == 100)
         #expect(keys.allSatisfy { $0.utf8.count == 24 && $0.hasSuffix("==") })
     }

@@ -117,7 +117,7 @@ struct LinkReference {
             default: break
             }
         }
-        return bytes.isEmpty ? nil : attributes
+        return attributes == LinkAttributes() ? nil : attributes
     }
 
     private static func fields(_ message: [UInt8]) throws -> [(UInt64, Content)] {

@@ -76,6 +76,8 @@ import Testing
         let message = [0x1A] + Self.length(reply) + reply + [0x0A, 0, 0x12] + Self.length(request) + request
         let contents = try LinkContent.result(message).get()
         #expect(contents == [.reply(.init(attributes: attributes)), .group(""), .request(.init(attributes: attributes))])
+        // Those that say nothing else are none.
+        #expect(try LinkContent.result([0x1A, UInt8(field.count + 2), 0x52, UInt8(field.count)] + field).get() == [.reply(.init())])
     }
 
     private static func length(_ body: [UInt8]) -> [UInt8] {

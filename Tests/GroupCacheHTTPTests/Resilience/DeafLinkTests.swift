@@ -19,7 +19,7 @@ struct DeafLinkTests {
             let connection = try await RawConnection(port: nodes[0].port, autoRead: false)
             // A read is a few bytes: what this side holds is not what is measured.
             try await connection.channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 1)).get()
-            let key = LinkHandshake.makeKey()
+            let key = WebSocketKey.make()
             try await connection.channel.writeAndFlush(
                 LinkHandshake.request(path: "/_groupcache/", host: "x", key: key, ring: nil, authorization: nil)
             )

@@ -146,7 +146,7 @@ import Testing
             let upgrade = LinkHandshake.request(
                 path: "/_groupcache/",
                 host: "x",
-                key: LinkHandshake.makeKey(),
+                key: WebSocketKey.make(),
                 ring: nil,
                 authorization: authorization
             )

@@ -38,6 +38,8 @@ struct LinkAttributes: Equatable {
             // Only other bytes than those can bring one here.
             return nil
         }
+        // All of it may have been of a later version.
+        if self == LinkAttributes() { return nil }
     }
 
     /// Steps over a field of attributes, which has to be well formed even if nobody looks at it.

@@ -50,9 +50,18 @@ struct WebSocketWriter {
         return frame
     }
 
+    /// A frame beside the message in the making.
+    ///
+    /// - Parameter mask: `nil` when a server sends.
+    static func control(_ opcode: WebSocketOpcode, _ payload: ByteBuffer, mask: UInt32?) -> ByteBuffer {
+        var writer = WebSocketWriter()
+        writer.payload.writeImmutableBuffer(payload)
+        return writer.frame(opcode, mask: mask)
+    }
+
     /// Takes back a frame's memory, if nobody else holds it any more, so that the next message needs none of its own.
-    mutating func reuse(_ frame: ByteBuffer) {
-        // A large message must not stay with a link that once carried one.
+    mutating func reuse(_ frame: consuming ByteBuffer) {
+        // A large message must not stay with a connection that once carried one.
         guard self.isEmpty, frame.capacity <= 262_144, frame.capacity > self.payload.capacity else { return }
         self.payload = frame
         self.reset()

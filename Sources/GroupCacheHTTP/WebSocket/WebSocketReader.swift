@@ -2,7 +2,7 @@ internal import NIOCore
 
 /// Reads WebSocket messages (RFC 6455 §5) out of a stream of bytes, unmasked and whole: a value, without I/O.
 ///
-/// SwiftNIO's own decoder is sound, but unmasks byte by byte and allocates for each frame, and a link spends most of its time here.
+/// SwiftNIO's own decoder is sound, but unmasks byte by byte and allocates for each frame, and a connection of many small messages spends most of its time here.
 struct WebSocketReader {
     struct Message: Equatable {
         var opcode: WebSocketOpcode
