@@ -117,7 +117,7 @@ final class Flights: Sendable {
         case .waits(let some): boarding = some
         }
         defer { self.left(request) }
-        boarding.start?.start()
+        boarding.start?.start(isInline: request.trail == nil)
         if boarding.isSlow, !request.isStrict, let old = old() {
             self.leave(boarding.waiter, of: boarding.flight, shard: request.shard, with: .success(old))
             return old

@@ -64,16 +64,25 @@ final class Load: PeerCaller {
     }
 
     /// Begins the work.
-    func start() { self.group.begin(self) }
+    ///
+    /// - Parameter isInline: It may run in the caller's thread until it waits for the first time. Only for who would else wait for it at once: a
+    ///   getter that answers without waiting then costs no change of threads. Not in a getter: a long chain of them would need as much stack.
+    func start(isInline: Bool = false) { self.group.begin(self, isInline: isInline) }
+
+    /// Whether there is nothing left to wait for.
+    var hasEnded: Bool { self.state.withLockedValue { $0.hasEnded } }
 
     /// What is left of its time.
     func timeLeft(_ now: Int64) -> Duration { .milliseconds(max(0, self.deadline - now)) }
 
     /// Runs what is a part of this load in a task, with the trail and the trace of whoever began it.
-    func inTask(_ body: @escaping @Sendable () async -> Void) {
+    func inTask(isInline: Bool = false, _ body: @escaping @Sendable () async -> Void) {
         let task =
             if self.refreshes != nil {
                 Task.detached { await body() }
+            } else if isInline {
+                // In the caller's own task-local values, which are the right ones.
+                Task.immediate { await body() }
             } else {
                 Task {
                     guard let context = self.context else { return await Trail.$current.withValue(self.trail) { await body() } }
@@ -223,7 +232,7 @@ protocol LoadingGroup: AnyObject, Sendable {
     /// `nil`: nobody traces.
     var tracer: (any Tracer)? { get }
     /// Does what the load is for, or sends it on its way.
-    func begin(_ load: Load)
+    func begin(_ load: Load, isInline: Bool)
     /// What a load asks of a peer.
     func request(_ load: Load) -> PeerRequest
     /// Ends a load with what a peer answered.

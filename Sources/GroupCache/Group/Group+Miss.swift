@@ -66,7 +66,13 @@ extension Group: LoadingGroup {
     // MARK: The load
 
     /// Does what a load is for, or sends it on its way.
-    func begin(_ load: Load) {
+    func begin(_ load: Load, isInline: Bool) {
+        if load.kind == .local, isInline {
+            load.inTask(isInline: true) { await self.run(load) }
+            // Most getters wait for something; of those that do not, nobody needs to be waited for.
+            if !load.hasEnded { self.setTimers(of: load) }
+            return
+        }
         self.setTimers(of: load)
         switch load.kind {
         case .local: load.inTask { await self.run(load) }
