@@ -43,8 +43,8 @@ public struct HeldPage: Sendable, Hashable {
         /// The cursor that gave this text; `nil` if none can have.
         public init?(_ description: String) {
             let parts = description.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 2, let shard = Int(parts[0]), let slot = Int(parts[1]), shard >= 0, slot >= 0 else { return nil }
-            self.place = ScanCursor(shard: shard, position: slot)
+            guard parts.count == 2, let shard = Int(parts[0]), let position = Int(parts[1]), shard >= 0, position >= 0 else { return nil }
+            self.place = ScanCursor(shard: shard, position: position)
         }
 
         /// The cursor as text.

@@ -14,6 +14,8 @@ extension Group {
     /// The counters, since the group began. Reading them also brings `groupcache_hits_total` in swift-metrics up to date: a hit itself
     /// touches no metric.
     public var statistics: GroupStatistics {
+        // Whoever watches the numbers of a group that stands still also lets go what is over.
+        self.store.sweepExpired()
         let store = self.store.statistics
         let (known, hits) = self.counters.exportedHits.max(store.hits, ordering: .relaxed)
         if hits > known { self.metrics.countHits(hits - known) }

@@ -90,7 +90,7 @@ public final class Group<Value: Sendable>: Sendable {
             clock: configuration.clock
         )
         // A group that can keep nothing, though it was told to keep something, would be slow without a word.
-        guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.largestItem else {
+        guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.shardPart else {
             throw GroupCacheError(
                 .invalidConfiguration,
                 "a capacity of \(capacity.bytes) bytes in \(store.shardCount) shards cannot hold one entry; zero means to keep nothing"
@@ -155,15 +155,19 @@ public final class Group<Value: Sendable>: Sendable {
     /// The value of `key` if this node holds a fresh one. Asks nobody.
     @inlinable
     public func cached(_ key: String) -> Value? {
-        let found = self.find(key).found
-        return found.state == .fresh || found.state == .refreshEarly ? found.value : nil
+        let store = self.store
+        let found = key.utf8.withContiguousStorageIfAvailable { (bytes) -> Value? in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            return store.fresh(store.hash(bytes), bytes)
+        }
+        return found ?? self.cached(Key(key))
     }
 
     /// The value of `key` if this node holds a fresh one. Asks nobody.
     @inlinable
     public func cached(_ key: Key) -> Value? {
-        let found = self.find(key).found
-        return found.state == .fresh || found.state == .refreshEarly ? found.value : nil
+        let store = self.store
+        return key.bytes.withUnsafeBytes { store.fresh(store.hash($0), $0) }
     }
 
     /// Looks in the store. The key is hashed here, once.

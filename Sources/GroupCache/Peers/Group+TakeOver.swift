@@ -158,10 +158,12 @@ extension Group {
 
     /// What this node has cached, fresh, of a key that is another's now. Counts nothing.
     func held(_ key: Key) -> ServedEntry? {
-        guard let entry = self.entry(self.hashed(key)), entry.details.state == .fresh else { return nil }
+        let hashed = self.hashed(key)
+        guard let entry = self.entry(hashed), entry.details.state == .fresh else { return nil }
         var served = ServedEntry(value: nil, source: entry.details.kind == .near ? .near : .main)
         if let value = entry.value {
-            guard let encoded = try? self.codec.encode(value) else { return nil }
+            let encoded = self.withBytes(of: key) { try? self.encoded(value, of: entry, hashed.hash, $0) }
+            guard let encoded else { return nil }
             served.value = encoded
         }
         return self.dated(self.signed(served), entry)

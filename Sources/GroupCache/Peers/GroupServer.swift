@@ -1,3 +1,5 @@
+internal import NIOCore
+
 /// The face that a group shows to a pool: values as bytes, keys from the wire.
 final class GroupServer<Value: Sendable>: PeerServing {
     private let group: Group<Value>
@@ -98,16 +100,27 @@ extension Group {
             guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
             let state = found.details.state
             if state != .fresh { self.refreshInBackground(HashedKey(key: Key(bytes: bytes), hash: hash), state) }
-            var value: ByteView?
-            if let found = found.value {
+            var served: ByteView?
+            if let value = found.value {
                 // A value that cannot be encoded is loaded again, and that load says why.
-                guard let encoded = try? self.codec.encode(found) else { return nil }
-                value = encoded
+                guard let encoded = try? self.encoded(value, of: found, hash, bytes) else { return nil }
+                served = encoded
             }
             if requester == .peer { self.counters.serverRequests.increment() }
             let source: ServedEntry.Source = state == .stale ? .stale : found.details.kind == .near ? .near : .main
-            return self.dated(self.signed(ServedEntry(value: value, source: source)), found)
+            return self.dated(self.signed(ServedEntry(value: served, source: source)), found)
         }
+    }
+
+    /// The bytes of `value`, which is that of `entry`: those that were kept beside it, or else new ones, which are kept.
+    func encoded(_ value: Value, of entry: EntryInfo<Value>, _ hash: UInt64, _ key: UnsafeRawBufferPointer) throws -> ByteView {
+        if let kept = entry.sidecar?.encoded { return kept }
+        let encoded = try self.codec.encode(value)
+        // What is bytes already is no work to encode.
+        let isBytes =
+            Value.self == ByteView.self || Value.self == ByteBuffer.self || Value.self == [UInt8].self || Value.self == String.self
+        if !isBytes { self.store.attach(hash, key, version: entry.details.version, encoded: encoded) }
+        return encoded
     }
 
     func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {

@@ -142,6 +142,8 @@ extension ShardCore {
         sum.nearHits = self.nearHits
         sum.negativeHits = self.negativeHits
         sum.staleHits = self.staleHits
+        sum.tooLarge = self.tooLarge
+        sum.largestRefused = self.largestRefused
         sum.main = self.main
         sum.near = self.near
         sum.main.items = self.lists[0].count + self.lists[1].count

@@ -5,6 +5,16 @@ extension ShardCore {
         self.slab.header(slot).pointee.sidecar?._withUnsafeGuaranteedRef { $0.sidecar }
     }
 
+    /// Whether `bytes` are no more than `count` entries of this shard take on average.
+    func isAtMost(_ count: Int, entries bytes: Int) -> Bool {
+        bytes <= self.used / max(1, self.index.count) * count
+    }
+
+    /// A box of `sidecar` that can take the place of what the entry has.
+    func box(_ sidecar: Sidecar, for slot: Int) -> SidecarBox {
+        SidecarBox(sidecar, graces: self.slab.header(slot).pointee.sidecar?._withUnsafeGuaranteedRef { $0.graces } ?? 0)
+    }
+
     /// Puts a sidecar beside an entry that has none and is not accounted for yet. Its key moves out of the slot.
     func put(_ box: SidecarBox, beside header: UnsafeMutablePointer<EntryHeader>) {
         if header.pointee.ownKey == nil { header.pointee.word0 = header.pointee.withKey { Self.copy($0) } }

@@ -17,8 +17,10 @@ struct ShardCore: ~Copyable {
 
     let hasher: KeyHash
     let shardBits: Int
-    /// What the entries may take, in bytes.
-    var capacity: Int
+    /// This shard's part of the store's capacity, in bytes.
+    @usableFromInline let part: Int
+    /// What the entries may take now, in bytes: the part, unless some of it is lent to a large item in another shard, or borrowed for one here.
+    @usableFromInline var capacity: Int
     let nearCapacity: Int
     let footprint: EntryFootprint
     var lists: InlineArray<3, EntryList> = .init(repeating: EntryList())
@@ -32,6 +34,9 @@ struct ShardCore: ~Copyable {
     var ghosts: GhostQueue?
     var sketch: FrequencySketch?
     let sketchBytes: Int
+    /// Items that were refused, and the size of the largest of them, in bytes.
+    @usableFromInline var tooLarge = 0
+    @usableFromInline var largestRefused = 0
     var main = CacheStatistics()
     var near = CacheStatistics()
     var random: UInt64
@@ -43,7 +48,8 @@ struct ShardCore: ~Copyable {
         let keys = nearCapacity / 256
         self.sketchBytes = keys >= 8 ? FrequencySketch.byteCount(keys: keys) : 0
         self.sketch = keys >= 8 ? FrequencySketch(keys: keys) : nil
-        self.capacity = max(0, capacity - self.sketchBytes)
+        self.part = max(0, capacity - self.sketchBytes)
+        self.capacity = self.part
         self.nearCapacity = nearCapacity
         self.hasher = hasher
         self.shardBits = shardBits
@@ -84,6 +90,11 @@ struct ShardCore: ~Copyable {
         for touch in 0..<self.touches.count {
             let slot = self.touches.slots[touch]
             let list = Int(self.slab.header(Int(slot)).pointee.list.rawValue)
+            // A copy that is asked for is wanted: who wants its place is measured by that, too.
+            if list == EntryListID.near.rawValue {
+                let fingerprint = self.fingerprint(Int(slot))
+                self.sketch?.record(fingerprint)
+            }
             if self.lists[list].head == slot { continue }
             self.unlink(slot, from: list)
             self.link(slot, to: list)
@@ -92,7 +103,7 @@ struct ShardCore: ~Copyable {
     }
 
     /// What the entries take now.
-    var used: Int { self.lists[0].footprint + self.lists[1].footprint + self.lists[2].footprint }
+    @usableFromInline var used: Int { self.lists[0].footprint + self.lists[1].footprint + self.lists[2].footprint }
 
     /// Whether an item of this size can be stored now.
     @usableFromInline

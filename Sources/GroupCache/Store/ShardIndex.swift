@@ -1,6 +1,6 @@
 /// From the hash of a key to the slot of its entry: open addressing with linear probing over 4-byte places, in many small segments.
 ///
-/// A segment belongs to a range of hashes and grows and shrinks by itself, to as many places as make it 5/8 full: so no step of growth
+/// A segment belongs to a range of hashes and grows and shrinks by itself, to as many places as make it 2/3 full: so no step of growth
 /// touches more than some hundred entries, however many there are. How many segments there are follows from the most entries that the
 /// shard can ever hold, and never changes.
 ///
@@ -25,7 +25,7 @@ struct ShardIndex {
     /// No slot has all the bits that a slot has, since ``init(slots:shardBits:)`` leaves one free.
     @inlinable static var empty: UInt32 { .max }
     /// As many entries as a segment has when the shard is as full as it can be of the smallest entries.
-    static var entriesPerSegment: Int { 512 }
+    static var entriesPerSegment: Int { 1024 }
 
     /// An index of slots below `slots` for hashes whose uppermost `shardBits` bits are the same.
     init(slots: Int, shardBits: Int) {
@@ -145,7 +145,7 @@ struct ShardIndex {
     private static func resize(_ segment: UnsafeMutablePointer<Segment>, _ slotMask: UInt32, _ hashOf: (Int) -> UInt64) {
         let old = segment.pointee
         // 4 × size + 8 is a multiple of 16, so that nothing of the allocator's chunk is lost.
-        let size = ((old.count + 1) * 8 / 5 + 3) / 4 * 4 + 2
+        let size = ((old.count + 1) * 3 / 2 + 3) / 4 * 4 + 2
         let places = UnsafeMutablePointer<UInt32>.allocate(capacity: Int(size))
         places.initialize(repeating: Self.empty, count: Int(size))
         segment.pointee.places = places

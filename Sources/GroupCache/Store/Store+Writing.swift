@@ -5,7 +5,7 @@ package enum InsertOutcome: Sendable {
     case inserted
     /// The entry took the place of another of the same key.
     case replaced
-    /// The item is larger than its shard, or than near's part of it, and was not stored. An older entry of the key was removed.
+    /// The item is larger than the capacity, or than near's part of a shard, and was not stored. An older entry of the key was removed.
     case tooLarge
 }
 
@@ -46,8 +46,8 @@ extension Store {
         let now = self.now()
         let shard = self.shard(of: hash)
         guard let size = EntrySize(size), key.count <= Key.maximumLength else {
-            _ = self.remove(hash, key, releasing: &victims)
-            return .tooLarge
+            let (sum, overflow) = max(0, size.payload).addingReportingOverflow(max(0, size.overhead))
+            return self.refuse(hash, key, bytes: overflow ? .max : sum, releasing: &victims)
         }
         let box = sidecar.map { SidecarBox($0) }
         let bytes = self.footprint.bytes(
@@ -58,11 +58,11 @@ extension Store {
             sidecar: box?.bytes ?? 0
         )
         guard bytes <= (near ? self.largestNearItem : self.largestItem) else {
-            _ = self.remove(hash, key, releasing: &victims)
-            return .tooLarge
+            return self.refuse(hash, key, bytes: bytes, releasing: &victims)
         }
         var replaced = false
         var proven = false
+        var loans = 0
         // Others may fill the room again between two holds of the lock. Who never finds any gives up; a cache may.
         for round in 0..<Self.maximumRounds {
             if round > 0 { victims.reserve(Self.evictionsPerHold) }
@@ -74,12 +74,15 @@ extension Store {
                 shard.core.pointee.remove(old)
                 victims.take(shard, old)
             }
+            // A part that was lent is taken back, if it has come back, before anything leaves for want of room.
+            if shard.core.pointee.capacity < shard.core.pointee.part { self.settle(shard) }
             let needed = bytes + shard.core.pointee.surcharge(packed, life, hasSidecar: box != nil)
-            for _ in 0..<Self.evictionsPerHold {
+            for _ in 0..<Self.evictionsPerHold where needed <= shard.core.pointee.capacity {
                 guard let slot = shard.core.pointee.evict(toFit: needed, near: near) else { break }
                 victims.take(shard, slot)
             }
             let fits = shard.core.pointee.fits(needed, near: near)
+            let lacks = needed > shard.core.pointee.capacity
             if fits {
                 var looks = Self.looksPerInsert
                 while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
@@ -96,15 +99,84 @@ extension Store {
                 let target = shard.core.pointee.slab.value(slot, as: Value.self)
                 if isNew { target.initialize(to: value) } else { target.pointee = value }
             }
+            // Not before: what was borrowed for this item would go back while it makes room.
+            if fits, shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
             shard.lock.pointee.unlock()
             if fits { return replaced ? .replaced : .inserted }
+            if lacks {
+                loans += 1
+                if loans > Self.maximumLoans { return self.refuse(hash, key, bytes: needed, releasing: &victims) }
+                self.borrow(needed, for: shard, releasing: &victims)
+            }
         }
+        return .tooLarge
+    }
+
+    /// Counts an item that cannot be kept, and removes the older entry of its key.
+    @usableFromInline
+    func refuse(_ hash: UInt64, _ key: UnsafeRawBufferPointer, bytes: Int, releasing victims: inout Victims<Value>) -> InsertOutcome {
+        _ = self.remove(hash, key, releasing: &victims)
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        shard.core.pointee.tooLarge += 1
+        shard.core.pointee.largestRefused = max(shard.core.pointee.largestRefused, bytes)
+        if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
+        shard.lock.pointee.unlock()
         return .tooLarge
     }
 
     @inlinable static var evictionsPerHold: Int { 64 }
     @inlinable static var maximumRounds: Int { 1 << 20 }
     @inlinable static var looksPerInsert: Int { 4 }
+
+    /// Keeps the bytes of an entry's value as they cross the wire beside it, for the next who asks from outside, if it is still the entry of
+    /// that version and has none, and if that costs other entries little: at most 8 of them leave for it. Whether it was done.
+    @discardableResult
+    package func attach(_ hash: UInt64, _ key: UnsafeRawBufferPointer, version: UInt64, encoded: ByteView) -> Bool {
+        let packed = PackedKey(key)
+        let shard = self.shard(of: hash)
+        var victims = Victims<Value>()
+        defer { withExtendedLifetime(victims) {} }
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        for _ in 0...Self.evictionsForSidecar {
+            // Looked up anew after each eviction, which may have moved it.
+            let slot = shard.find(hash, packed)
+            guard slot >= 0 else { return false }
+            let header = shard.core.pointee.slab.header(slot)
+            guard header.pointee.version == version, shard.core.pointee.sidecar(slot)?.encoded == nil else { return false }
+            let box = shard.core.pointee.box(Sidecar(encoded: encoded), for: slot)
+            let more = box.bytes + (header.pointee.ownKey == nil ? MallocChunk.size(packed.bytes.count) : 0)
+            guard shard.core.pointee.fits(more, near: header.pointee.isNear) else {
+                // Of which entries of the average size would be more.
+                guard shard.core.pointee.isAtMost(Self.evictionsForSidecar, entries: more) else { return false }
+                guard let victim = shard.core.pointee.evict(toFit: more, near: header.pointee.isNear) else { return false }
+                victims.take(shard, victim)
+                continue
+            }
+            if let old = shard.core.pointee.attach(box, to: slot) { victims.sidecars.append(old) }
+            return true
+        }
+        return false
+    }
+
+    static var evictionsForSidecar: Int { 8 }
+
+    /// Lets entries go whose time is over: looks at the next `looks` slots or so, in turn, of all shards. Called from time to time it keeps them from
+    /// staying where nothing is inserted.
+    package func sweepExpired(looks: Int = 4096) {
+        let now = self.now()
+        for index in 0..<self.shardCount {
+            let shard = self.shard(at: index)
+            var looks = min(1024, max(16, looks / self.shardCount))
+            var victims = Victims<Value>()
+            shard.lock.pointee.lock()
+            while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
+            if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
+            shard.lock.pointee.unlock()
+            withExtendedLifetime(victims) {}
+        }
+    }
 
     /// Gives the entry of `key` a new life, as after "not modified"; a version of 0 leaves the old one. Whether there is an entry.
     @inlinable @discardableResult
@@ -150,6 +222,7 @@ extension Store {
         if slot >= 0 {
             shard.core.pointee.remove(slot)
             victims.take(shard, slot)
+            if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
         }
         shard.lock.pointee.unlock()
         return slot >= 0
@@ -161,6 +234,7 @@ extension Store {
             let shard = self.shard(at: index)
             shard.lock.pointee.lock()
             let old = shard.core.pointee.removeAll()
+            if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
             shard.lock.pointee.unlock()
             old.destroy(valuesAs: Value.self)
         }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// The entries of one group on this node: a sharded hash table with eviction, bounded in bytes.
 ///
 /// A shard is chosen by the top bits of a key's hash and has one short lock. A hit takes the lock, looks at one place of the index and
@@ -18,9 +20,12 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let clock: CacheClock
     @usableFromInline let clockIsSystem: Bool
     @usableFromInline let birth: Int64
+    /// Capacity that no shard has for the moment, in bytes: on its way back from a large item that has left.
+    let spare = Atomic<Int>(0)
     // The same in all shards, and here because a shard may be looked at under its lock only.
     @usableFromInline let footprint: EntryFootprint
     @usableFromInline let largestItem: Int
+    let shardPart: Int
     @usableFromInline let largestNearItem: Int
 
     /// An empty store. Entries take their times from `clock`.
@@ -39,8 +44,9 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let part = self.capacity / count
         let first = ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher)
         self.footprint = first.footprint
-        self.largestItem = first.capacity
-        self.largestNearItem = min(first.nearCapacity, first.capacity)
+        self.shardPart = first.part
+        self.largestItem = first.part * count
+        self.largestNearItem = min(first.nearCapacity, first.part)
         Shard(base: self.shards).initialize(first)
         for shard in 1..<max(1, count) {
             Shard(base: self.shards + shard * Shard.stride)
@@ -108,6 +114,28 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         shard.core.pointee.touch(slot)
         shard.lock.pointee.unlock()
         return Lookup(value: value, state: state, isNear: isNear)
+    }
+
+    /// The value of `key` if there is a fresh one: a get, and a use of the entry. If not, it is neither and nothing is counted. O(1).
+    @inlinable
+    package func fresh(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Value? {
+        let packed = PackedKey(key)
+        var now = self.clockIsSystem ? 0 : self.now()
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.find(hash, packed)
+        guard slot >= 0, let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee else { return nil }
+        let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.expires != 0 {
+            if self.clockIsSystem { now = self.now() }
+            guard now < header.pointee.expires else { return nil }
+        }
+        shard.core.pointee.gets &+= 1
+        shard.core.pointee.hits &+= 1
+        if header.pointee.isNear { shard.core.pointee.nearHits &+= 1 }
+        shard.core.pointee.touch(slot)
+        return value
     }
 
     /// What there is for `key`, for a caller that is no get: it counts nothing and is no use of the entry. O(1).

@@ -13,8 +13,8 @@ package struct StoreConfiguration: Sendable {
     package var capacity: Int
     /// Which of this node's own entries leaves a full shard.
     package var eviction: EvictionPolicy
-    /// Into how many parts the store is divided, rounded up to a power of two, at most 1,024; `nil`: see ``defaultShardCount(capacity:)``. No
-    /// item can be larger than its shard.
+    /// Into how many parts the store is divided, rounded up to a power of two, at most 1,024; `nil`: see ``defaultShardCount(capacity:)``. A
+    /// large item may use the whole capacity, whatever the parts.
     package var shardCount: Int?
     /// Whether near entries are kept, in at most an eighth of the capacity.
     package var near: Bool

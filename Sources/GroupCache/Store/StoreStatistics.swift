@@ -11,6 +11,10 @@ package struct StoreStatistics: Sendable, Hashable {
     package var negativeHits = 0
     /// Of the hits, those answered by an entry past its time.
     package var staleHits = 0
+    /// Items that were refused because they are larger than what may be kept.
+    package var tooLarge = 0
+    /// The size of the largest of these, in bytes of the capacity.
+    package var largestRefused = 0
     /// This node's own keys. Memory that is nobody's own (the sketch of remote gets) counts here as overhead.
     package var main = CacheStatistics()
     /// Copies of other nodes' entries.
@@ -25,6 +29,8 @@ package struct StoreStatistics: Sendable, Hashable {
         sum.nearHits += part.nearHits
         sum.negativeHits += part.negativeHits
         sum.staleHits += part.staleHits
+        sum.tooLarge += part.tooLarge
+        sum.largestRefused = max(sum.largestRefused, part.largestRefused)
         sum.main += part.main
         sum.near += part.near
     }

@@ -19,12 +19,16 @@ struct LocalBenchmark {
 
     /// Names and nanoseconds.
     func run() async throws -> [(String, Double)] {
-        let group = try await self.filledGroup()
+        let group = try await self.filledGroup(self.keys)
         // Keys as a server has them: strings that it made itself, asked for in random order.
         let asked = self.order.map { self.keys[$0] }
         let halves = [Array(asked[..<(asked.count / 2)]), Array(asked[(asked.count / 2)...])]
         var results: [(String, Double)] = []
         results.append(("get_ns", try await self.median { try await Self.gets(group, asked) }))
+        let long = try await self.filledGroup(self.keys.map(Self.long))
+        let askedLong = asked.map(Self.long)
+        let ratio = try await self.median { try await Self.gets(long, askedLong) } / results[0].1
+        results.append(("get_64byte_keys_ratio", ratio))
         results.append(("get_2threads_ns", try await self.median { try await Self.getsOnTwoThreads(group, halves) }))
         results.append(
             (
@@ -56,10 +60,13 @@ struct LocalBenchmark {
 
     private static let missing = CommandError("a value that was stored is missing: the measurement is void")
 
-    private func filledGroup() async throws -> Group<ByteView> {
+    /// `key` with what makes it 64 bytes.
+    private static func long(_ key: String) -> String { String(repeating: "k", count: 64 - key.utf8.count) + key }
+
+    private func filledGroup(_ keys: [String]) async throws -> Group<ByteView> {
         let value = [UInt8](repeating: 7, count: 64)
         let group = try Group<ByteView>("bench", capacity: .mebibytes(64), codec: .raw) { (_, _) in ByteView(value) }
-        for key in self.keys { _ = try await group.get(key) }
+        for key in keys { _ = try await group.get(key) }
         return group
     }
 

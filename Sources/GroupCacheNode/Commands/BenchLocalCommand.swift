@@ -8,7 +8,9 @@ struct BenchLocalCommand: AsyncParsableCommand {
         discussion: """
             Times are nanoseconds for one operation, the median of the rounds: 65,536 keys of 13 bytes in random order, values of 64 \
             bytes. get_2threads_ns is the time of the whole by all gets when two threads do half of them each. overhead_bytes_per_entry is what \
-            a million entries take of resident memory beyond their keys and values. Build with -c release.
+            a million entries take of resident memory beyond their keys and values. get_64byte_keys_ratio is the time of a get with keys of 64 bytes by that with 13. \
+            growth_longest_us is the processor time of the longest insert of four times as many entries, growth_hit_max_us and \
+            replace_hit_max_us the longest hit while they arrive and while as many entries are replaced. Build with -c release.
             """
     )
 
@@ -29,6 +31,7 @@ struct BenchLocalCommand: AsyncParsableCommand {
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
         var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
+        results += try await GrowthBenchmark(entries: 4 * self.entries).run()
         if self.json {
             let rounded = results.map { ($0.0, ($0.1 * 100).rounded() / 100) }
             return Console.print(try JSONText.encode(Dictionary(uniqueKeysWithValues: rounded)))

@@ -15,6 +15,29 @@ import Testing
         #expect(after.used <= store.capacity && after.used > store.capacity - 200)
     }
 
+    @Test func `A copy that is hit is wanted, too`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1))
+        for number in 0..<1_000 {
+            let key = "near \(number)"
+            for _ in 0..<2 { store.recordRemote(store.hash(of: key)) }
+            store.put(key, number, size: 300, kind: .near)
+        }
+        let newcomer = store.hash(of: "newcomer")
+        for _ in 0..<5 { store.recordRemote(newcomer) }
+        #expect(store.admitNear(newcomer), "asked for five times, where all others were twice")
+        for _ in 0..<8 { for number in 900..<1_000 where store.look("near \(number)").isHit { _ = store.get("near \(number)") } }
+        // Those that were not hit leave first.
+        let hit = store.statistics.nearHits / 8
+        while store.statistics.near.items > hit {
+            guard let cold = (0..<900).last(where: { store.look("near \($0)").isHit }) else { break }
+            store.drop("near \(cold)")
+        }
+        store.put("filler", 1, size: 50_000 - store.statistics.near.bytes - store.statistics.near.overheadBytes - 300, kind: .near)
+        for number in 900..<1_000 where store.look("near \(number)").isHit { _ = store.get("near \(number)") }
+        _ = store.get("filler")
+        #expect(!store.admitNear(newcomer))
+    }
+
     @Test func `An item larger than the store is refused, and the older entry of its key goes`() {
         let store = Store<Int>(StoreConfiguration(capacity: 10_000, shardCount: 1))
         store.put("other", 1)
@@ -23,6 +46,7 @@ import Testing
         #expect(store.put("Tom", 2, size: .max, overhead: .max) == .tooLarge)
         #expect(!store.get("Tom").isHit && store.get("other").isHit)
         #expect(store.statistics.main.evictions == 0)
+        #expect(store.statistics.tooLarge == 2 && store.statistics.largestRefused == .max)
     }
 
     @Test func `Under S3-FIFO what was asked for twice outlives a scan`() {

@@ -77,6 +77,34 @@ import Testing
         #expect((0..<150).allSatisfy { (number: Int) in store.look("new \(number)").value == number })
     }
 
+    @Test func `What is over leaves without inserts, a bounded number of looks at a time`() {
+        let store = Store<Int>(StoreConfiguration(capacity: 4 << 20, shardCount: 4), clock: CacheClock(self.clock))
+        for number in 0..<4_000 { store.put("old \(number)", number, life: EntryLife(ttl: 10, staleIfError: number % 2 == 0 ? 0 : 1_000)) }
+        for number in 0..<1_000 { store.put("endless \(number)", number) }
+        self.clock.advance(20)
+        store.sweepExpired(looks: 400)
+        let first = store.statistics.main.expirations
+        #expect(first > 0 && first <= 400)
+        for _ in 0..<20 { store.sweepExpired(looks: 400) }
+        #expect(store.statistics.main.expirations == 2_000 && store.statistics.main.items == 3_000)
+        self.clock.advance(2_000)
+        for _ in 0..<20 { store.sweepExpired(looks: 400) }
+        #expect(store.statistics.main.items == 1_000)
+        #expect((0..<1_000).allSatisfy { (number: Int) in store.look("endless \(number)").value == number })
+    }
+
+    @Test func `Only a fresh value counts as a get of what is cached`() {
+        let store = self.store()
+        store.put("Tom", 630, life: EntryLife(ttl: 1_000, staleWhileRevalidate: 500))
+        store.put("nobody", nil)
+        let fresh = { (key: String) in Array(key.utf8).withUnsafeBytes { store.fresh(store.hash($0), $0) } }
+        #expect(fresh("Tom") == 630 && fresh("nobody") == nil && fresh("somebody") == nil)
+        #expect(store.statistics.gets == 1 && store.statistics.hits == 1)
+        self.clock.advance(1_000)
+        #expect(fresh("Tom") == nil && store.get("Tom").state == .stale)
+        #expect(store.statistics.gets == 2 && store.statistics.hits == 2 && store.statistics.staleHits == 1)
+    }
+
     @Test func `Absurd times neither trap nor live for ever by mistake`() {
         let store = self.store()
         store.put("never", 1, life: EntryLife(ttl: .max, staleWhileRevalidate: .max, staleIfError: .max, cost: .max, version: .max))
