@@ -94,6 +94,27 @@ import Testing
         }
     }
 
+    @Test(
+        "a body that nobody wants is read when it is small, so that the connection can go on, and refused at once when it is large",
+        arguments: [
+            ("GET", "/v1/groups/scores/keys/Tom", 200), ("DELETE", "/v1/groups/scores/keys/Tom", 204), ("POST", "/nowhere", 404),
+            ("PUT", "/livez", 405), ("DELETE", "/_groupcache/scores/Tom", 200),
+        ]
+    )
+    func unwantedBodies(method: String, path: String, status: Int) async throws {
+        try await self.withNode { port, _, pool in
+            let small = try await RawConnection(port: port)
+            try await small.send("\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab" + self.get)
+            try await #expect(small.response().head.hasPrefix("HTTP/1.1 \(status) "))
+            try await #expect(small.response().head.hasPrefix("HTTP/1.1 200 "))
+            await small.close()
+            let large = try await RawConnection(port: port)
+            try await large.send("\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n")
+            try await #expect(large.untilClosed().hasPrefix("HTTP/1.1 413 "))
+            #expect(pool.statistics.refusedRequests == 1)
+        }
+    }
+
     @Test func slowClientsAreCut() async throws {
         try await self.withNode { configuration in
             configuration.server.headTimeout = .milliseconds(100)
