@@ -244,7 +244,9 @@ import Testing
     @Test("when everybody has left, the owner's getter is cancelled, also if some keys have been answered")
     func cancelMany() async throws {
         let origin = Origin(gate: Gate())
-        try await self.withOwner(origin) { asker, owner, _ in
+        var configuration = GroupConfiguration()
+        configuration.unwantedLoads = .cancel
+        try await self.withOwner(origin, configuration: configuration) { asker, owner, _ in
             _ = try await owner.get("cached")
             let caller = Task { await asker.get(keys: ["cached", "slow-1", "slow-2"]) }
             await origin.gate?.waitForArrivals()
