@@ -15,6 +15,9 @@ final class LoadPlace: Sendable {
 
     init(_ limit: LoadLimit) { self.limit = limit }
 
+    /// The getter has returned.
+    var hasEnded: Bool { self.state.withLockedValue { $0.hasEnded } }
+
     /// The getter begins to wait.
     func lend() {
         let lends = self.state.withLockedValue { state in

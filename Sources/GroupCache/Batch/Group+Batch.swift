@@ -50,7 +50,7 @@ extension Group {
             if route.owner == nil, getter == nil { single.append(hashed) } else { together.append((hashed, route)) }
         }
         if together.isEmpty, single.isEmpty { return }
-        let trail = Trail.current
+        let trail = Trail.waiting
         do throws(GroupCacheError) {
             try self.beginWaiting(trail)
         } catch {
@@ -60,6 +60,10 @@ extension Group {
         defer { self.endWaiting(trail) }
         var options = options
         (options.isCounted, options.batch) = (true, BatchTurns())
+        let time = min(options.timeout ?? self.configuration.loadTimeout, self.configuration.loadTimeout)
+        // One time for all of them, however late one has its turn.
+        let deadline = self.configuration.clock.milliseconds + time.milliseconds
+        options.deadline = deadline
         let (some, ones, mine) = (together, single, options)
         if ones.isEmpty { return await self.answerTogether(some, getter, mine, each: each) }
         await withDiscardingTaskGroup { tasks in
@@ -70,7 +74,9 @@ extension Group {
                 tasks.addTask {
                     while let next = queue.next() {
                         // Nobody wants the rest: a getter that does not heed its cancellation would be called for each of them.
-                        let outcome = Task.isCancelled ? .failure(.cancelled) : await self.outcome(ones[next], mine)
+                        let isLate = self.configuration.clock.milliseconds >= deadline
+                        let refusal: GroupCacheError? = Task.isCancelled ? .cancelled : isLate ? .deadlineExceeded : nil
+                        let outcome = if let refusal { Flights.Outcome.failure(refusal) } else { await self.outcome(ones[next], mine) }
                         await each(ones[next], outcome)
                     }
                 }
@@ -97,7 +103,7 @@ extension Group {
         _ options: GetOptions,
         each: @escaping @Sendable (HashedKey, Flights.Outcome) async -> Void
     ) async {
-        let trail = Trail.current
+        let trail = Trail.waiting
         let began = self.configuration.clock.milliseconds
         let deadline = began + self.configuration.loadTimeout.milliseconds
         let inbox = BatchInbox()
@@ -170,7 +176,7 @@ extension Group {
     }
 
     private func startRouted(_ loads: [Load], _ owner: any PeerGetter, _ trail: Trail?) {
-        let open = loads.filter { !self.landFound($0) }
+        let open = loads.filter { self.look($0) == .goesOn }
         if !open.isEmpty {
             PeerBatchCall(owner, open).start(self.batchRequest(timeout: self.configuration.loadTimeout, trail), tracer: self.tracer)
         }
@@ -197,15 +203,15 @@ extension Group {
 
     private func loadBatch(_ loads: [Load], _ getter: any BatchGetter<Value>) async {
         // Landing one cancels it, which counts it off the batch; that is cancelled when all have gone.
-        let unanswered = loads.filter { !self.landFound($0, cancelling: true) }
+        let unanswered = loads.filter { self.look($0, cancelling: true) == .goesOn }
         let rest = await self.takeOver(unanswered)
         guard !rest.isEmpty, !Task.isCancelled else { return self.fail(rest, .cancelled) }
         do throws(GroupCacheError) {
             let turn = try await self.turn(of: rest[0])
             defer { turn.end() }
             let now = self.configuration.clock.milliseconds
-            // Whose callers have all left is not loaded.
-            let wanted = rest.filter { load in self.flights.withTable(self.shard(load)) { $0.call(load.flight, now: now) } }
+            // Whose callers have all left is not loaded, nor what somebody has set meanwhile.
+            let wanted = rest.filter { self.look($0, callingAt: now, cancelling: true) == .goesOn }
             if !wanted.isEmpty { await self.callGetter(getter, wanted, turn.place, timeout: rest[0].timeLeft(now)) }
         } catch {
             self.fail(rest, error)
@@ -236,6 +242,7 @@ extension Group {
             }
         }
         let cost = ContinuousClock.now - start
+        self.record(cost)
         // Absence is said key by key. An error is one of the call, whatever it is called.
         for load in loads { self.land(load, result.map { $0[load.key.key] ?? .notFound }, previous: nil, cost: cost) }
     }

@@ -53,7 +53,8 @@ final class Deadlines: Sendable {
             return state.generation
         }
         guard let generation else { return token }
-        let sleeper = Task { await self.run(generation) }
+        // It is nobody's, and inherits nobody's task-local values.
+        let sleeper = Task.detached { await self.run(generation) }
         let replaced = self.state.withLockedValue { state in
             // Another one with an earlier deadline may have come between the two locks: then ours is the one that is not needed.
             guard state.generation == generation else { return sleeper as Task<Void, Never>? }

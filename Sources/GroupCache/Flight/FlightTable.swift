@@ -47,6 +47,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var queued: Int32 = -1
         /// When the getter was called; milliseconds. `nil`: not yet.
         var called: Int64?
+        /// What it brings may be older than a change that comes now: the getter has been called, or another node asked.
+        var mayBeOld = false
         var isCurrent = true
         /// Runs for its own sake, as a refresh does: is not cancelled for want of waiters.
         var isHeld = false
@@ -128,7 +130,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         job: (FlightID) -> Job
     ) -> Boarding {
         let running = self.current(kind, key)
-        if running >= 0, !reload || self.flights[Int(running)].called == nil {
+        if running >= 0, !reload || !self.flights[Int(running)].mayBeOld {
             if reload { self.flights[Int(running)].isReload = true }
             let isSlow = self.flights[Int(running)].isSlow
             return Boarding(flight: self.id(running), waiter: self.seat(waiter, isStrict, in: running), isSlow: isSlow)
@@ -164,6 +166,12 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     /// Whether a load of `key` is under way.
     func isLoading(_ kind: FlightKind, _ key: HashedKey) -> Bool { self.current(kind, key) >= 0 }
 
+    /// Whether a load of `key` is under way that takes long.
+    func isSlow(_ kind: FlightKind, _ key: HashedKey) -> Bool {
+        let running = self.current(kind, key)
+        return running >= 0 && self.flights[Int(running)].isSlow
+    }
+
     /// The flight is about to wait for what another node has of its key, and nobody who asks for the same thing here may wait for it meanwhile.
     /// Two nodes that take each other for the key's former owner would wait for one another: each marks its flight first and asks then, so the
     /// one whose question comes later finds the mark. `false`: what other nodes have of the key is old.
@@ -171,8 +179,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     /// Under the lock that changes are noted under: one that comes later supersedes this flight.
     mutating func beginPeeking(_ id: FlightID, _ key: HashedKey, now: Int64) -> Bool {
         guard let slot = self.slot(of: id), !self.changed.contains(key.hash, now: now) else { return false }
-        // What the other node answers may be older than a change that comes from now on.
-        if self.flights[slot].called == nil { self.flights[slot].called = now }
+        self.flights[slot].mayBeOld = true
         self.flights[slot].isPeeking = true
         return true
     }
@@ -186,8 +193,12 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     mutating func call(_ id: FlightID, now: Int64) -> Bool {
         guard let slot = self.slot(of: id) else { return false }
         self.flights[slot].called = now
+        self.flights[slot].mayBeOld = true
         return true
     }
+
+    /// Whether the load has not ended.
+    func isOpen(_ id: FlightID) -> Bool { self.slot(of: id) != nil }
 
     /// Whether somebody wants what the load brings, rather than what the store may have by now.
     func isReload(_ id: FlightID) -> Bool { self.slot(of: id).map { self.flights[$0].isReload } ?? false }
@@ -213,7 +224,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         }
         let left = self.unseat(Int32(place))
         guard self.flights[slot].waiters.isEmpty, !self.flights[slot].isHeld else { return Leave(waiter: left) }
-        if let called = self.flights[slot].called, keeps(called) {
+        if !self.flights[slot].isSuperseded, let called = self.flights[slot].called, keeps(called) {
             self.flights[slot].isHeld = true
             return Leave(waiter: left)
         }
@@ -223,10 +234,13 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         return Leave(waiter: left, cancel: wasQueued ? nil : job, start: self.end(slot))
     }
 
-    /// Takes out everybody who would rather have a value past its time than wait longer. The load goes on, also when nobody is left.
-    mutating func releasePatient(_ id: FlightID) -> [Waiter] {
+    /// The load is slow. Takes out everybody who would rather have a value past its time than wait longer, if there is one; the load then goes on,
+    /// also when nobody is left.
+    mutating func setSlow(_ id: FlightID, releasing: Bool) -> [Waiter] {
         guard let slot = self.slot(of: id) else { return [] }
-        (self.flights[slot].isHeld, self.flights[slot].isSlow) = (true, true)
+        self.flights[slot].isSlow = true
+        guard releasing else { return [] }
+        self.flights[slot].isHeld = true
         var released: [Waiter] = []
         var place = self.flights[slot].waiters.first
         while place >= 0 {
@@ -297,9 +311,10 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     }
 
     private mutating func supersede(_ slot: Int32) -> Job? {
-        // A routed load has asked a peer by now. A local one that waits for its turn will call the getter after this change.
-        guard slot >= 0, self.flights[Int(slot)].kind != .local || self.flights[Int(slot)].called != nil else { return nil }
+        guard slot >= 0 else { return nil }
         self.supersedeOvertaken(by: Int(slot))
+        // A routed load has asked a peer by now. A local one that waits for its turn will call the getter after this change.
+        guard self.flights[Int(slot)].kind != .local || self.flights[Int(slot)].mayBeOld else { return nil }
         self.flights[Int(slot)].isSuperseded = true
         self.unlink(slot)
         return self.beginQueued(behind: Int(slot))

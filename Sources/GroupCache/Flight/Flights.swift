@@ -117,7 +117,7 @@ final class Flights: Sendable {
         case .waits(let some): boarding = some
         }
         defer { self.left(request) }
-        boarding.start?.start(isInline: request.trail == nil)
+        boarding.start?.start(request.trail == nil && timeout == nil ? .inline : .caller)
         if boarding.isSlow, !request.isStrict, let old = old() {
             self.leave(boarding.waiter, of: boarding.flight, shard: request.shard, with: .success(old))
             return old
@@ -162,8 +162,8 @@ final class Flights: Sendable {
     func leave(_ waiter: WaiterID, of flight: FlightID, shard: Int, with outcome: Outcome) {
         let now = self.clock.milliseconds
         let leave = self.withTable(shard) { $0.leave(waiter, of: flight) { self.keeps(calledAt: $0, now: now) } }
-        leave.cancel?.end(self.deadlines)
         leave.cancel?.cancel()
+        leave.cancel?.end(self.deadlines)
         leave.start?.start()
         leave.waiter?.finish(outcome)
     }

@@ -65,9 +65,19 @@ final class Load: PeerCaller {
 
     /// Begins the work.
     ///
-    /// - Parameter isInline: It may run in the caller's thread until it waits for the first time. Only for who would else wait for it at once: a
-    ///   getter that answers without waiting then costs no change of threads. Not in a getter: a long chain of them would need as much stack.
-    func start(isInline: Bool = false) { self.group.begin(self, isInline: isInline) }
+    /// Inline only for who would else wait for it at once, and as long as it takes: a getter that answers without waiting then costs no change of
+    /// threads. Not in a getter: a long chain of them would need as much stack.
+    func start(_ place: Place = .elsewhere) { self.group.begin(self, place) }
+
+    /// Where a load begins.
+    enum Place {
+        /// In the task of who wants it; it inherits that one's task-local values.
+        case caller
+        /// There, and up to its first wait in that one's thread.
+        case inline
+        /// Wherever something happened that it has waited for. It begins with the trail and the trace of who wanted it, and nothing else.
+        case elsewhere
+    }
 
     /// Whether there is nothing left to wait for.
     var hasEnded: Bool { self.state.withLockedValue { $0.hasEnded } }
@@ -76,15 +86,14 @@ final class Load: PeerCaller {
     func timeLeft(_ now: Int64) -> Duration { .milliseconds(max(0, self.deadline - now)) }
 
     /// Runs what is a part of this load in a task, with the trail and the trace of whoever began it.
-    func inTask(isInline: Bool = false, _ body: @escaping @Sendable () async -> Void) {
+    func inTask(_ place: Place = .elsewhere, _ body: @escaping @Sendable () async -> Void) {
         let task =
-            if self.refreshes != nil {
-                Task.detached { await body() }
-            } else if isInline {
-                // In the caller's own task-local values, which are the right ones.
-                Task.immediate { await body() }
-            } else {
-                Task {
+            switch place {
+            case .inline: Task.immediate { await body() }
+            case .caller: Task { await body() }
+            case .elsewhere where self.refreshes != nil: Task.detached { await body() }
+            case .elsewhere:
+                Task.detached {
                     guard let context = self.context else { return await Trail.$current.withValue(self.trail) { await body() } }
                     await ServiceContext.withValue(context) { await Trail.$current.withValue(self.trail) { await body() } }
                 }
@@ -115,14 +124,16 @@ final class Load: PeerCaller {
     }
 
     /// The flight has landed, or nobody waits for it any more: there is nothing left to wait for.
+    ///
+    /// What ends the work goes, too, for it may hold the work: one that is to be cancelled is cancelled before.
     func end(_ deadlines: Deadlines) {
-        let (deadline, soft) = self.state.withLockedValue { state in
+        let ((deadline, soft), cancel) = self.state.withLockedValue { state in
             state.hasEnded = true
-            // What ends the work holds the work.
-            state.cancel = state.isCancelled ? nil : state.cancel
-            defer { state.timers = (nil, nil) }
-            return state.timers
+            defer { (state.timers, state.cancel) = ((nil, nil), nil) }
+            return (state.timers, state.cancel)
         }
+        // It is let go without the lock, since it may be the last to hold somebody.
+        withExtendedLifetime(cancel) {}
         if let deadline { deadlines.cancel(deadline) }
         if let soft { deadlines.cancel(soft) }
     }
@@ -191,8 +202,9 @@ final class Load: PeerCaller {
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         var error: GroupCacheError?
         if case .failure(let failure) = result, failure.code != .notFound { error = failure }
-        let (action, other, span, otherSpan) = self.state.withLockedValue {
-            state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?) in
+        let (action, other, span, otherSpan, isLate) = self.state.withLockedValue {
+            state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?, Bool) in
+            let isLate = state.core.hasEnded
             let action = error.map { state.core.failed(tag, isFinal: $0.isFinal) } ?? state.core.answered(tag)
             let other = tag == 0 ? state.tickets.next : state.tickets.owner
             let span = tag == 0 ? state.spans.owner : state.spans.next
@@ -204,14 +216,14 @@ final class Load: PeerCaller {
                 (state.spans, state.tickets) = ((nil, nil), (nil, nil))
             }
             if tag == 0 { state.tickets.owner = nil } else { state.tickets.next = nil }
-            return (action, other, span, otherSpan)
+            return (action, other, span, otherSpan, isLate)
         }
         if let span {
             if let error { span.recordError(error) }
             span.end()
         }
         otherSpan?.end()
-        if let error, !error.isFinal { self.group.peerFailed(tag == 0 ? self.route.owner : self.route.next, error) }
+        if let error, !error.isFinal, !isLate { self.group.peerFailed(tag == 0 ? self.route.owner : self.route.next, error) }
         switch action {
         case .none: break
         case .askNext: self.askNext()
@@ -232,7 +244,7 @@ protocol LoadingGroup: AnyObject, Sendable {
     /// `nil`: nobody traces.
     var tracer: (any Tracer)? { get }
     /// Does what the load is for, or sends it on its way.
-    func begin(_ load: Load, isInline: Bool)
+    func begin(_ load: Load, _ place: Load.Place)
     /// What a load asks of a peer.
     func request(_ load: Load) -> PeerRequest
     /// Ends a load with what a peer answered.

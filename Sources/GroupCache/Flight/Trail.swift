@@ -8,6 +8,9 @@ final class Trail: Sendable {
     /// The trail of the getter in whose task we run; `nil`: of none.
     @TaskLocal static var current: Trail?
 
+    /// The trail of who waits for something now. A task that a getter has left behind goes on without it: nobody waits for that task.
+    static var waiting: Trail? { Trail.current.flatMap { $0.place?.hasEnded == true ? nil : $0 } }
+
     /// How many ids a request carries: the latest ones. A circle of more loads than that on other nodes ends at the deadline.
     static let longest = 16
 

@@ -11,6 +11,8 @@ struct Answer: Sendable {
     var collapsed = false
     /// What the store has is newer.
     var isSuperseded = false
+    /// That of the entry that was stored with it; 0: not known.
+    var version: UInt64 = 0
     /// `nil`: without end (or, with no value, not remembered).
     var ttl: Duration?
 }

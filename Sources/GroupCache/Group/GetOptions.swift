@@ -17,6 +17,8 @@ public struct GetOptions: Sendable {
     var isTerminal = false
     /// Who asks has been counted as a waiter.
     var isCounted = false
+    /// When the request that this is a part of has to be answered; milliseconds of the group's clock. `nil`: it is no part.
+    var deadline: Int64?
     /// The request for many keys that this is one of.
     var batch: BatchTurns?
 

@@ -132,9 +132,10 @@ extension Codec {
 extension GroupCacheError {
     /// What a getter threw, as its callers see it.
     static func getter(_ error: any Error) -> GroupCacheError {
-        // An error of ours that passed through the getter keeps its meaning. Not a cancellation: whatever the getter had cancelled, it
-        // was not the caller, who must not take it for their own.
-        if let error = error as? GroupCacheError, error.code != .cancelled { return error }
+        // An error of ours that passed through the getter keeps its meaning, if that is one of a load. Not a cancellation: whatever the getter had
+        // cancelled, it was not the caller, who must not take it for their own. And not that some peer could not be asked: who asked us would
+        // take us for that peer, and ask somebody else.
+        if let error = error as? GroupCacheError, error.code == .notFound || error.isFinal { return error }
         return GroupCacheError(.getterFailed, "the getter failed", cause: error)
     }
 

@@ -37,10 +37,12 @@ extension Group: LoadingGroup {
         _ options: GetOptions,
         deadline: Int64? = nil
     ) async throws(GroupCacheError) -> Answer {
-        let trail = Trail.current
+        // Who has left already is not to set off work.
+        if Task.isCancelled { throw .cancelled }
+        let trail = Trail.waiting
         let began = self.configuration.clock.milliseconds
         let longest = self.configuration.loadTimeout.milliseconds
-        let mine = min(deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
+        let mine = min(deadline ?? options.deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
         // Every load ends by itself in time; its caller needs a clock of its own only to go earlier.
         let timeout: Duration? = mine < began + longest ? .milliseconds(max(0, mine - began)) : nil
         do throws(GroupCacheError) {
@@ -66,17 +68,11 @@ extension Group: LoadingGroup {
     // MARK: The load
 
     /// Does what a load is for, or sends it on its way.
-    func begin(_ load: Load, isInline: Bool) {
-        if load.kind == .local, isInline {
-            load.inTask(isInline: true) { await self.run(load) }
-            // Most getters wait for something; of those that do not, nobody needs to be waited for.
-            if !load.hasEnded { self.setTimers(of: load) }
-            return
-        }
+    func begin(_ load: Load, _ place: Load.Place) {
         self.setTimers(of: load)
         switch load.kind {
-        case .local: load.inTask { await self.run(load) }
-        case .routed: if !self.landFound(load) { load.ask() }
+        case .local: load.inTask(place) { await self.run(load) }
+        case .routed: if self.look(load) == .goesOn { load.ask() }
         case .reload: load.ask()
         }
     }
@@ -89,7 +85,8 @@ extension Group: LoadingGroup {
             return
         }
         load.inTask {
-            var options = GetOptions()
+            // Those who can do with an old value are given one when this load lands; the others are not.
+            var options = GetOptions(allowStale: false)
             (options.isCounted, options.batch) = (true, load.batch)
             let result: Flights.Outcome
             do throws(GroupCacheError) {
@@ -104,23 +101,22 @@ extension Group: LoadingGroup {
     /// The work of a local load.
     private func run(_ load: Load) async {
         // Two callers miss; one begins a load, stores and lands; only then comes the other here. Without this second look it would load again.
-        // (Of an entry that is to be refreshed early a second look would throw the dice again.)
-        if load.refreshes != .refreshEarly, self.landFound(load) { return }
+        guard self.look(load) == .goesOn else { return }
         if load.refreshes != nil { self.counters.refreshes.increment() }
         if await self.takeOver(load) { return }
         do throws(GroupCacheError) {
             let turn = try await self.turn(of: load)
             defer { turn.end() }
-            // It was a long time: somebody may have set the value.
-            if turn.hasWaited, load.refreshes != .refreshEarly, self.landFound(load) { return }
-            // Nobody waits any more: then the getter is not called. And from here on a set or remove is newer than what the getter will say.
+            // It may have been a long time: somebody may have set the value, or nobody may wait any more. Then the getter is not called.
             let now = self.configuration.clock.milliseconds
-            guard self.flights.withTable(self.shard(load), { $0.call(load.flight, now: now) }) else { return }
+            guard self.look(load, callingAt: now) == .goesOn else { return }
             self.counters.loadsDeduped.increment()
             let previous = self.previous(load.key)
             let start = ContinuousClock.now
             let result = await self.callGetter(load, turn.place, previous, timeout: load.timeLeft(now))
-            self.land(load, result, previous: previous, cost: ContinuousClock.now - start)
+            let cost = ContinuousClock.now - start
+            self.record(cost)
+            self.land(load, result, previous: previous, cost: cost)
         } catch {
             self.land(load, .failure(error))
         }
@@ -145,9 +141,7 @@ extension Group: LoadingGroup {
 
     /// Lands what the getter answered.
     func land(_ load: Load, _ result: Result<Loaded<Value>, GroupCacheError>, previous: Value?, cost: Duration) {
-        self.metrics.record(cost)
-        self.flights.record(cost)
-        var loaded: Loaded<Value>
+        let loaded: Loaded<Value>
         switch result {
         case .success(let some): loaded = some
         // An absence of which the getter heard elsewhere is not one of this key.
@@ -155,7 +149,7 @@ extension Group: LoadingGroup {
         case .failure(let error):
             self.counters.localLoadErrors.increment()
             self.metrics.countLoadErrors()
-            self.land(load, .failure(error), getterFailed: error.isMemorable)
+            self.land(load, .failure(error), getterFailed: error.isMemorable && !self.wasHurried(load))
             return
         }
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or because a
@@ -176,36 +170,61 @@ extension Group: LoadingGroup {
 
     /// Lands what a peer answered, and keeps a copy of it if the key is asked for often enough.
     func landRouted(_ load: Load, _ result: Result<PeerEntry, GroupCacheError>) {
-        self.counters.loadsDeduped.increment()
-        do throws(GroupCacheError) {
-            let entry = try result.get()
-            let value = try self.decode(entry)
+        let drops: StoreChange<Value> = load.kind == .reload ? .drop : .none
+        switch result {
+        case .success(let entry):
+            let value: Value
+            do throws(GroupCacheError) {
+                value = try self.decode(entry)
+            } catch {
+                // A node of another version answered: for what we need it is as good as down. The getter is asked, as for any owner that cannot help.
+                self.noteMismatch(error)
+                return self.loadWithoutPeers(load, because: error)
+            }
+            self.counters.loadsDeduped.increment()
             self.counters.peerLoads.increment()
             let rules = LandingRules(self.configuration, self.codec, from: .owner)
             let keeps = load.kind == .routed && self.store.admitRemote(load.key.hash)
             let (answer, change) = rules.land(value, entry, keeps: keeps, version: load.flight.number)
             // The copy that we had is older than what the owner has just loaded.
             self.land(load, .success(answer), load.kind == .reload ? .drop : change)
-        } catch {
-            switch error.code {
-            // A node of another version answered: for what we need it is as good as down. The getter is asked, as for any owner that cannot help.
-            case .codecFailed where load.kind == .routed && self.noteMismatch(error): self.loadWithoutPeers(load, because: error)
-            case .notFound:
-                self.counters.peerLoads.increment()
-                self.land(load, .success(Answer(value: nil, source: .peer, ttl: error.retryAfter)), load.kind == .reload ? .drop : .none)
-            default: self.land(load, .failure(error))
-            }
+        case .failure(let error) where error.code == .notFound:
+            self.counters.loadsDeduped.increment()
+            self.counters.peerLoads.increment()
+            self.land(load, .success(Answer(value: nil, source: .peer, ttl: error.retryAfter)), drops)
+        case .failure(let error):
+            self.counters.loadsDeduped.increment()
+            self.land(load, .failure(error))
         }
     }
 
-    /// Ends a load with what the store has by now, if that is fresh and nobody insists on a load. `false`: the load is to go on.
-    func landFound(_ load: Load, cancelling: Bool = false) -> Bool {
-        // Nearly always there is nothing, and that is found out without touching a value.
-        if self.isMissing(load.key) { return false }
-        let found = self.peek(load.key)
-        guard found.state == .fresh || found.state == .refreshEarly else { return false }
-        let answer = Answer(value: found.value, source: found.isNear ? .near : .main)
-        return self.land(load, .success(answer), cancelling: cancelling, unlessReload: true)
+    /// What a look into the store has come to.
+    enum Look { case ended, goesOn }
+
+    /// Ends a load with what the store has by now, if that is fresh and nobody insists on a load. If not, the load goes on, and its getter counts as
+    /// called from a moment on.
+    ///
+    /// One step under the flight's lock. Were the look a step of its own, a remove could come behind it: who removed the value, asks again and joins
+    /// this load would be handed what they had removed. And a set that came between look and call would be overwritten by what the getter says.
+    func look(_ load: Load, callingAt now: Int64? = nil, cancelling: Bool = false) -> Look {
+        // Nearly always there is nothing, and that is found out without touching a value. (Of an entry that is to be refreshed early a second look
+        // would throw the dice again.)
+        var found: Lookup<Value>?
+        let (landing, look) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Look) in
+            guard table.isOpen(load.flight) else { return (nil, .ended) }
+            if load.refreshes != .refreshEarly, !table.isReload(load.flight), !self.isMissing(load.key) {
+                // It is let go without the lock: a value may run code of its own when it goes.
+                found = self.peek(load.key)
+                if found?.state == .fresh || found?.state == .refreshEarly {
+                    return (table.land(load.flight, changes: false), .ended)
+                }
+            }
+            if let now { _ = table.call(load.flight, now: now) }
+            return (nil, .goesOn)
+        }
+        guard let landing, let found else { return look }
+        self.end(load, landing, .success(Answer(value: found.value, source: found.isNear ? .near : .main)), cancelling: cancelling)
+        return .ended
     }
 
     /// Ends a load: changes the store, unless the load was superseded, and hands `result` to everybody who waits.
@@ -216,21 +235,17 @@ extension Group: LoadingGroup {
     /// - Parameters:
     ///   - cancelling: It is not the load's own work that ends it.
     ///   - getterFailed: The key is left alone for a while.
-    ///   - unlessReload: Not if somebody wants the load rather than its result.
-    /// - Returns: Whether the load has ended, by this or before.
-    @discardableResult
     func land(
         _ load: Load,
         _ result: Flights.Outcome,
         _ change: StoreChange<Value> = .none,
         cancelling: Bool = false,
-        getterFailed: Bool = false,
-        unlessReload: Bool = false
-    ) -> Bool {
+        getterFailed: Bool = false
+    ) {
         var victims = Victims<Value>()
-        let (landing, goesOn) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Bool) in
-            if unlessReload, table.isReload(load.flight) { return (nil, true) }
-            guard let landing = table.land(load.flight, changes: change.isChange) else { return (nil, false) }
+        let (landing, next) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Load?) in
+            guard let landing = table.land(load.flight, changes: change.isChange) else { return (nil, nil) }
+            var next: Load?
             if landing.stores {
                 self.apply(change, load.key, releasing: &victims)
                 if getterFailed, landing.wasCalled, case .failure(let error) = result {
@@ -238,17 +253,22 @@ extension Group: LoadingGroup {
                 } else if load.kind == .local, case .success = result {
                     table.failures.forget(load.key.hash)
                 }
+                // What the owner had said before is older than what it has loaded anew.
+                if load.kind == .reload, change.isChange { next = table.supersede(load.key) }
             }
-            return (landing, false)
+            return (landing, next)
         }
         // The optimiser may end a life after its last use: this one lasts until the lock is let go.
         withExtendedLifetime(victims) {}
-        guard let landing else { return !goesOn }
-        load.end(self.flights.deadlines)
+        next?.start()
+        if let landing { self.end(load, landing, result, cancelling: cancelling) }
+    }
+
+    private func end(_ load: Load, _ landing: Flights.Table.Landing, _ result: Flights.Outcome, cancelling: Bool) {
         if cancelling { load.cancel() }
+        load.end(self.flights.deadlines)
         landing.start?.start()
         self.hand(result, to: landing, key: load.key)
-        return true
     }
 
     private func hand(_ result: Flights.Outcome, to landing: Flights.Table.Landing, key: HashedKey) {

@@ -26,8 +26,8 @@ extension Group {
         self.logger.debug("peer failed", metadata: ["peer.id": "\(peer?.id ?? "")", "error.code": "\(error.code)"])
     }
 
-    /// Another node's bytes are no value of ours: it runs a version of the program that knows the value in another form. Always `true`.
-    func noteMismatch(_ error: GroupCacheError) -> Bool {
+    /// Another node's bytes are no value of ours: it runs a version of the program that knows the value in another form.
+    func noteMismatch(_ error: GroupCacheError) {
         self.counters.schemaMismatches.increment()
         let now = self.configuration.clock.milliseconds
         if self.counters.saidMismatch.isDue(now, every: 60_000) {
@@ -36,6 +36,11 @@ extension Group {
                 metadata: ["group": "\(self.name)", "error": "\(error)"]
             )
         }
-        return true
+    }
+
+    /// A call of the getter took this long.
+    func record(_ cost: Duration) {
+        self.metrics.record(cost)
+        self.flights.record(cost)
     }
 }

@@ -21,22 +21,30 @@ extension Group {
     /// from which that has to do.
     func setTimers(of load: Load) {
         let (longest, patience) = (self.configuration.loadTimeout, self.configuration.freshness.softTimeout)
-        let deadline = self.flights.deadlines.add(after: longest) {
+        // From the moment at which it was asked for: a load that is to follow another one has waited for that.
+        let left = Duration.milliseconds(max(0, load.began + longest.milliseconds - self.configuration.clock.milliseconds))
+        let deadline = self.flights.deadlines.add(after: left) {
             self.land(load, .failure(.deadlineExceeded), cancelling: true, getterFailed: load.kind == .local)
         }
         var soft: Deadlines.Token?
-        if load.kind == .local, patience < longest, self.oldAnswer(load.key) != nil {
+        if load.kind == .local, patience < longest, self.entry(load.key)?.details.staleIfErrorUntil != nil {
             soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }
         }
         load.setTimers(deadline: deadline, soft: soft, of: self.flights.deadlines)
     }
 
-    /// The load is slow: who can have an old value waits no longer. The load goes on.
+    /// The load is slow: who can have an old value waits no longer, nor who comes when the value is old that is still fresh. The load goes on.
     private func releasePatient(_ load: Load) {
-        guard let old = self.oldAnswer(load.key) else { return }
-        let waiters = self.flights.withTable(self.shard(load)) { $0.releasePatient(load.flight) }
+        let old = self.oldAnswer(load.key)
+        let waiters = self.flights.withTable(self.shard(load)) { $0.setSlow(load.flight, releasing: old != nil) }
+        guard let old else { return }
         self.counters.staleIfErrorHits.increment(by: waiters.count)
         for waiter in waiters { waiter.finish(.success(old)) }
+    }
+
+    /// Whether a load had less time than it should have, because who began it had no more: then it is not the getter that failed.
+    func wasHurried(_ load: Load) -> Bool {
+        load.deadline < load.began + self.configuration.loadTimeout.milliseconds && self.configuration.clock.milliseconds >= load.deadline
     }
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.

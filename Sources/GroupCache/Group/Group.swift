@@ -143,6 +143,8 @@ public final class Group<Value: Sendable>: Sendable {
     public func get(_ key: Key, _ options: GetOptions) async throws(GroupCacheError) -> Value {
         if let timeout = options.timeout, timeout <= .zero { throw .deadlineExceeded }
         let hashed = self.hashed(key)
+        // A hit counts and is a use of the entry; a value past its time is neither for who does not want it.
+        if !options.reload, !options.allowStale, let value = self.withBytes(of: key, { self.store.fresh(hashed.hash, $0) }) { return value }
         let found = options.isStrict ? self.peek(hashed) : self.find(key).found
         return try self.value(of: try await self.answer(hashed, found, options))
     }

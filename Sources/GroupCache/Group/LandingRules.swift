@@ -56,7 +56,12 @@ struct LandingRules<Value: Sendable> {
             let (value, size) = try self.codec.kept(value)
             let keeps = loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
             // What is not to be kept must not be kept by a peer that asked for it, either.
-            let answer = Answer(value: value, source: self.source, ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero)
+            let answer = Answer(
+                value: value,
+                source: self.source,
+                version: version,
+                ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero
+            )
             return (answer, keeps ? .store(value, size, self.kind, life) : .drop)
         case .notModified:
             guard let previous else {

@@ -63,7 +63,7 @@ extension Group {
         let now = self.configuration.clock.milliseconds
         for load in loads {
             guard let former = peers.formerOwner(of: load.key.key), self.entry(load.key)?.details.kind != .main,
-                !self.flights.withTable(self.shard(load), { $0.changed.contains(load.key.hash, now: now) || $0.isReload(load.flight) })
+                self.flights.withTable(self.shard(load), { !$0.isReload(load.flight) && $0.beginPeeking(load.flight, load.key, now: now) })
             else {
                 open.append(load)
                 continue
@@ -87,6 +87,9 @@ extension Group {
                 }
             }
             for await some in tasks { open += some }
+            for (_, loads) in asked {
+                for load in loads { self.flights.withTable(self.shard(load)) { $0.endPeeking(load.flight) } }
+            }
             return open
         }
     }
@@ -101,19 +104,21 @@ extension Group {
         // Not all at the same moment: each of them is loaded when its time is over.
         let longest = self.configuration.nearTTL * Double.random(in: 0.5...1)
         let loaded: Loaded<Value>
-        do throws(GroupCacheError) {
-            let entry = try result.get()
+        switch result {
+        case .success(let entry):
             let ttl = min(entry.ttl ?? longest, longest)
-            // A value without time left is good for those who wait.
-            loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
-        } catch {
+            do throws(GroupCacheError) {
+                // A value without time left is good for those who wait.
+                loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
+            } catch {
+                self.noteMismatch(error)
+                return false
+            }
+        case .failure(let error):
             switch error.code {
             case .notFound: loaded = .notFound(ttl: min(error.retryAfter ?? .zero, longest))
             case .peerFailed:
                 self.peerFailed(former, error)
-                return false
-            case .codecFailed:
-                _ = self.noteMismatch(error)
                 return false
             // Whatever is wrong with the former owner, or with its getter, is no reason not to call ours.
             default: return false

@@ -17,12 +17,23 @@ final class GroupServer<Value: Sendable>: PeerServing {
     func serve(_ request: PeerRequest, for requester: Requester) async throws(GroupCacheError) -> ServedEntry {
         if request.isPeek { return try await self.group.held(request.key, timeout: request.timeout) }
         if requester == .peer { self.group.counters.serverRequests.increment() }
+        if let timeout = request.timeout, timeout <= .zero { throw .deadlineExceeded }
         let key = self.group.hashed(request.key)
         let options = self.options(requester, request.timeout, reload: request.reload)
-        return try await Self.following(request.trail) { () async throws(GroupCacheError) in
-            let found = options.reload ? self.group.peek(key) : self.group.find(request.key).found
-            return try self.group.served(key, try await self.group.answer(key, found, options))
+        do throws(GroupCacheError) {
+            return try await Self.following(request.trail) { () async throws(GroupCacheError) in
+                let found = options.reload ? self.group.peek(key) : self.group.find(request.key).found
+                return try self.group.served(key, try await self.group.answer(key, found, options))
+            }
+        } catch {
+            throw Self.forPeers(error, requester)
         }
+    }
+
+    /// An absence of which the getter heard in another group is none of this key, which is how a peer would take it.
+    private static func forPeers(_ error: GroupCacheError, _ requester: Requester) -> GroupCacheError {
+        guard requester == .peer, error.code == .notFound, error.group != nil else { return error }
+        return GroupCacheError(.getterFailed, "a key that the getter needs does not exist", cause: error)
     }
 
     func serve(
@@ -37,6 +48,7 @@ final class GroupServer<Value: Sendable>: PeerServing {
         let options = self.options(requester, request.timeout, reload: false)
         await Self.following(request.trail) {
             await group.answers(to: keys, options) { key, outcome in
+                let outcome = outcome.mapError { Self.forPeers($0, requester) }
                 await each(key.key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try group.served(key, answer) } })
             }
         }
@@ -56,7 +68,7 @@ final class GroupServer<Value: Sendable>: PeerServing {
                 value = try self.group.decode(entry)
             } catch {
                 // A node of another version has changed the key: to go on serving what was there before would hide that.
-                _ = self.group.noteMismatch(error)
+                self.group.noteMismatch(error)
                 return self.group.discard(key)
             }
             try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl)
@@ -128,7 +140,16 @@ extension Group {
         if let value = answer.value as? Value { encoded = try self.codec.encoded(value) }
         let served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
         guard answer.source != .peer, !answer.isSuperseded else { return served }
-        return self.dated(served, self.entry(key))
+        let entry = self.entry(key)
+        // Another value has come meanwhile, or what there was has gone: what we hand out is not to be kept for the time of something else.
+        guard let entry, answer.version == 0 || answer.version == entry.details.version,
+            answer.source != .stale || entry.details.state != .fresh
+        else {
+            var served = served
+            if answer.source != .loaded { served.ttl = .zero }
+            return served
+        }
+        return self.dated(served, entry)
     }
 
     /// `served` with the name of the form that its value has.

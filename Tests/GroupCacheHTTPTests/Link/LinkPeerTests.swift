@@ -227,7 +227,7 @@ import Testing
             // First loaded by tasks, then all from the cache at once: 20 MB, and a message has 16 MiB at most.
             for round in 0..<2 {
                 let answers = Answers()
-                _ = getter.start(keys, of: PeerBatch(group: "scores"), for: answers)
+                _ = getter.start(keys, of: PeerBatch(group: "scores", timeout: .seconds(60)), for: answers)
                 try await eventually { answers.count == 100 }
                 let expected = keys.enumerated().map {
                     ($0.offset, [$0.element.string.hasPrefix("large") ? "262145 bytes" : "200000 bytes"])

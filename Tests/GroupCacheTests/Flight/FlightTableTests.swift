@@ -32,7 +32,7 @@ struct FlightTableTests {
         func call(_ boarding: Boarding, now: Int64 = 0) -> Bool { self.table.call(boarding.flight, now: now) }
         func supersede(_ key: Key) -> String? { self.table.supersede(hashed(key)) }
         func supersedeAll() -> [String] { self.table.supersedeAll() }
-        func release(_ boarding: Boarding) -> [String] { self.table.releasePatient(boarding.flight) }
+        func release(_ boarding: Boarding) -> [String] { self.table.setSlow(boarding.flight, releasing: true) }
         func isReload(_ boarding: Boarding) -> Bool { self.table.isReload(boarding.flight) }
     }
 
@@ -213,6 +213,16 @@ struct FlightTableTests {
         _ = self.table.supersede("k")
         #expect(try #require(self.table.land(third)).stores == false)
         #expect(try #require(self.table.land(fourth)).stores == false)
+    }
+
+    @Test("a change supersedes what was overtaken, also while what has overtaken it waits for its turn")
+    func overtakenByOneThatWaits() throws {
+        let first = self.table.join(.local, "k", "a")
+        _ = self.table.call(first)
+        let reload = self.table.join(.local, "k", "b", reload: true)
+        _ = self.table.supersede("k")
+        #expect(try #require(self.table.land(first)).stores == false)
+        #expect(try #require(self.table.land(reload)).stores, "its getter is called after the change")
     }
 
     @Test("when the load that has overtaken another one fails, the other is joined again, and stored")

@@ -162,6 +162,41 @@ struct FailureTests {
         #expect(group.cached("k") == "2" && calls.value == 2)
     }
 
+    @Test("a load that began early, and hangs, does not hold those who come when the value is old")
+    func slowEarlyRefresh() async throws {
+        let gate = Gate()
+        let calls = self.calls
+        let freshness = Freshness(ttl: .seconds(10), jitter: 0, staleIfError: .seconds(600), earlyRefresh: 0)
+        let group = try Group<String>("g", capacity: .mebibytes(1), configuration: self.configuration(freshness)) { _, _ in
+            let call = calls.increment()
+            if call > 1 { try await gate.pass() }
+            return "\(call)"
+        }
+        _ = try await group.get("k")
+        self.clock.advance(by: .milliseconds(9_900))
+        group.refreshInBackground(group.hashed("k"), .refreshEarly)
+        await gate.waitForArrivals()
+        await self.clock.waitForSleepers()
+        self.clock.advance(by: .seconds(1))
+        // The timers run in a task of their own.
+        while !group.flights.withTable(group.shard(group.hashed("k")), { $0.isSlow(.local, group.hashed("k")) }) { await Task.yield() }
+        #expect(try await group.get("k") == "1")
+        gate.open()
+    }
+
+    @Test("a caller with little time who begins a load does not bring a pause upon the key")
+    func hurried() async throws {
+        let calls = self.calls
+        let clock = self.clock
+        let group = try Group<String>("g", capacity: .mebibytes(1), configuration: self.configuration(Freshness())) { _, context in
+            guard calls.increment() == 1 else { return "v" }
+            clock.advance(by: context.timeout)
+            throw GetterFailure(number: 0)
+        }
+        _ = try? await group.get("k", GetOptions(timeout: .milliseconds(20)))
+        #expect(try await group.get("k") == "v")
+    }
+
     // MARK: Absence
 
     @Test("one missing key of another group fails a batch; it does not make its keys absent")
