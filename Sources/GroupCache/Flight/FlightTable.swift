@@ -16,12 +16,6 @@ struct FlightID: Hashable, Sendable {
     fileprivate var slot: Int32
 }
 
-/// Names one caller that waits for a load.
-struct WaiterID: Hashable, Sendable {
-    fileprivate var slot: Int32
-    fileprivate var generation: UInt32
-}
-
 /// The loads that run in one shard, and who waits for them: a value, without locks, tasks or clocks. Every event is O(1), or O(waiters of the load).
 ///
 /// Each event returns what is to be done once the lock is let go: a job to start or to cancel, waiters to resume.
@@ -40,7 +34,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var kind = FlightKind.local
         var key: HashedKey?
         var job: Job?
-        var waiters = SlotList()
+        var waiters = WaiterList()
         /// The next flight in its bucket, or the next free slot.
         var next: Int32 = -1
         /// The flight that begins when this one has ended.
@@ -67,32 +61,14 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var isReload = false
     }
 
-    private struct Place {
-        var waiter: Waiter?
-        /// Does not want a value past its time.
-        var isStrict = false
-        var generation: UInt32 = 0
-        var flight: Int32 = -1
-        var previous: Int32 = -1
-        /// The next waiter of the flight, or the next free place.
-        var next: Int32 = -1
-    }
-
-    private struct SlotList {
-        var first: Int32 = -1
-        var last: Int32 = -1
-        var isEmpty: Bool { self.first < 0 }
-    }
-
     private var flights: [Flight] = []
     private var freeFlight: Int32 = -1
-    private var places: [Place] = []
-    private var freePlace: Int32 = -1
+    private var places = WaiterPlaces<Waiter>()
     /// Heads of the lists of current flights, by hash.
     private var buckets: [Int32] = []
     private(set) var count = 0
     /// How many callers wait.
-    private(set) var waiters = 0
+    var waiters: Int { self.places.count }
     /// What has superseded loads of late.
     var changed = ChangedKeys()
     /// Which keys' loads have failed of late.
@@ -218,11 +194,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     ///
     /// - Parameter keeps: Whether a load whose getter was called at a moment (milliseconds) shall go on without waiters.
     mutating func leave(_ waiter: WaiterID, of id: FlightID, keeps: (Int64) -> Bool = { _ in false }) -> Leave {
-        let place = Int(waiter.slot)
-        guard place < self.places.count, self.places[place].generation == waiter.generation, let slot = self.slot(of: id) else {
-            return Leave()
-        }
-        let left = self.unseat(Int32(place))
+        guard let slot = self.slot(of: id), let left = self.places.remove(waiter, from: &self.flights[slot].waiters) else { return Leave() }
         guard self.flights[slot].waiters.isEmpty, !self.flights[slot].isHeld else { return Leave(waiter: left) }
         if !self.flights[slot].isSuperseded, let called = self.flights[slot].called, keeps(called) {
             self.flights[slot].isHeld = true
@@ -244,8 +216,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var released: [Waiter] = []
         var place = self.flights[slot].waiters.first
         while place >= 0 {
-            let next = self.places[Int(place)].next
-            if !self.places[Int(place)].isStrict, let waiter = self.unseat(place) { released.append(waiter) }
+            let next = self.places.next(place)
+            if !self.places.isStrict(place) { released.append(self.places.remove(place, from: &self.flights[slot].waiters)) }
             place = next
         }
         return released
@@ -280,13 +252,11 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
             wasCalled: self.flights[slot].called != nil,
             job: self.flights[slot].job
         )
-        var place = self.flights[slot].waiters.first
-        while place >= 0 {
-            let (next, isStrict) = (self.places[Int(place)].next, self.places[Int(place)].isStrict)
-            if let waiter = self.unseat(place) {
-                if landing.first == nil { landing.first = (waiter, isStrict) } else { landing.others.append((waiter, isStrict)) }
-            }
-            place = next
+        while self.flights[slot].waiters.first >= 0 {
+            let place = self.flights[slot].waiters.first
+            let isStrict = self.places.isStrict(place)
+            let waiter = self.places.remove(place, from: &self.flights[slot].waiters)
+            if landing.first == nil { landing.first = (waiter, isStrict) } else { landing.others.append((waiter, isStrict)) }
         }
         landing.start = self.end(slot)
         return landing
@@ -397,8 +367,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         self.freeFlight = Int32(slot)
         self.count -= 1
         // What a moment of need took is given back when it is over.
-        if self.count == 0, self.flights.count > 256 || self.places.count > 1024 {
-            (self.flights, self.freeFlight, self.places, self.freePlace, self.buckets) = ([], -1, [], -1, [])
+        if self.count == 0, self.flights.count > 256 || self.places.capacity > 1024 {
+            (self.flights, self.freeFlight, self.places, self.buckets) = ([], -1, WaiterPlaces(), [])
         }
         return next
     }
@@ -455,39 +425,6 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     }
 
     private mutating func seat(_ waiter: Waiter, _ isStrict: Bool, in flight: Int32) -> WaiterID {
-        let place: Int32
-        if self.freePlace >= 0 {
-            place = self.freePlace
-            self.freePlace = self.places[Int(place)].next
-        } else {
-            place = Int32(self.places.count)
-            self.places.append(Place())
-        }
-        let last = self.flights[Int(flight)].waiters.last
-        let generation = self.places[Int(place)].generation
-        self.places[Int(place)] = Place(waiter: waiter, isStrict: isStrict, generation: generation, flight: flight, previous: last)
-        if last >= 0 { self.places[Int(last)].next = place } else { self.flights[Int(flight)].waiters.first = place }
-        self.flights[Int(flight)].waiters.last = place
-        self.waiters += 1
-        return WaiterID(slot: place, generation: generation)
-    }
-
-    private mutating func unseat(_ place: Int32) -> Waiter? {
-        let gone = self.places[Int(place)]
-        guard let waiter = gone.waiter else { return nil }
-        if gone.previous >= 0 {
-            self.places[Int(gone.previous)].next = gone.next
-        } else {
-            self.flights[Int(gone.flight)].waiters.first = gone.next
-        }
-        if gone.next >= 0 {
-            self.places[Int(gone.next)].previous = gone.previous
-        } else {
-            self.flights[Int(gone.flight)].waiters.last = gone.previous
-        }
-        self.places[Int(place)] = Place(generation: gone.generation &+ 1, next: self.freePlace)
-        self.freePlace = place
-        self.waiters -= 1
-        return waiter
+        self.places.add(waiter, isStrict: isStrict, to: &self.flights[Int(flight)].waiters)
     }
 }

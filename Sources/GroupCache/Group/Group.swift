@@ -17,10 +17,10 @@ internal import Tracing
 /// 3. If another node does, ask it; if it fails, ask the key's next owner. Keep a copy if the key proves hot.
 /// 4. If this node does, or the others failed, call the getter. The owner keeps the value; anybody else keeps it for a short time only.
 ///
-/// From step 3 on the work is done once for all callers of the key, in a *flight*: a task of its own, which is cancelled when the last of
-/// them has gone. There are two kinds of flight. *Routed* ones wait for peers; *local* ones call the getter and never wait for a
-/// peer. A request from a peer only ever joins a local one, so two nodes whose rings differ cannot wait for each other; and both this
-/// node's callers and its peers share the local one, so that a value is loaded once.
+/// From step 3 on the work is done once for all callers of the key, in a *flight*, which is no caller's and ends when the last of them has
+/// gone. There are two kinds of flight. *Routed* ones wait for peers; *local* ones call the getter and never wait for a peer. A request from
+/// a peer only ever joins a local one, so two nodes whose rings differ cannot wait for each other; and both this node's callers and its peers
+/// share the local one, so that a value is loaded once.
 public final class Group<Value: Sendable>: Sendable {
     /// The group's name.
     public let name: String

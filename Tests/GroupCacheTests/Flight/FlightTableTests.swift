@@ -95,8 +95,11 @@ struct FlightTableTests {
     @Test("who leaves twice, or after the landing, leaves nothing behind")
     func leaveTwice() {
         let first = self.table.join(.local, "k", "a")
+        self.table.join(.local, "k", "stays")
         #expect(self.table.leave(first).waiter == "a")
+        self.table.join(.local, "k", "in its place")
         #expect(self.table.leave(first).waiter == nil)
+        #expect(Self.waiters(self.table.land(first)) == ["stays", "in its place"])
         let second = self.table.join(.local, "k", "b")
         _ = self.table.land(second)
         // The place has another one by now.
