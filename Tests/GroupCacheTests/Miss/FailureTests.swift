@@ -186,14 +186,23 @@ struct FailureTests {
 
     @Test("a caller with little time who begins a load does not bring a pause upon the key")
     func hurried() async throws {
+        let gate = Gate()
         let calls = self.calls
-        let clock = self.clock
         let group = try Group<String>("g", capacity: .mebibytes(1), configuration: self.configuration(Freshness())) { _, context in
             guard calls.increment() == 1 else { return "v" }
-            clock.advance(by: context.timeout)
+            try await gate.pass()
+            // As a client does that was given the time of the context.
             throw GetterFailure(number: 0)
         }
-        _ = try? await group.get("k", GetOptions(timeout: .milliseconds(20)))
+        let hasty = Task { try await group.get("k", GetOptions(timeout: .milliseconds(20))) }
+        await gate.waitForArrivals()
+        let patient = Task { try await group.get("k") }
+        while group.flights.waiters < 2 { await Task.yield() }
+        await self.clock.waitForSleepers()
+        self.clock.advance(by: .milliseconds(20))
+        #expect(await #expect(throws: GroupCacheError.self) { try await hasty.value }?.code == .deadlineExceeded)
+        gate.open()
+        #expect(await #expect(throws: GroupCacheError.self) { try await patient.value }?.code == .getterFailed)
         #expect(try await group.get("k") == "v")
     }
 
