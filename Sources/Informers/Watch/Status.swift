@@ -139,9 +139,10 @@ public struct Status: Error, Sendable, Hashable {
     /// The source does not yet know the resource version that was asked for.
     public var isTooLargeResourceVersion: Bool {
         guard self.code == 504 || self.reason == .timeout else { return false }
-        if self.details?.causes?.contains(where: { $0.reason == "ResourceVersionTooLarge" }) == true { return true }
-        // Sources older than the cause say so in the text only.
-        return self.message.hasPrefix("Too large resource version") || self.message.hasSuffix("Too large resource version")
+        // Sources older than the reason say so in the text only, first of the whole and later of a cause.
+        let text = "Too large resource version"
+        if self.details?.causes?.contains(where: { $0.reason == "ResourceVersionTooLarge" || $0.message == text }) == true { return true }
+        return self.message.hasPrefix(text) || self.message.hasSuffix(text)
     }
 
     /// How long the source asks to be left alone.

@@ -54,6 +54,10 @@ struct BroadcasterTests {
         self.simulation.settle()
         #expect(one.value == [])
         #expect(two.value == self.events(1...2))
+        // Extra stops do no harm.
+        first.stop()
+        second.stop()
+        #expect(broadcaster.watchers == 0)
     }
 
     @Test("WatcherStopDeadlock: a watcher that stops while everybody waits for it lets them go on")
@@ -149,6 +153,17 @@ struct BroadcasterTests {
         let sender = self.send(1...1, to: broadcaster)
         self.simulation.settle()
         #expect(sender.error as? WatchError == WatchError(.stopped, "broadcaster already stopped"))
+        #expect(throws: WatchError(.stopped, "broadcaster already stopped")) { try broadcaster.watch(prefix: self.events(1...1)) }
+        let dropping = Broadcaster<Item>(queueLength: 1, whenFull: .drop)
+        let streams = [try dropping.watch(), try dropping.watch()]
+        dropping.shutDown()
+        let refused = self.send(1...1, to: dropping)
+        self.simulation.settle()
+        #expect(refused.error as? WatchError == WatchError(.stopped, "broadcaster already stopped"))
+        #expect(dropping.dropped == 0)
+        let readers = streams.map(self.readAll)
+        self.simulation.settle()
+        #expect(readers.allSatisfy { $0.value == [] })
     }
 
     @Test("ShutdownRace: shutting down, sending and stopping at the same time end well", arguments: [UInt64](1...50))

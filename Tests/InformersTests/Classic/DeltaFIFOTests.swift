@@ -160,4 +160,23 @@ struct DeltaFIFOTests {
         try queue.update(Thing("a", 4))
         #expect(queue.get(key: "a")?.count == 3)
     }
+
+    @Test("transformer: what is queued is what it made, also in the tombstones a list makes of it")
+    func transformed() async throws {
+        let queue = DeltaFIFO<Thing>(key: nameOf, tellsReplaced: false, transform: { Thing($0.name, $0.value + 100) })
+        try queue.add(Thing("foo", 10))
+        try queue.add(Thing("bar", 11))
+        try queue.update(Thing("foo", 12))
+        try queue.delete(Thing("foo", 15))
+        try queue.replace([], resourceVersion: "")
+        try queue.add(Thing("bar", 16))
+        try queue.replace([], resourceVersion: "")
+        #expect(queue.listKeys() == ["foo", "bar"])
+        #expect(
+            try await queue.drain() == [
+                [.added(Thing("foo", 110)), .updated(Thing("foo", 112)), .deleted(Thing("foo", 115))],
+                [.added(Thing("bar", 111)), .tombstone(Thing("bar", 111)), .added(Thing("bar", 116)), .tombstone(Thing("bar", 116))],
+            ]
+        )
+    }
 }

@@ -58,7 +58,7 @@ struct FIFOTests {
         #expect(try await self.queue.next() == Thing("foo", 14))
     }
 
-    @Test("FIFO requeueOnPop: the item is back, unless something newer has come")
+    @Test("FIFO requeueOnPop: the item is back")
     func requeueOnPop() async throws {
         try self.queue.add(Thing("foo", 10))
         #expect(try await self.queue.pop { _, _ in throw Requeue() } == Thing("foo", 10))

@@ -14,10 +14,15 @@ struct KeyedHeapTests {
         return all
     }
 
-    @Test("HeapBasic: 500 put in from the greatest come out from the least")
+    @Test("HeapBasic: two producers, one from the greatest, one from the least: all come out from the least")
     func basic() async throws {
-        for number in (1...500).reversed() { try self.heap.add(Thing("t\(number)", number)) }
-        #expect(try await self.drain().map(\.value) == Array(1...500))
+        let heap = self.heap
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { for number in (1...500).reversed() { try heap.add(Thing("a\(number)", number)) } }
+            group.addTask { for number in 1...500 { try heap.add(Thing("b\(number)", number)) } }
+            try await group.waitForAll()
+        }
+        #expect(try await self.drain().map(\.value) == (1...500).flatMap { [$0, $0] })
     }
 
     @Test("Heap_Add: adding again moves and replaces")
@@ -29,11 +34,15 @@ struct KeyedHeapTests {
 
     @Test("Heap_BulkAdd: many in one step, one of each key; none if one has no key")
     func bulkAdd() async throws {
-        try self.heap.add(contentsOf: (1...100).reversed().map { Thing("t\($0)", $0) } + [Thing("t1", 0)])
-        #expect(self.heap.count == 100)
-        #expect(throws: KeyError.self) { try self.heap.add(contentsOf: [Thing("new"), Thing("")]) }
-        #expect(self.heap.count == 100)
-        #expect(try await self.drain().map(\.value) == [0] + Array(2...100))
+        let heap = self.heap
+        let waiting = Task { try await heap.pop() }
+        try await until { heap.waiting >= 1 }
+        try heap.add(contentsOf: (1...100).reversed().map { Thing("t\($0)", $0) } + [Thing("t1", 0)])
+        #expect(try await waiting.value == Thing("t1", 0), "who waits sees nothing before all are in")
+        #expect(heap.count == 99)
+        #expect(throws: KeyError.self) { try heap.add(contentsOf: [Thing("new"), Thing("")]) }
+        #expect(heap.count == 99)
+        #expect(try await self.drain().map(\.value) == Array(2...100))
     }
 
     @Test("HeapEmptyPop: waits, for an object or the end")
@@ -54,8 +63,14 @@ struct KeyedHeapTests {
 
     @Test("Heap_AddIfNotPresent: the first stays")
     func addIfNotPresent() async throws {
-        for thing in [Thing("foo", 10), Thing("bar", 1), Thing("foo", 0)] { try self.heap.addIfNotPresent(thing) }
-        #expect(try await self.drain() == [Thing("bar", 1), Thing("foo", 10)])
+        for thing in [Thing("foo", 10), Thing("bar", 1), Thing("baz", 11), Thing("foo", 13), Thing("foo", 0)] {
+            try self.heap.addIfNotPresent(thing)
+        }
+        #expect(self.heap.count == 3)
+        #expect(try await self.heap.pop() == Thing("bar", 1))
+        // Taken, it is absent.
+        try self.heap.addIfNotPresent(Thing("bar", 14))
+        #expect(try await self.drain() == [Thing("foo", 10), Thing("baz", 11), Thing("bar", 14)])
     }
 
     @Test("Heap_Delete: from anywhere, by key; what is absent is an error")

@@ -276,4 +276,14 @@ struct EventLogTests {
         }
         #expect(log.statistics.watchers == 0)
     }
+
+    @Test("CacheIncreaseDoesNotBreakWatch: while the ring grows a watcher misses nothing, nor does one that comes after it")
+    func growing() throws {
+        let bench = LogBench()
+        let watch = try bench.watch(after: "abc.0")
+        for number in 0..<1000 { bench.append(nil, number) }
+        #expect(watch.numbers == Array(0..<1000))
+        #expect(try bench.watch(after: "abc.0").numbers == Array(0..<1000))
+        #expect(bench.log.statistics.overtaken == 0)
+    }
 }

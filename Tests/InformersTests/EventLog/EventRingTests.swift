@@ -40,6 +40,7 @@ struct EventRingTests {
         for number in 0..<2000 { _ = ring.append(number, bytes: 1, now: .milliseconds(number)) }
         #expect(ring.capacity == 512)
         #expect(ring.count == 512)
+        #expect(ring.batch(after: ring.oldest - 1, entries: 1000, bytes: .max).map(\.event) == Array(1488..<2000))
         // One a second: a quarter of 512 spans 128 seconds.
         for number in 2000..<4000 { _ = ring.append(number, bytes: 1, now: .seconds(number)) }
         #expect(ring.capacity == 128)

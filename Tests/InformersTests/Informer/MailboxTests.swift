@@ -114,4 +114,26 @@ struct MailboxTests {
         #expect(mailbox.next() == nil)
         #expect(mailbox.hasSynced)
     }
+
+    @Test(
+        "SingleFileCounting: of a hundred first objects the last one counts",
+        arguments: [HandlerDelivery.coalescing, .everyChange(limit: 10)]
+    )
+    func counting(delivery: HandlerDelivery) {
+        var mailbox = Mailbox<Thing>(delivery)
+        mailbox.begin(
+            Dictionary(uniqueKeysWithValues: (0..<100).map { ("t\($0)", IndexedItems<Thing>.Item(object: Thing("t\($0)"), values: [])) })
+        )
+        for number in 0..<100 {
+            guard case .added(_, isInInitialList: true)? = mailbox.next() else {
+                Issue.record("no first object at \(number)")
+                return
+            }
+            #expect(!mailbox.hasSynced, "\(number)")
+        }
+        for _ in 0..<2 {
+            #expect(mailbox.next() == nil)
+            #expect(mailbox.hasSynced)
+        }
+    }
 }

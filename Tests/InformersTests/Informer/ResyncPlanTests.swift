@@ -45,4 +45,16 @@ struct ResyncPlanTests {
         #expect(never.admit(.seconds(5)).warning != nil)
         #expect(never.checkPeriod == .zero)
     }
+
+    @Test("ResyncCheckPeriod: who wants no resync leaves the check period alone, and gets none however eager others are")
+    func neverAmongEager() {
+        var plan = ResyncPlan(checkPeriod: .seconds(12 * 3600))
+        #expect(plan.admit(.zero) == ResyncPlan.Period(effective: .zero))
+        #expect(plan.checkPeriod == .seconds(12 * 3600))
+        for wish in [Duration.seconds(60), .seconds(55), .seconds(5)] {
+            #expect(plan.admit(wish) == ResyncPlan.Period(effective: wish))
+            #expect(plan.checkPeriod == wish)
+            #expect(plan.period(for: .zero) == .zero)
+        }
+    }
 }

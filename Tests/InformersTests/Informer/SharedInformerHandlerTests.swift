@@ -11,7 +11,10 @@ struct SharedInformerHandlerTests {
     func addWhileActive() throws {
         let harness = InformerHarness()
         harness.source.add(Item("a", 1))
+        let early = try harness.listen()
+        #expect(!early.registration.hasSynced)
         harness.run()
+        #expect(early.registration.hasSynced)
         let slow = try harness.listenSlowly()
         #expect(slow.told.all == ["=a1"])
         #expect(!slow.registration.hasSynced)
@@ -23,6 +26,7 @@ struct SharedInformerHandlerTests {
         #expect(waiting.value != nil)
         slow.letGo()
         #expect(slow.told.all == ["=a1", "+b1"])
+        #expect(early.news() == ["=a1", "+b1"])
     }
 
     @Test("InitializationRace: whenever a handler comes while things start and change, it is told all of it, once", arguments: 1...100)
@@ -73,11 +77,15 @@ struct SharedInformerHandlerTests {
         }
         let handler = Teller(told: told)
         let first = try harness.informer.addHandler(handler)
-        try harness.informer.addHandler(handler)
+        let second = try harness.informer.addHandler(handler)
         harness.add(Item("a", 1))
         #expect(told.all == ["a", "a"])
         harness.simulation.spawn { try await first.remove() }
         harness.add(Item("b", 1))
+        #expect(told.all == ["a", "a", "b"])
+        let removal = harness.simulation.spawn { try await second.remove() }
+        harness.add(Item("c", 1))
+        #expect(removal.isDone && removal.error == nil)
         #expect(told.all == ["a", "a", "b"])
     }
 

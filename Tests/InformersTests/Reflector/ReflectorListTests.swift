@@ -92,7 +92,14 @@ struct ReflectorListTests {
     func fullListIfTooLarge() {
         for status in [
             Status(.timeout, message: "Too large resource version"),
+            Status(.timeout, message: "Timeout: Too large resource version"),
             Status(.timeout, details: .init(causes: [.init(reason: "ResourceVersionTooLarge")])),
+            // As servers 1.17.0 to 1.18.5 say it.
+            Status(
+                .timeout,
+                message: "Timeout: too large resource version",
+                details: .init(causes: [.init(message: "Too large resource version")])
+            ),
         ] {
             let (lists, store) = Scripted { options in
                 switch options.resourceVersion {
@@ -140,6 +147,11 @@ struct ReflectorListTests {
         #expect(harness.source.lists.map(\.resourceVersion) == ["0", "", ""])
         #expect(harness.store.values == harness.truth)
         #expect(harness.reflector.lastSyncResourceVersion == "1.10")
+        // A size that was asked for is used for a list at a version as well.
+        harness.source.inject(.error(.expired()))
+        harness.advance(.seconds(1))
+        #expect(harness.source.lists.map(\.limit) == [4, 4, 4, 4, 4, 4])
+        #expect(harness.source.lists.map(\.resourceVersion) == ["0", "", "", "1.10", "", ""])
     }
 
     @Test("WatchListPageSize: what changes between the pages comes by the watch")

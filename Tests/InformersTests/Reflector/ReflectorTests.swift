@@ -21,6 +21,24 @@ struct ReflectorTests {
         #expect(harness.store.changes == [.replace(["a", "b"], "1.2"), .add("c", 1), .update("a", 2), .delete("b", 1)])
         #expect(harness.reflector.lastSyncResourceVersion == "1.5")
         #expect(harness.store.values == harness.truth)
+        harness.source.dropWatches()
+        harness.settle()
+        harness.source.add(Item("d", 1))
+        harness.source.add(Item("e", 1))
+        harness.settle()
+        #expect(harness.watchVersions == ["1.2", "1.5"])
+        #expect(harness.source.lists.count == 1)
+        #expect(harness.store.changes.suffix(2) == [.add("d", 1), .add("e", 1)])
+    }
+
+    @Test("WatchStoppedBefore: stopped before it began, it neither lists nor watches")
+    func stoppedBefore() {
+        let harness = ReflectorHarness()
+        let task = harness.simulation.spawn { [reflector = harness.reflector] in await reflector.run() }
+        task.cancel()
+        harness.settle()
+        #expect(task.isDone)
+        #expect(harness.source.lists.isEmpty && harness.source.watches.isEmpty)
     }
 
     @Test("R-2: the version counts as seen only when the store has the list")
@@ -208,11 +226,13 @@ struct ReflectorTests {
         #expect(!never.store.changes.contains(.resync))
     }
 
-    @Test("ReflectorResync: a store that refuses to resync ends the watch with its error")
+    @Test("ReflectorResync: a store that refuses its second resync ends the watch; unlike there, with its error")
     func resyncFails() {
         let harness = ReflectorHarness { $0.resyncPeriod = .seconds(10) }
-        harness.store.refuseResync()
         let round = harness.round()
+        harness.advance(.seconds(10))
+        #expect(harness.store.changes.filter { $0 == .resync }.count == 1)
+        harness.store.refuseResync()
         harness.advance(.seconds(9))
         #expect(!round.isDone)
         harness.advance(.seconds(1))

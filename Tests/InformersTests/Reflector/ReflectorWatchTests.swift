@@ -177,6 +177,41 @@ struct ReflectorWatchTests {
         #expect(self.harness.source.open == 1)
     }
 
+    @Test("BackoffOnTooManyRequests: as an event, too")
+    func backoffOnTooManyRequestsEvent() {
+        self.harness.run()
+        self.harness.source.inject(.error(Status(.tooManyRequests)))
+        self.harness.advance(.milliseconds(799))
+        #expect(self.harness.source.watches.count == 1)
+        self.harness.advance(.milliseconds(1))
+        #expect(self.harness.source.watches.count == 2)
+        #expect(self.harness.source.lists.count == 1)
+    }
+
+    @Test("HandleWatchResultChanClosedBefore: a stream that has ended before it is read is a very short watch")
+    func closedAlready() {
+        let harness = self.harness
+        let round = harness.simulation.spawn { [reflector = harness.reflector] in try await reflector.listAndWatch() }
+        while harness.source.opened < 1, !round.isDone { harness.simulation.settle(atMost: 1) }
+        harness.source.dropWatches()
+        harness.settle()
+        #expect((round.error as? WatchError)?.code == .veryShortWatch)
+        #expect(harness.source.opened == 1 && harness.source.closed == 1)
+    }
+
+    @Test("WatchTimeout: five minutes to ten unless told otherwise; half an hour is kept, and, unlike there, so is a second")
+    func watchTimeoutMinimum() throws {
+        let cases: [(configured: Duration?, minimum: Duration)] = [
+            (nil, .seconds(300)), (.seconds(1), .seconds(1)), (.seconds(1800), .seconds(1800)),
+        ]
+        for (configured, minimum) in cases {
+            let harness = ReflectorHarness { if let configured { $0.watchTimeout = configured } }
+            harness.run()
+            let timeout = try #require(harness.source.watches.first?.timeout)
+            #expect(timeout >= minimum && timeout < minimum * 2)
+        }
+    }
+
     @Test("NoRelistOnTooManyRequests: one list, five watches")
     func noRelistOnTooManyRequests() {
         let harness = self.harness

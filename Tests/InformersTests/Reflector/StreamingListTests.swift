@@ -135,16 +135,35 @@ struct StreamingListTests {
         #expect(harness.store.values == harness.truth)
     }
 
-    @Test("WatchList: a source that refuses it as invalid, or for any other reason, is asked for a list")
-    func fallsBack() {
+    @Test("WatchList: a source that refuses it as invalid, or for any other reason, is asked for a list", arguments: [true, false])
+    func fallsBack(_ isInvalid: Bool) {
         let harness = self.harness()
-        harness.source.refuseStreamingLists()
+        if isInvalid { harness.source.refuseStreamingLists() } else { harness.source.failWatches(Status(.forbidden)) }
         harness.run()
         #expect(harness.listVersions == ["0"])
         #expect(harness.store.changes == [.replace(["a", "b", "c"], "1.3")])
         #expect(harness.watchVersions == ["", "1.3"])
         #expect(harness.source.watches.map(\.sendInitialEvents) == [true, false])
         #expect(harness.errors.codes == [])
+        harness.source.add(Item("d", 1))
+        harness.settle()
+        #expect(harness.store.values == harness.truth)
+    }
+
+    @Test("WatchList: once synced, 410 when the stream is opened again ends the round with that error, and what is stored stays")
+    func expiredAfterSync() {
+        let harness = self.harness()
+        let round = harness.round()
+        harness.source.add(Item("d", 1))
+        harness.advance(.seconds(2))
+        harness.source.failWatches(Status.expired("rv already expired"))
+        harness.source.dropWatches()
+        harness.settle()
+        #expect(round.isDone)
+        #expect((round.error as? Status) == Status.expired("rv already expired"))
+        #expect(harness.watchVersions == ["", "1.4"])
+        #expect(harness.source.lists.isEmpty)
+        #expect(harness.store.values == ["a": 1, "b": 1, "c": 1, "d": 1])
     }
 
     @Test("WatchListResourceVersion: the versions of synthetic additions are not taken")

@@ -225,4 +225,27 @@ struct IndexerTests {
             }
         }
     }
+
+    @Test("IndexingFunctionsWithMultipleValues, MultiIndexKeys: whoever else has a value, changes and deletions move only what is theirs")
+    func sharedValues() throws {
+        typealias Step = (act: (Indexer<Thing>) throws -> Void, foo: [String], bar: [String], baz: [String])
+        let steps: [Step] = [
+            ({ try $0.add(Thing("key1", groups: ["foo"])) }, ["key1"], [], []),
+            ({ try $0.add(Thing("key2", groups: ["bar"])) }, ["key1"], ["key2"], []),
+            ({ try $0.update(Thing("key2", groups: ["foo", "bar"])) }, ["key1", "key2"], ["key2"], []),
+            ({ try $0.update(Thing("key1", groups: ["foo", "bar"])) }, ["key1", "key2"], ["key1", "key2"], []),
+            ({ try $0.add(Thing("key3", groups: ["foo", "bar", "baz"])) }, ["key1", "key2", "key3"], ["key1", "key2", "key3"], ["key3"]),
+            ({ try $0.update(Thing("key1", groups: ["foo"])) }, ["key1", "key2", "key3"], ["key2", "key3"], ["key3"]),
+            ({ try $0.update(Thing("key2", groups: ["bar"])) }, ["key1", "key3"], ["key2", "key3"], ["key3"]),
+            ({ try $0.delete(Thing("key1")) }, ["key3"], ["key2", "key3"], ["key3"]),
+            ({ try $0.delete(Thing("key3")) }, [], ["key2"], []),
+        ]
+        for (number, step) in steps.enumerated() {
+            try step.act(self.store)
+            for (value, expected) in [("foo", step.foo), ("bar", step.bar), ("baz", step.baz)] {
+                let keys = try self.store.keys(index: "groups", value: value)
+                #expect(keys == expected, "step \(number), \(value)")
+            }
+        }
+    }
 }

@@ -126,4 +126,13 @@ struct DecodedWatchSourceTests {
         }
         stream.stop()
     }
+
+    @Test("Decoder_SourceClose: bytes that end while a decode waits are a clean end", .timeLimit(.minutes(1)))
+    func bytesEnd() async throws {
+        let (bytes, continuation) = AsyncStream<[UInt8]>.makeStream()
+        let source = DecodedWatchSource(bytes) { try JSONDecoder().decode(Event.self, from: Data($0)) }
+        async let pending = source.next()
+        continuation.finish()
+        #expect(try await pending == nil)
+    }
 }

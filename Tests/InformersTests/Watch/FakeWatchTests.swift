@@ -88,4 +88,19 @@ struct FakeWatchTests {
         #expect(recorder.events == self.events)
         #expect(short.events == Array(self.events.suffix(2)))
     }
+
+    @Test("Fake: what is sent comes in order, an error too, then the end")
+    func fakeInOrder() throws {
+        let simulation = Simulation()
+        let fake = FakeWatch<Item>()
+        let events = self.events + [.error(Status(.unknown))]
+        let stream = fake.stream
+        let reader = simulation.spawn { await WatchStreamTests.all(stream) }
+        simulation.spawn {
+            for event in events { await fake.send(event) }
+            fake.end()
+        }
+        simulation.settle()
+        #expect(reader.value == events)
+    }
 }

@@ -85,6 +85,24 @@ struct WatchStreamTests {
         }
     }
 
+    @Test("StreamWatcherRace: an event or an error that nobody has read does not come after the stop", .timeLimit(.minutes(1)))
+    func stoppedWithUnread() async throws {
+        for error in [nil, RecordingStore.Refused()] as [(any Error)?] {
+            let fake = FakeWatch<Item>()
+            if error == nil { try fake.offer(Self.events[0]) }
+            fake.end(error)
+            let stream = fake.stream
+            stream.stop()
+            #expect(await stream.next() == nil)
+            #expect(fake.closes == 1)
+        }
+        // What was read ahead: the rest of a chunk, and the chunk after it.
+        let ahead = Self.stream(Chunks([Self.lines[0] + Self.lines[1], "nonsense"]))
+        #expect(await ahead.next() == Self.events[0])
+        ahead.stop()
+        #expect(await ahead.next() == nil)
+    }
+
     @Test("StreamWatcherRace: stopping with an unread event leaks neither the event nor the task that reads", .timeLimit(.minutes(1)))
     func streamWatcherRace() async throws {
         let token = Token()
