@@ -141,6 +141,29 @@ struct ControllerTests {
         #expect(error?.failures[1] is KeyError)
     }
 
+    @Test(
+        "ProcessDeltasInBatch: what succeeds is told, what fails is not, wherever it stands",
+        arguments: [(["a"], []), (["bad"], [0]), (["a", "bad"], [1]), (["a", "bad", "b"], [1])] as [([String], [Int])]
+    )
+    func processDeltasInBatchCases(_ names: [String], _ failing: [Int]) {
+        let store = Indexer<Item>(key: { item in
+            if item.name == "bad" { throw NoName() }
+            return item.name
+        })
+        let told = Recorder<String>()
+        var error: TransactionError?
+        do {
+            try store.apply(names.map { .added(Item($0, 1)) }, isInInitialList: true) { told.record($0.short) }
+        } catch let caught as TransactionError {
+            error = caught
+        } catch {
+            Issue.record(error)
+        }
+        #expect(told.all == names.filter { $0 != "bad" }.map { "=\($0)1" })
+        #expect((error?.failures.keys.sorted() ?? []) == failing)
+        if !failing.isEmpty { #expect(error?.description == "\(failing.count) of \(names.count) changes failed") }
+    }
+
     @Test("an error of the list surfaces, and the next round recovers")
     func listError() {
         let bench = Bench()
