@@ -51,14 +51,12 @@ final class BatchWaiter: FlightWaiter {
 
 /// What has become of each of many keys so far.
 final class BatchResults: Sendable {
-    private let outcomes: NIOLockedValueBox<[Key: Flights.Outcome]>
+    private let outcomes: NIOLockedValueBox<[Flights.Outcome]>
 
-    init(_ keys: [Key]) { self.outcomes = NIOLockedValueBox(Dictionary(minimumCapacity: keys.count)) }
+    init(count: Int) { self.outcomes = NIOLockedValueBox(Array(repeating: .failure(.cancelled), count: count)) }
 
-    func set(_ key: Key, _ outcome: Flights.Outcome) { self.outcomes.withLockedValue { $0[key] = outcome } }
+    func set(_ index: Int, _ outcome: Flights.Outcome) { self.outcomes.withLockedValue { $0[index] = outcome } }
 
-    /// In the order of `keys`.
-    func all(_ keys: [Key]) -> [Flights.Outcome] {
-        self.outcomes.withLockedValue { outcomes in keys.map { outcomes[$0] ?? .failure(.cancelled) } }
-    }
+    /// In the order of the keys.
+    var all: [Flights.Outcome] { self.outcomes.withLockedValue { $0 } }
 }

@@ -22,39 +22,39 @@ extension Group {
     /// What becomes of each key.
     @usableFromInline
     func outcomes(of keys: [Key]) async -> [Result<Answer, GroupCacheError>] {
-        let results = BatchResults(keys)
-        await self.answers(to: keys, GetOptions()) { key, outcome in results.set(key.key, outcome) }
-        return results.all(keys)
+        let results = BatchResults(count: keys.count)
+        await self.answers(to: keys, GetOptions()) { index, _, outcome in results.set(index, outcome) }
+        return results.all
     }
 
     /// Answers each key as soon as it can, in any order.
     ///
-    /// - Parameter each: Is told a key, and its outcome.
+    /// - Parameter each: Is told the place of a key, the key, and its outcome.
     func answers(
         to keys: [Key],
         _ options: GetOptions,
-        each: @escaping @Sendable (HashedKey, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, HashedKey, Flights.Outcome) async -> Void
     ) async {
         let getter = self.getter as? any BatchGetter<Value>
         // What waits in one place for all of them: keys that a peer owns, and keys that the getter can load in one call.
-        var together: [(key: HashedKey, route: PeerRoute)] = []
+        var together: [(index: Int, key: HashedKey, route: PeerRoute)] = []
         // The others are asked for one by one.
-        var single: [HashedKey] = []
-        for key in keys {
+        var single: [(index: Int, key: HashedKey)] = []
+        for (index, key) in keys.enumerated() {
             let hashed = self.hashed(key)
             if key.error != nil || !self.isMissing(hashed, counts: true) {
-                await each(hashed, await self.outcome(hashed, options))
+                await each(index, hashed, await self.outcome(hashed, options))
                 continue
             }
             let route = options.isTerminal ? .local : self.peers?.pickPeer(for: key) ?? .local
-            if route.owner == nil, getter == nil { single.append(hashed) } else { together.append((hashed, route)) }
+            if route.owner == nil, getter == nil { single.append((index, hashed)) } else { together.append((index, hashed, route)) }
         }
         if together.isEmpty, single.isEmpty { return }
         let trail = Trail.waiting
         do throws(GroupCacheError) {
             try self.beginWaiting(trail)
         } catch {
-            for key in single + together.map(\.key) { await each(key, .failure(error)) }
+            for (index, key) in single + together.map({ ($0.index, $0.key) }) { await each(index, key, .failure(error)) }
             return
         }
         defer { self.endWaiting(trail) }
@@ -76,8 +76,8 @@ extension Group {
                         // Nobody wants the rest: a getter that does not heed its cancellation would be called for each of them.
                         let isLate = self.configuration.clock.milliseconds >= deadline
                         let refusal: GroupCacheError? = Task.isCancelled ? .cancelled : isLate ? .deadlineExceeded : nil
-                        let outcome = if let refusal { Flights.Outcome.failure(refusal) } else { await self.outcome(ones[next], mine) }
-                        await each(ones[next], outcome)
+                        let outcome = if let refusal { Flights.Outcome.failure(refusal) } else { await self.outcome(ones[next].key, mine) }
+                        await each(ones[next].index, ones[next].key, outcome)
                     }
                 }
             }
@@ -98,10 +98,10 @@ extension Group {
     /// Answers keys with one message to each owner and one call of the getter. Each still has a flight of its own, so other callers may join,
     /// and a key that is already being loaded is only waited for.
     private func answerTogether(
-        _ items: [(key: HashedKey, route: PeerRoute)],
+        _ items: [(index: Int, key: HashedKey, route: PeerRoute)],
         _ getter: (any BatchGetter<Value>)?,
         _ options: GetOptions,
-        each: @escaping @Sendable (HashedKey, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, HashedKey, Flights.Outcome) async -> Void
     ) async {
         let trail = Trail.waiting
         let began = self.configuration.clock.milliseconds
@@ -165,7 +165,7 @@ extension Group {
             while open > 0 {
                 for (index, outcome) in await inbox.next() {
                     open -= 1
-                    await each(items[index].key, outcome)
+                    await each(items[index].index, items[index].key, outcome)
                 }
             }
         } onCancel: {

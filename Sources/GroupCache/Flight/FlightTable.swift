@@ -176,6 +176,11 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     /// Whether the load has not ended.
     func isOpen(_ id: FlightID) -> Bool { self.slot(of: id) != nil }
 
+    /// What is done for each load, also those that wait for another one. O(loads).
+    func forEachJob(_ body: (Job) -> Void) {
+        for flight in self.flights { if let job = flight.job { body(job) } }
+    }
+
     /// Whether somebody wants what the load brings, rather than what the store may have by now.
     func isReload(_ id: FlightID) -> Bool { self.slot(of: id).map { self.flights[$0].isReload } ?? false }
 

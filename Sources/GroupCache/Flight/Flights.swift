@@ -19,6 +19,8 @@ final class Flights: Sendable {
     private let clock: CacheClock
     private let unwanted: UnwantedLoads
     private let hasPeers: Bool
+    /// Whether a timer runs that comes no later than the time of any load is over.
+    let isWatched = Atomic<Bool>(false)
     /// What a getter's call takes, in microseconds: a moving average, 0 before the first.
     private let usual = Atomic<Int64>(0)
 

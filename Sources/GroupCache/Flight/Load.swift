@@ -13,8 +13,8 @@ final class Load: PeerCaller {
         var spans: (owner: (any Span)?, next: (any Span)?)
         /// Ends the work, where it is not a matter of tickets.
         var cancel: (@Sendable () -> Void)?
-        /// The moments at which those who wait for the load, or have an old value to fall back on, wait no longer.
-        var timers: (deadline: Deadlines.Token?, soft: Deadlines.Token?)
+        /// The moment at which those who have an old value to fall back on wait no longer.
+        var timer: Deadlines.Token?
         var isCancelled = false
         var hasEnded = false
     }
@@ -60,7 +60,7 @@ final class Load: PeerCaller {
         self.refreshes = refreshes
         self.context = group.tracer == nil || refreshes != nil ? nil : ServiceContext.current
         let core = PeerLoadState(hasNext: kind == .routed && route.next != nil)
-        self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil), spans: (nil, nil), timers: (nil, nil)))
+        self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil), spans: (nil, nil)))
     }
 
     /// Begins the work.
@@ -112,30 +112,27 @@ final class Load: PeerCaller {
         if isLate { cancel() }
     }
 
-    /// Sets the moment at which the load fails, and the one from which an old value has to do.
-    func setTimers(deadline: Deadlines.Token, soft: Deadlines.Token?, of deadlines: Deadlines) {
+    /// Sets the moment from which an old value has to do.
+    func setTimer(_ timer: Deadlines.Token, of deadlines: Deadlines) {
         let hasEnded = self.state.withLockedValue { state in
-            if !state.hasEnded { state.timers = (deadline, soft) }
+            if !state.hasEnded { state.timer = timer }
             return state.hasEnded
         }
-        guard hasEnded else { return }
-        deadlines.cancel(deadline)
-        if let soft { deadlines.cancel(soft) }
+        if hasEnded { deadlines.cancel(timer) }
     }
 
     /// The flight has landed, or nobody waits for it any more: there is nothing left to wait for.
     ///
     /// What ends the work goes, too, for it may hold the work: one that is to be cancelled is cancelled before.
     func end(_ deadlines: Deadlines) {
-        let ((deadline, soft), cancel) = self.state.withLockedValue { state in
+        let (timer, cancel) = self.state.withLockedValue { state in
             state.hasEnded = true
-            defer { (state.timers, state.cancel) = ((nil, nil), nil) }
-            return (state.timers, state.cancel)
+            defer { (state.timer, state.cancel) = (nil, nil) }
+            return (state.timer, state.cancel)
         }
         // It is let go without the lock, since it may be the last to hold somebody.
         withExtendedLifetime(cancel) {}
-        if let deadline { deadlines.cancel(deadline) }
-        if let soft { deadlines.cancel(soft) }
+        if let timer { deadlines.cancel(timer) }
     }
 
     /// Nobody waits any more, or the load takes too long. The flight has been ended.

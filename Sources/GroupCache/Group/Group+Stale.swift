@@ -1,4 +1,6 @@
-// Values past their time: who is served one, and who loads a new one.
+internal import Synchronization
+
+// Values past their time, and loads past theirs: who is served one, who loads a new one, and who waits no longer.
 extension Group {
     /// The value that may be served because a load fails, or is slow.
     ///
@@ -17,20 +19,41 @@ extension Group {
         return entry.value
     }
 
-    /// Sets the moment at which a load ends, whether or not the getter or the peer heeds its cancellation; and, if there is an old value, the one
-    /// from which that has to do.
+    /// Sees to it that a load ends in time, whether or not the getter or the peer heeds its cancellation; and, if there is an old value, that this
+    /// has to do from some moment on.
     func setTimers(of load: Load) {
         let (longest, patience) = (self.configuration.loadTimeout, self.configuration.freshness.softTimeout)
-        // From the moment at which it was asked for: a load that is to follow another one has waited for that.
-        let left = Duration.milliseconds(max(0, load.began + longest.milliseconds - self.configuration.clock.milliseconds))
-        let deadline = self.flights.deadlines.add(after: left) {
-            self.land(load, .failure(.deadlineExceeded), cancelling: true, getterFailed: load.kind == .local)
+        // Loads hold their group; the timer does not, for it may have long to run when there are none.
+        // All loads have the same time, so that of the first to begin is over first. A timer for each would cost as much as the rest of a peer get.
+        if !self.flights.isWatched.exchange(true, ordering: .sequentiallyConsistent) {
+            _ = self.flights.deadlines.add(after: longest) { [weak self] in self?.endOverdueLoads() }
         }
-        var soft: Deadlines.Token?
-        if load.kind == .local, patience < longest, self.entry(load.key)?.details.staleIfErrorUntil != nil {
-            soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }
+        guard load.kind == .local, patience < longest, self.entry(load.key)?.details.staleIfErrorUntil != nil else { return }
+        let soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }
+        load.setTimer(soft, of: self.flights.deadlines)
+    }
+
+    /// Ends the loads whose time is over, from the moment on at which they were asked for: one that is to follow another one has waited for that.
+    ///
+    /// Comes when the time of the oldest load of then is over; and again for the oldest that it finds. A load that begins meanwhile finds that
+    /// nobody watches, or is found here, or both.
+    private func endOverdueLoads() {
+        self.flights.isWatched.store(false, ordering: .sequentiallyConsistent)
+        let now = self.configuration.clock.milliseconds
+        let longest = self.configuration.loadTimeout.milliseconds
+        var oldest: Int64?
+        for shard in 0..<self.store.shardCount {
+            var overdue: [Load] = []
+            self.flights.withTable(shard) { table in
+                table.forEachJob { load in
+                    if load.began + longest <= now { overdue.append(load) } else { oldest = min(oldest ?? .max, load.began) }
+                }
+            }
+            for load in overdue { self.land(load, .failure(.deadlineExceeded), cancelling: true, getterFailed: load.kind == .local) }
         }
-        load.setTimers(deadline: deadline, soft: soft, of: self.flights.deadlines)
+        guard let oldest else { return }
+        self.flights.isWatched.store(true, ordering: .sequentiallyConsistent)
+        _ = self.flights.deadlines.add(after: .milliseconds(max(1, oldest + longest - now))) { [weak self] in self?.endOverdueLoads() }
     }
 
     /// The load is slow: who can have an old value waits no longer, nor who comes when the value is old that is still fresh. The load goes on.

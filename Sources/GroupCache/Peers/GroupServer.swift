@@ -47,7 +47,7 @@ final class GroupServer<Value: Sendable>: PeerServing {
         let keys = Array(Set(keys))
         let options = self.options(requester, request.timeout, reload: false)
         await Self.following(request.trail) {
-            await group.answers(to: keys, options) { key, outcome in
+            await group.answers(to: keys, options) { _, key, outcome in
                 let outcome = outcome.mapError { Self.forPeers($0, requester) }
                 await each(key.key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try group.served(key, answer) } })
             }

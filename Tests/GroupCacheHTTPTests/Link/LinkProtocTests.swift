@@ -1,3 +1,4 @@
+import GroupCache
 import Testing
 
 @testable import GroupCacheHTTP
@@ -24,8 +25,8 @@ import Testing
     func refusals() throws {
         let faults: [LinkFault] = [.truncated, .length, .fieldNumber, .varint]
         for example in LinkFaultTests.cases where faults.contains(example.fault) {
-            // Of this one protoc drops the highest bit; being stricter is ours alone.
-            guard example.name != "a number of 65 bits" else { continue }
+            // Of the one protoc drops the highest bit, and what the bytes of the other mean it does not know; being stricter is ours alone.
+            guard !["a number of 65 bits", "half a load of a trail"].contains(example.name) else { continue }
             #expect(throws: Protoc.Refusal.self, "\(example.name)") { try Protoc.decode(example.message) }
         }
     }
@@ -54,6 +55,10 @@ import Testing
         func text(_ random: inout SeededGenerator) -> String {
             String(decoding: bytes(&random).map { $0 & 0x7F }, as: UTF8.self)
         }
+        // By bytes: a carriage return and a line feed are one character.
+        func schema(_ random: inout SeededGenerator) -> String {
+            String(decoding: text(&random).utf8.prefix(PeerRequest.schemaLimit), as: UTF8.self)
+        }
         // Not of nothing, which is written as no attributes.
         func attributes(_ random: inout SeededGenerator) -> LinkAttributes? {
             guard Bool.random(using: &random) else { return nil }
@@ -74,7 +79,7 @@ import Testing
                 request.ttl = number(&random)
                 request.traceparent = text(&random)
                 request.tracestate = text(&random)
-                request.schema = String(text(&random).prefix(128))
+                request.schema = schema(&random)
                 request.trail = (0..<Int.random(in: 0...16, using: &random)).map { _ in random.next() }
                 request.attributes = attributes(&random)
                 contents.append(.request(request))
@@ -89,7 +94,7 @@ import Testing
                 reply.retryAfter = number32(&random)
                 reply.index = number32(&random)
                 reply.message = text(&random)
-                reply.schema = String(text(&random).prefix(128))
+                reply.schema = schema(&random)
                 reply.attributes = attributes(&random)
                 contents.append(.reply(reply))
             default:
