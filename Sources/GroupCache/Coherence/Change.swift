@@ -1,0 +1,63 @@
+/// What somebody has changed: an entry of a node's change log, and what an outbox keeps for a node that cannot be reached.
+///
+/// It names what is old from now on and says nothing of what is new, so one that comes twice, or late, costs a load and never a wrong value.
+package enum Change: Sendable, Hashable {
+    /// A key was set or removed.
+    case key(Key, group: String)
+    /// Whatever has the tag was removed, or, if `soft`, is stale.
+    case tag(EntryTag, group: String, soft: Bool)
+    /// A group was cleared, or nobody knows any more what of it was changed.
+    case group(String)
+    /// Nobody knows any more what was changed.
+    case everything
+
+    /// The group that it is about; `nil`: all.
+    package var group: String? {
+        switch self {
+        case .key(_, let group), .tag(_, let group, _), .group(let group): group
+        case .everything: nil
+        }
+    }
+
+    /// What it counts against limits, in bytes: what it names, and what keeping it costs beside that.
+    package var size: Int {
+        switch self {
+        case .key(let key, let group): 64 + key.bytes.count + group.utf8.count
+        case .tag(let tag, let group, _): 64 + tag.bytes.count + group.utf8.count
+        case .group(let group): 64 + group.utf8.count
+        case .everything: 64
+        }
+    }
+}
+
+/// A place in a node's change log.
+package struct StreamPosition: Sendable, Hashable {
+    /// Which life of the node.
+    package var epoch: UInt64
+    /// The last change before the place; 0: none.
+    package var sequence: UInt64
+
+    /// A place.
+    package init(epoch: UInt64, sequence: UInt64) {
+        self.epoch = epoch
+        self.sequence = sequence
+    }
+}
+
+/// Writes down what a node changes, for the nodes that follow it.
+///
+/// The order of things makes the promise. A change is recorded after the store has changed and before the lock is let go that landings take, so:
+///
+/// * Who reads ``position`` and then the store has either a value that is no older than the change, or a sequence before the change's. Were it recorded
+///   first, this could happen: the change is recorded as 8; a reader reads 8, and the old value; the store changes. The reader's copy would be taken
+///   for one that knows of 8, and be kept.
+/// * A load that is not superseded lands before the change is recorded, or after the load's flight knows of it.
+package protocol ChangeRecorder: Sendable {
+    /// The last change, and which life of the node this is. An atomic read. To be read before what an answer is made of.
+    var position: StreamPosition { get }
+    /// Writes down a change and returns its sequence: one more than that of the change before. Called under a group's lock: O(1), and it wakes
+    /// nobody.
+    func record(_ change: Change) -> UInt64
+    /// Something was recorded, and the lock has been let go: time to wake those who wait for it.
+    func wake()
+}
