@@ -102,9 +102,14 @@ final class Listener<Object: Sendable>: Sendable {
     ///
     /// - Parameter overflowed: Called when changes were lost and the handler is ready to be given all objects.
     func run(overflowed: @Sendable () -> Void) async {
+        let outer = Callback.current
+        // Whether the last callback went well is noted with the look for the next: one lock for each event, not two.
+        var wentWell = false
         while !Task.isCancelled {
             let (event, number, isRemoved, hasSynced, needsReset) = self.state.withLockedValue { state in
                 state.running = nil
+                if wentWell { state.handled += 1 }
+                wentWell = false
                 if state.isRemoved { return (InformerEvent<Object>?.none, 0, true, false, false) }
                 let event = state.mailbox.next()
                 if event != nil {
@@ -123,11 +128,12 @@ final class Listener<Object: Sendable>: Sendable {
                 continue
             }
             do {
-                let callbacks = Callback.current + [Callback(listener: ObjectIdentifier(self), number: number)]
+                let callbacks = outer + [Callback(listener: ObjectIdentifier(self), number: number)]
                 try await Callback.$current.withValue(callbacks) { try await self.handler(event) }
-                self.state.withLockedValue { $0.handled += 1 }
+                wentWell = true
             } catch { self.failed(error) }
         }
+        if wentWell { self.state.withLockedValue { $0.handled += 1 } }
         self.end()
     }
 

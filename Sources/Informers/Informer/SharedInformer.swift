@@ -1,5 +1,4 @@
 public import Logging
-internal import NIOConcurrencyHelpers
 
 /// Follows a source, keeps what it has seen in an indexed store, and tells any number of handlers what happens.
 ///
@@ -14,32 +13,7 @@ internal import NIOConcurrencyHelpers
 ///
 /// Its type names the objects only: where they come from is known by the initialiser alone.
 public final class SharedInformer<Object: Sendable>: Sendable {
-    enum Phase: Sendable {
-        case idle, running, stopped
-    }
-
-    struct State: Sendable {
-        var phase = Phase.idle
-        var nextID = 0
-        var listeners: [Int: Listener<Object>] = [:]
-        /// Those of them that wait to be taken on by the informer's task.
-        var joining: [Listener<Object>] = []
-        var plan: ResyncPlan
-        var generator: any RandomNumberGenerator & Sendable
-        /// Asks what follows the source, once it runs, how much it has left out.
-        var leftOut: (@Sendable () -> Int)?
-    }
-
-    let source: any ListerWatcher<Object>
-    let indexer: Indexer<Object>
-    let queue: OrderedQueue<Object>
-    let configuration: SharedInformerConfiguration<Object>
-    let clock: InformerClock
-    let logger: Logger
-    let state: NIOLockedValueBox<State>
-    let observers = InformerObservers()
-    /// Opens when the first list is in the store, and when it never will be.
-    let settled = Latch()
+    let core: InformerCore
 
     /// An informer that does not run yet.
     ///
@@ -58,57 +32,57 @@ public final class SharedInformer<Object: Sendable>: Sendable {
         clock: InformerClock = .continuous,
         logger: Logger = Logger(label: "Informers.SharedInformer")
     ) {
-        self.source = source
-        self.indexer = Indexer(key: key, indexers: indexers)
-        self.queue = OrderedQueue(key: key, limit: configuration.queueLimit, transform: configuration.transform)
-        self.configuration = configuration
-        self.clock = clock
-        self.logger = logger
-        self.state = NIOLockedValueBox(
-            State(plan: ResyncPlan(checkPeriod: configuration.defaultResyncPeriod), generator: configuration.reflector.generator)
+        let keyer = Keyer(function: key)
+        self.core = InformerCore(
+            HeldSource(source),
+            key: { try keyer.key(for: $0.object(as: Object.self)) },
+            indexers: indexers.mapValues { function in { function($0.object(as: Object.self)) } },
+            configuration: configuration.held,
+            clock: clock,
+            logger: logger
         )
     }
+
+    /// Follows the source and calls the handlers until the task is cancelled. Then it returns as soon as the callbacks that run have.
+    ///
+    /// What still waits for a handler then is dropped. A second call does nothing: an informer has one life.
+    public func run() async { await self.core.run() }
 
     // MARK: Looking
 
     /// What is known.
-    public var store: InformerView<Object> { InformerView(self.indexer) }
+    public var store: InformerView<Object> { InformerView(self.core.indexer) }
 
     /// Adds indices to the store; see ``Indexer/addIndexers(_:)``.
     ///
     /// - Throws: ``InformerError/Code/indexerConflict``; ``InformerError/Code/informerStopped``.
     public func addIndexers(_ added: [String: IndexFunction<Object>]) throws(InformerError) {
         if self.isStopped { throw InformerError(.informerStopped, "indexer was not added because it has stopped already") }
-        try self.indexer.addIndexers(added)
+        try self.core.indexer.addIndexers(added.mapValues { function in { function($0.object(as: Object.self)) } })
     }
 
     /// Whether the first list is in the store. Once true, always true.
-    public var hasSynced: Bool { self.queue.hasSynced }
+    public var hasSynced: Bool { self.core.hasSynced }
 
     /// Returns when ``hasSynced`` is true.
     ///
     /// - Throws: ``InformerError/Code/informerStopped`` if that will never be; `CancellationError`.
-    public func waitUntilSynced() async throws {
-        try await self.settled.wait()
-        if !self.hasSynced { throw InformerError.informerStopped }
-    }
+    public func waitUntilSynced() async throws { try await self.core.waitUntilSynced() }
 
     /// How many times an object was left out because it has no key, or could not be read or transformed; see ``Reflector/objectsLeftOut``.
-    public var objectsLeftOut: Int { self.state.withLockedValue { $0.leftOut }?() ?? 0 }
+    public var objectsLeftOut: Int { self.core.objectsLeftOut }
 
     /// Whether ``run()`` has been called.
-    public var hasStarted: Bool { self.state.withLockedValue { $0.phase != .idle } }
+    public var hasStarted: Bool { self.core.hasStarted }
 
     /// Whether ``run()`` has returned.
-    public var isStopped: Bool { self.state.withLockedValue { $0.phase == .stopped } }
+    public var isStopped: Bool { self.core.isStopped }
 
     /// How often it is looked whether a resync is due for a handler; zero: never.
-    var resyncCheckPeriod: Duration { self.state.withLockedValue { $0.plan.checkPeriod } }
+    var resyncCheckPeriod: Duration { self.core.resyncCheckPeriod }
 
     /// The period of each handler that counts, by the order in which they came.
-    var resyncPeriods: [Duration] {
-        self.state.withLockedValue { $0.listeners }.sorted { $0.key < $1.key }.map(\.value.resyncPeriod)
-    }
+    var resyncPeriods: [Duration] { self.core.resyncPeriods }
 }
 
 extension SharedInformer where Object: Equatable {
@@ -152,18 +126,18 @@ extension SharedInformerConfiguration where Object: Equatable {
 
 /// What an informer knows, for reading. It may be behind the source, and ahead of what handlers have been told.
 public struct InformerView<Object: Sendable>: Sendable {
-    private let indexer: Indexer<Object>
+    private let indexer: Indexer<Held>
 
-    init(_ indexer: Indexer<Object>) { self.indexer = indexer }
+    init(_ indexer: Indexer<Held>) { self.indexer = indexer }
 
     /// How many objects there are.
     public var count: Int { self.indexer.count }
     /// All objects, in any order.
-    public func list() -> [Object] { self.indexer.list() }
+    public func list() -> [Object] { self.indexer.list().map { $0.object(as: Object.self) } }
     /// All keys, in any order.
     public func listKeys() -> [String] { self.indexer.listKeys() }
     /// The object of that key.
-    public func get(key: String) -> Object? { self.indexer.get(key: key) }
+    public func get(key: String) -> Object? { self.indexer.get(key: key)?.object(as: Object.self) }
     /// The version of the source's state that this shows; empty before the first list.
     public var resourceVersion: String { self.indexer.resourceVersion }
 
@@ -171,7 +145,7 @@ public struct InformerView<Object: Sendable>: Sendable {
     public var indexNames: [String] { self.indexer.indexNames }
     /// The objects found under a value of an index. Throws ``InformerError/Code/indexMissing``.
     public func objects(index name: String, value: String) throws(InformerError) -> [Object] {
-        try self.indexer.objects(index: name, value: value)
+        try self.indexer.objects(index: name, value: value).map { $0.object(as: Object.self) }
     }
     /// The keys of these objects, sorted. Throws ``InformerError/Code/indexMissing``.
     public func keys(index name: String, value: String) throws(InformerError) -> [String] {
@@ -182,6 +156,10 @@ public struct InformerView<Object: Sendable>: Sendable {
 
     /// Reads by selectors and namespaces; see ``Lister``.
     public func lister(namespaceIndex: String = "namespace", namespace: @escaping @Sendable (Object) -> String) -> Lister<Object> {
-        Lister(self.indexer, namespaceIndex: namespaceIndex, namespace: namespace)
+        Lister(namespaceIndex: namespaceIndex, namespace: namespace) {
+            self.list()
+        } find: { (namespace) throws(InformerError) in
+            try self.objects(index: namespaceIndex, value: namespace)
+        }
     }
 }

@@ -55,20 +55,21 @@ extension SharedInformer {
     /// - Parameter delivery: What to do with a reader that is slower than the changes.
     /// - Throws: ``InformerError/Code/informerStopped``.
     public func events(delivery: HandlerDelivery = .coalescing) throws(InformerError) -> InformerEvents<Object> {
+        let core = self.core
         let handover = Handover<InformerEvent<Object>>()
         let registration = try self.addHandler(delivery: delivery) { await handover.give($0) }
-        let ending = self.observers.whenStopped { handover.close() }
+        let ending = core.observers.whenStopped { handover.close() }
         let id = registration.id
         return InformerEvents(handover, registration) {
-            self.observers.revoke(ending)
-            let listener = self.state.withLockedValue { state in
+            core.observers.revoke(ending)
+            let listener = core.state.withLockedValue { state in
                 state.joining.removeAll { $0.id == id }
                 return state.listeners.removeValue(forKey: id)
             }
             // Whoever drops the sequence cannot wait; nor need it: a callback that still runs finds the handover closed.
             listener?.end()
             listener?.put([])
-            self.queue.nudge()
+            core.queue.nudge()
         }
     }
 }

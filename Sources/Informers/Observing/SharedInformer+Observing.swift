@@ -29,7 +29,7 @@ extension SharedInformer {
     /// What went wrong with the source last, unless something has gone well since: a list, or a watch that was opened.
     ///
     /// A source that no longer knows the informer's version is an error here, too, which the next list ends.
-    public var lastError: (any Error)? { self.observers.lastError }
+    public var lastError: (any Error)? { self.core.observers.lastError }
 
     /// Whether the store has had its first list, the informer runs, and nothing has gone wrong with the source since the last that went well.
     ///
@@ -48,7 +48,7 @@ extension SharedInformer {
     /// - Throws: ``InformerError/Code/versionsNotOrdered``, ``InformerError/Code/timedOut``, ``InformerError/Code/informerStopped``;
     ///   `CancellationError`.
     public func waitUntil(resourceVersion: String, within limit: Duration? = nil) async throws {
-        try await withLimit(limit, self.clock) { try await self.observers.wait(for: resourceVersion) }
+        try await withLimit(limit, self.core.clock) { try await self.core.observers.wait(for: resourceVersion) }
     }
 }
 

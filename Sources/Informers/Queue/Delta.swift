@@ -75,6 +75,17 @@ public struct Deletion<Object: Sendable>: Sendable {
         }
     }
 
+    /// The same deletion of what `transform` makes of the object.
+    func map<Other: Sendable>(_ transform: (Object) -> Other) -> Deletion<Other> {
+        switch self.evidence {
+        case .object(let object, let told): Deletion<Other>(.object(transform(object), told: told.map(transform)))
+        case .tombstone(let tombstone, let told):
+            Deletion<Other>(
+                .tombstone(DeletedFinalStateUnknown(key: tombstone.key, object: tombstone.object.map(transform)), told: told.map(transform))
+            )
+        }
+    }
+
     /// The same deletion, for one who knows the object as it was in that state.
     func told(_ state: Object?) -> Self {
         switch self.evidence {

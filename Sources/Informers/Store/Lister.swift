@@ -3,7 +3,8 @@ internal import NIOConcurrencyHelpers
 
 /// Reads a store by selectors and namespaces.
 public struct Lister<Object: Sendable>: Sendable {
-    private let indexer: Indexer<Object>
+    private let all: @Sendable () -> [Object]
+    private let find: @Sendable (_ namespace: String) throws(InformerError) -> [Object]
     private let namespaceIndex: String
     private let namespace: @Sendable (Object) -> String
     private let logger: Logger
@@ -22,7 +23,25 @@ public struct Lister<Object: Sendable>: Sendable {
         label: String = "Informers.Lister",
         namespace: @escaping @Sendable (Object) -> String
     ) {
-        self.indexer = indexer
+        self.init(namespaceIndex: namespaceIndex, label: label, namespace: namespace) {
+            indexer.list()
+        } find: { (namespace) throws(InformerError) in
+            try indexer.objects(index: namespaceIndex, value: namespace)
+        }
+    }
+
+    /// - Parameters:
+    ///   - all: All objects.
+    ///   - find: Those of a namespace; throws when there is no index of it.
+    init(
+        namespaceIndex: String,
+        label: String = "Informers.Lister",
+        namespace: @escaping @Sendable (Object) -> String,
+        all: @escaping @Sendable () -> [Object],
+        find: @escaping @Sendable (_ namespace: String) throws(InformerError) -> [Object]
+    ) {
+        self.all = all
+        self.find = find
         self.namespaceIndex = namespaceIndex
         self.namespace = namespace
         self.logger = Logger(label: label)
@@ -30,7 +49,7 @@ public struct Lister<Object: Sendable>: Sendable {
 
     /// All objects that `selector` takes; all there are without one.
     public func list(where selector: ((Object) -> Bool)? = nil) -> [Object] {
-        let all = self.indexer.list()
+        let all = self.all()
         return selector.map { all.filter($0) } ?? all
     }
 
@@ -38,7 +57,7 @@ public struct Lister<Object: Sendable>: Sendable {
     public func list(namespace: String, where selector: ((Object) -> Bool)? = nil) -> [Object] {
         if namespace.isEmpty { return self.list(where: selector) }
         do {
-            let found = try self.indexer.objects(index: self.namespaceIndex, value: namespace)
+            let found = try self.find(namespace)
             return selector.map { found.filter($0) } ?? found
         } catch {
             if self.warnings.withLockedValue({ $0.happened(now: InformerClock.continuous.now) }) != nil {

@@ -215,22 +215,22 @@ struct ObservingTests {
 
     @Test("own writes show at once, until the store shows them or something later; versions are only told apart")
     func mutationCache() throws {
-        let store = Indexer<Item>(key: { $0.name })
+        let store = Indexer<Held>(key: { $0.object(as: Item.self).name })
         let simulation = Simulation()
-        let cache = MutationCache(InformerView(store), limit: 2, clock: InformerClock(simulation.clock)) { $0.version }
+        let cache = MutationCache(InformerView<Item>(store), limit: 2, clock: InformerClock(simulation.clock)) { $0.version }
         func item(_ value: Int) -> Item { Item("a", value, version: "v\(value * 7919 % 100)") }
-        try store.add(item(1))
+        try store.add(Held(item(1)))
         cache.wrote(item(2), over: item(1), key: "a")
         #expect(cache.get(key: "a") == item(2))
         cache.wrote(item(3), over: item(2), key: "a")
         #expect(cache.get(key: "a") == item(3))
         // The store is told of the first write, and must not go back behind the second.
-        try store.update(item(2))
+        try store.update(Held(item(2)))
         #expect(cache.get(key: "a") == item(3))
         // Somebody else's.
-        try store.update(item(4))
+        try store.update(Held(item(4)))
         #expect(cache.get(key: "a") == item(4))
-        try store.update(item(1))
+        try store.update(Held(item(1)))
         #expect(cache.get(key: "a") == item(1))
 
         cache.wrote(nil, over: item(1), key: "a")

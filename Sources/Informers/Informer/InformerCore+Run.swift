@@ -1,19 +1,17 @@
 internal import Logging
 internal import NIOConcurrencyHelpers
 
-extension SharedInformer {
+extension InformerCore {
     /// What only the informer's task knows. It alone changes the store, so that what it tells fits what it did.
     private struct Owner {
         /// Those who are told.
-        var listeners: [Listener<Object>] = []
+        var listeners: [Listener<Held>] = []
         /// Whether there has been a list: before it nobody can be told what there is.
         var hasList = false
     }
 
-    /// Follows the source and calls the handlers until the task is cancelled. Then it returns as soon as the callbacks that run have.
-    ///
-    /// What still waits for a handler then is dropped. A second call does nothing: an informer has one life.
-    public func run() async {
+    /// One life: ``SharedInformer/run()``.
+    func run() async {
         let checkPeriod = self.state.withLockedValue { state -> Duration? in
             guard state.phase == .idle else { return nil }
             state.phase = .running
@@ -26,12 +24,12 @@ extension SharedInformer {
         configuration.untilResync = { self.untilResync(atMost: checkPeriod) }
         configuration.shouldResync = { self.isResyncDue() }
         configuration.heard = { [observers] in observers.heard($0) }
-        await self.follow(self.source, configuration)
+        await self.follow(configuration)
         self.stop()
     }
 
-    private func follow(_ source: some ListerWatcher<Object>, _ configuration: ReflectorConfiguration) async {
-        let reflector = Reflector(source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
+    private func follow(_ configuration: ReflectorConfiguration) async {
+        let reflector = Reflector(self.source, store: self.queue, configuration: configuration, clock: self.clock, logger: self.logger)
         self.state.withLockedValue { $0.leftOut = { reflector.objectsLeftOut } }
         await withDiscardingTaskGroup { handlers in
             await withTaskGroup { group in
@@ -111,8 +109,8 @@ extension SharedInformer {
         }
     }
 
-    private func apply(_ changes: [OrderedChange<Object>], _ owner: inout Owner) {
-        var notices: [StoreNotice<Object>] = []
+    private func apply(_ changes: [OrderedChange<Held>], _ owner: inout Owner) {
+        var notices: [StoreNotice<Held>] = []
         for change in changes {
             switch change.kind {
             case .delta(let delta, let key): self.apply(delta, key, &notices)
@@ -125,7 +123,7 @@ extension SharedInformer {
         self.tell(notices, owner)
     }
 
-    private func apply(_ delta: Delta<Object>, _ key: String, _ notices: inout [StoreNotice<Object>]) {
+    private func apply(_ delta: Delta<Held>, _ key: String, _ notices: inout [StoreNotice<Held>]) {
         switch delta {
         case .added(let object), .updated(let object), .replaced(let object), .sync(let object):
             notices.append(self.notice(key, self.indexer.set(key, object), object))
@@ -136,14 +134,14 @@ extension SharedInformer {
     }
 
     /// What handlers are told goes by what the store had.
-    private func notice(_ key: String, _ old: Object?, _ new: Object) -> StoreNotice<Object> {
+    private func notice(_ key: String, _ old: Held?, _ new: Held) -> StoreNotice<Held> {
         guard let old else { return StoreNotice(key: key, change: .added(new)) }
         if self.configuration.isSame?(old, new) ?? false { return StoreNotice(key: key, change: .sync(new)) }
         return StoreNotice(key: key, change: .updated(old: old, new: new))
     }
 
     /// A list: the store first, then deletions, then the rest.
-    private func replace(_ objects: [String: Object], _ resourceVersion: String, _ owner: inout Owner) -> [StoreNotice<Object>] {
+    private func replace(_ objects: [String: Held], _ resourceVersion: String, _ owner: inout Owner) -> [StoreNotice<Held>] {
         let old = self.indexer.replace(objects.lazy.map { (key: $0.key, object: $0.value) }, resourceVersion)
         if !owner.hasList {
             // They all begin with the same copy of the store, whatever its size.
@@ -152,7 +150,7 @@ extension SharedInformer {
             for listener in owner.listeners { listener.begin(items) }
             return []
         }
-        var notices: [StoreNotice<Object>] = []
+        var notices: [StoreNotice<Held>] = []
         for (key, item) in old where objects[key] == nil {
             let tombstone = DeletedFinalStateUnknown(key: key, object: item.object)
             notices.append(StoreNotice(key: key, change: .deleted(.tombstone(tombstone), old: item.object)))
@@ -170,7 +168,7 @@ extension SharedInformer {
         for listener in listeners { listener.put(notices) }
     }
 
-    private func tell(_ notices: [StoreNotice<Object>], _ owner: Owner) {
+    private func tell(_ notices: [StoreNotice<Held>], _ owner: Owner) {
         if notices.isEmpty { return }
         let changes = notices.filter { notice in
             if case .sync = notice.change { false } else { true }
