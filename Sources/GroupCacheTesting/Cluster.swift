@@ -127,13 +127,15 @@ public final class ClusterNode: PeerPicker {
 }
 
 /// A node of a cluster as another one asks it.
-struct ClusterPeer: PeerGetter {
+final class ClusterPeer: PeerGetter {
     let node: ClusterNode
     var id: String { self.node.id }
 
+    init(node: ClusterNode) { self.node = node }
+
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
         let group = try await self.node.receive(request.group)
-        let asksStore = !request.isPeek && !request.reload
+        let asksStore = !request.isPeek && !request.reload && request.allowStale
         let cached = asksStore ? group.serveCached(request.key.bytes.span, for: .peer) : nil
         let served: ServedEntry
         if let cached { served = cached } else { served = try await group.serve(request, for: .peer) }

@@ -34,7 +34,7 @@ extension Group {
         defer { if !hasBegun { place.end() } }
         // The turn and the cancellation may have come at the same moment, or the time may be over just now.
         if hasWaited, Task.isCancelled { throw .cancelled }
-        let longest = load.began + self.configuration.loadTimeout.milliseconds
+        let longest = load.began + self.loadTime
         if self.configuration.clock.milliseconds >= longest { throw .deadlineExceeded }
         hasBegun = true
         return Turn(place: place, hasWaited: hasWaited, batch: load.batch)

@@ -2,7 +2,7 @@ internal import NIOConcurrencyHelpers
 
 /// Results of many keys, for the one task that waits for them: as many at a time as have come. Holds one result for each key at most.
 final class BatchInbox: Sendable {
-    typealias Arrival = (index: Int, outcome: Flights.Outcome)
+    typealias Arrival = (index: Int, outcome: Outcome)
 
     private struct State {
         var arrived: [Arrival] = []
@@ -11,7 +11,7 @@ final class BatchInbox: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    func add(_ index: Int, _ outcome: Flights.Outcome) {
+    func add(_ index: Int, _ outcome: Outcome) {
         let reader: CheckedContinuation<[Arrival], Never>? = self.state.withLockedValue { state in
             guard let reader = state.reader else {
                 state.arrived.append((index, outcome))
@@ -36,27 +36,14 @@ final class BatchInbox: Sendable {
     }
 }
 
-/// Waits for one key of many.
-final class BatchWaiter: FlightWaiter {
-    private let inbox: BatchInbox
-    private let index: Int
-
-    init(_ inbox: BatchInbox, _ index: Int) {
-        self.inbox = inbox
-        self.index = index
-    }
-
-    func finish(_ outcome: Flights.Outcome) { self.inbox.add(self.index, outcome) }
-}
-
 /// What has become of each of many keys so far.
 final class BatchResults: Sendable {
-    private let outcomes: NIOLockedValueBox<[Flights.Outcome]>
+    private let outcomes: NIOLockedValueBox<[Outcome]>
 
     init(count: Int) { self.outcomes = NIOLockedValueBox(Array(repeating: .failure(.cancelled), count: count)) }
 
-    func set(_ index: Int, _ outcome: Flights.Outcome) { self.outcomes.withLockedValue { $0[index] = outcome } }
+    func set(_ index: Int, _ outcome: Outcome) { self.outcomes.withLockedValue { $0[index] = outcome } }
 
     /// In the order of the keys.
-    var all: [Flights.Outcome] { self.outcomes.withLockedValue { $0 } }
+    var all: [Outcome] { self.outcomes.withLockedValue { $0 } }
 }

@@ -10,18 +10,14 @@ extension Group {
         let outcomes = await self.outcomes(of: keys)
         var results: [Key: Result<Value, GroupCacheError>] = Dictionary(minimumCapacity: keys.count)
         for index in keys.indices {
-            results[keys[index]] =
-                switch outcomes[index] {
-                case .success(let answer): (answer.value as? Value).map { .success($0) } ?? .failure(self.notFound)
-                case .failure(let error): .failure(error)
-                }
+            results[keys[index]] = Result { () throws(GroupCacheError) in try self.value(of: outcomes[index]) }
         }
         return results
     }
 
     /// What becomes of each key.
     @usableFromInline
-    func outcomes(of keys: [Key]) async -> [Result<Answer, GroupCacheError>] {
+    func outcomes(of keys: [Key]) async -> [Outcome] {
         let results = BatchResults(count: keys.count)
         await self.answers(to: keys, GetOptions()) { index, _, outcome in results.set(index, outcome) }
         return results.all
@@ -33,7 +29,7 @@ extension Group {
     func answers(
         to keys: [Key],
         _ options: GetOptions,
-        each: @escaping @Sendable (Int, HashedKey, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, HashedKey, Outcome) async -> Void
     ) async {
         let getter = self.getter as? any BatchGetter<Value>
         // What waits in one place for all of them: keys that a peer owns, and keys that the getter can load in one call.
@@ -76,7 +72,7 @@ extension Group {
                         // Nobody wants the rest: a getter that does not heed its cancellation would be called for each of them.
                         let isLate = self.configuration.clock.milliseconds >= deadline
                         let refusal: GroupCacheError? = Task.isCancelled ? .cancelled : isLate ? .deadlineExceeded : nil
-                        let outcome = if let refusal { Flights.Outcome.failure(refusal) } else { await self.outcome(ones[next].key, mine) }
+                        let outcome = if let refusal { Outcome.failure(refusal) } else { await self.outcome(ones[next].key, mine) }
                         await each(ones[next].index, ones[next].key, outcome)
                     }
                 }
@@ -84,7 +80,7 @@ extension Group {
         }
     }
 
-    private func outcome(_ key: HashedKey, _ options: GetOptions) async -> Flights.Outcome {
+    private func outcome(_ key: HashedKey, _ options: GetOptions) async -> Outcome {
         let found = self.withBytes(of: key.key) { self.store.lookup(key.hash, $0) }
         do throws(GroupCacheError) {
             return .success(try await self.answer(key, found, options))
@@ -101,21 +97,21 @@ extension Group {
         _ items: [(index: Int, key: HashedKey, route: PeerRoute)],
         _ getter: (any BatchGetter<Value>)?,
         _ options: GetOptions,
-        each: @escaping @Sendable (Int, HashedKey, Flights.Outcome) async -> Void
+        each: @escaping @Sendable (Int, HashedKey, Outcome) async -> Void
     ) async {
         let trail = Trail.waiting
         let began = self.configuration.clock.milliseconds
-        let deadline = began + self.configuration.loadTimeout.milliseconds
+        let deadline = began + self.loadTime
         let inbox = BatchInbox()
-        var waiters: [(request: Flights.Request, id: WaiterID, flight: FlightID)] = []
+        var waiters: [(request: Flights.Request, id: WaiterID)] = []
         waiters.reserveCapacity(items.count)
         var local: [Load] = []
         var routed: [(owner: any PeerGetter, loads: [Load])] = []
         self.counters.loads.increment(by: items.count)
         for (index, item) in items.enumerated() {
             self.metrics.countLoad()
-            let request = self.request(item.route.owner == nil ? .local : .routed, item.key, trail, isStrict: options.isStrict)
-            let boarding = self.flights.board(request, BatchWaiter(inbox, index)) { flight in
+            let request = self.request(self.kind(item.route, options), item.key, trail, isStrict: options.isStrict)
+            let boarding = self.flights.board(request, .batch(inbox, index)) { flight in
                 Load(
                     self,
                     flight,
@@ -134,9 +130,9 @@ extension Group {
                 }
                 continue
             }
-            waiters.append((request, seat.waiter, seat.flight))
+            waiters.append((request, seat.waiter))
             if seat.isSlow, !request.isStrict, let old = self.oldAnswer(item.key, counts: true) {
-                self.flights.leave(seat.waiter, of: seat.flight, shard: request.shard, with: .success(old))
+                self.flights.leave(seat.waiter, shard: request.shard, with: .success(old))
             }
             guard let load = seat.start else { continue }
             self.setTimers(of: load)
@@ -156,7 +152,7 @@ extension Group {
         let everybody = waiters
         let leave = { @Sendable (error: GroupCacheError) in
             for waiter in everybody {
-                self.flights.leave(waiter.id, of: waiter.flight, shard: waiter.request.shard, with: .failure(error))
+                self.flights.leave(waiter.id, shard: waiter.request.shard, with: .failure(error))
             }
         }
         let expiry = options.timeout.map { self.flights.deadlines.add(after: $0) { leave(.deadlineExceeded) } }

@@ -2,10 +2,14 @@
 enum FlightKind: Hashable, Sendable {
     /// Asks peers, and the getter when they fail.
     case routed
+    /// The same for who wants no value past its time: the owner may have answered others with one.
+    case strict
     /// Calls the getter. Never waits for another node.
     case local
     /// Asks the owner to load anew. Never joined: the owner puts such requests together.
     case reload
+
+    var isRouted: Bool { self == .routed || self == .strict }
 }
 
 /// Names one load in this process, for good.
@@ -195,11 +199,15 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var start: Job?
     }
 
+    /// Whether a waiter is yet to be resumed.
+    func isWaiting(_ waiter: WaiterID) -> Bool { self.places.flight(of: waiter) != nil }
+
     /// Takes a waiter out of its flight, because it was cancelled or its time is over.
     ///
     /// - Parameter keeps: Whether a load whose getter was called at a moment (milliseconds) shall go on without waiters.
-    mutating func leave(_ waiter: WaiterID, of id: FlightID, keeps: (Int64) -> Bool = { _ in false }) -> Leave {
-        guard let slot = self.slot(of: id), let left = self.places.remove(waiter, from: &self.flights[slot].waiters) else { return Leave() }
+    mutating func leave(_ waiter: WaiterID, keeps: (Int64) -> Bool = { _ in false }) -> Leave {
+        guard let slot = self.places.flight(of: waiter) else { return Leave() }
+        let left = self.places.remove(waiter, from: &self.flights[slot].waiters)
         guard self.flights[slot].waiters.isEmpty, !self.flights[slot].isHeld else { return Leave(waiter: left) }
         if !self.flights[slot].isSuperseded, let called = self.flights[slot].called, keeps(called) {
             self.flights[slot].isHeld = true
@@ -235,9 +243,9 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         var first: (waiter: Waiter, isStrict: Bool)?
         var others: [(waiter: Waiter, isStrict: Bool)] = []
         /// Whether the result is still worth storing.
-        var stores: Bool
+        var stores = false
         /// Whether the getter was called.
-        var wasCalled: Bool
+        var wasCalled = false
         /// What was done for the flight.
         var job: Job?
         /// To be started: it has waited for this flight's end.
@@ -250,13 +258,17 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     ///
     /// - Parameter changes: It brings something that is newer than what a flight brings that it has overtaken.
     mutating func land(_ id: FlightID, changes: Bool = true) -> Landing? {
-        guard let slot = self.slot(of: id) else { return nil }
+        var landing = Landing()
+        return self.land(id, changes: changes, into: &landing) ? landing : nil
+    }
+
+    /// The same, in place, for it is done for each peer get. `false`: it was abandoned.
+    mutating func land(_ id: FlightID, changes: Bool, into landing: inout Landing) -> Bool {
+        guard let slot = self.slot(of: id) else { return false }
         if changes { self.supersedeOvertaken(by: slot) }
-        var landing = Landing(
-            stores: !self.flights[slot].isSuperseded,
-            wasCalled: self.flights[slot].called != nil,
-            job: self.flights[slot].job
-        )
+        landing.stores = !self.flights[slot].isSuperseded
+        landing.wasCalled = self.flights[slot].called != nil
+        landing.job = self.flights[slot].job
         while self.flights[slot].waiters.first >= 0 {
             let place = self.flights[slot].waiters.first
             let isStrict = self.places.isStrict(place)
@@ -264,7 +276,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
             if landing.first == nil { landing.first = (waiter, isStrict) } else { landing.others.append((waiter, isStrict)) }
         }
         landing.start = self.end(slot)
-        return landing
+        return true
     }
 
     // MARK: Superseding
@@ -275,6 +287,7 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     mutating func supersede(_ key: HashedKey) -> Job? {
         // Nothing is ever queued behind a routed one.
         _ = self.supersede(self.current(.routed, key))
+        _ = self.supersede(self.current(.strict, key))
         return self.supersede(self.current(.local, key))
     }
 
@@ -430,6 +443,6 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     }
 
     private mutating func seat(_ waiter: Waiter, _ isStrict: Bool, in flight: Int32) -> WaiterID {
-        self.places.add(waiter, isStrict: isStrict, to: &self.flights[Int(flight)].waiters)
+        self.places.add(waiter, isStrict: isStrict, flight: flight, to: &self.flights[Int(flight)].waiters)
     }
 }

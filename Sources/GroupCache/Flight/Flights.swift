@@ -2,17 +2,49 @@ internal import NIOConcurrencyHelpers
 internal import Synchronization
 
 /// Somebody who wants the result of a load.
-protocol FlightWaiter: AnyObject, Sendable {
-    /// Hands over the result. Called once, outside all locks; must not block.
-    func finish(_ outcome: Flights.Outcome)
+enum FlightWaiter: Sendable {
+    /// A task that is suspended until then. An unchecked continuation, because the table gives out each waiter once and loses none, and the check
+    /// would cost an allocation.
+    case task(UnsafeContinuation<Outcome, Never>)
+    /// A key of many.
+    case batch(BatchInbox, Int)
+
+    /// Hands over the result. Called once, outside all locks; does not block.
+    func finish(_ outcome: Outcome) {
+        switch self {
+        case .task(let continuation): continuation.resume(returning: outcome)
+        case .batch(let inbox, let index): inbox.add(index, outcome)
+        }
+    }
+}
+
+/// Where a waiting task sits, which is known only when it is suspended; its cancellation may come before.
+final class Seat: Sendable {
+    private static let none = UInt64.max
+    private static let left = UInt64.max - 1
+
+    private let waiter = Atomic<UInt64>(Seat.none)
+
+    /// Notes the seat. `false`: the task has been cancelled, and nobody else knows where it sits.
+    func take(_ waiter: WaiterID) -> Bool {
+        self.waiter.compareExchange(expected: Self.none, desired: waiter.bits, ordering: .acquiringAndReleasing).exchanged
+    }
+
+    /// Whether the task has been cancelled.
+    var isLeft: Bool { self.waiter.load(ordering: .acquiring) == Self.left }
+
+    /// The task has been cancelled. Returns the seat, if it is known.
+    func leave() -> WaiterID? {
+        let bits = self.waiter.exchange(Self.left, ordering: .acquiringAndReleasing)
+        return bits >= Self.left ? nil : WaiterID(bits: bits)
+    }
 }
 
 /// The running loads of a group: ``FlightTable``s behind locks, one for each shard of the store, so that a hit never meets them.
 ///
 /// Lock order: flight shard, then ``WaitGraph``, then store shard. No waiter is resumed and no load started or cancelled under any.
 final class Flights: Sendable {
-    typealias Outcome = Result<Answer, GroupCacheError>
-    typealias Table = FlightTable<any FlightWaiter, Load>
+    typealias Table = FlightTable<FlightWaiter, Load>
 
     private let shards: [NIOLockedValueBox<Table>]
     let deadlines: Deadlines
@@ -34,6 +66,7 @@ final class Flights: Sendable {
     }
 
     /// Runs `body` with the table of a shard. Short, and without calls to anybody's code.
+    @inline(__always)
     func withTable<R>(_ shard: Int, _ body: (inout Table) throws -> R) rethrows -> R {
         try self.shards[shard].withLockedValue(body)
     }
@@ -68,7 +101,7 @@ final class Flights: Sendable {
     /// Puts a waiter into the current flight of a key, or into a new one that the caller then starts.
     ///
     /// What is noted of a getter that waits, ``left(_:)`` ends.
-    func board(_ request: Request, _ waiter: any FlightWaiter, job: (FlightID) -> Load) -> Boarding {
+    func board(_ request: Request, _ waiter: FlightWaiter, job: (FlightID) -> Load) -> Boarding {
         let now = request.kind == .local ? self.clock.milliseconds : 0
         return self.withTable(request.shard) { table in
             if request.kind == .local {
@@ -106,64 +139,80 @@ final class Flights: Sendable {
     ///   - timeout: After it this caller goes, with ``GroupCacheError/Code/deadlineExceeded``; the load goes on for the others.
     ///   - old: The value past its time that may be given when the load is slow.
     ///   - job: Makes a load.
+    @inline(__always)
     func join(
         _ request: Request,
         timeout: Duration?,
         old: () -> Answer?,
         job: (FlightID) -> Load
     ) async throws(GroupCacheError) -> Answer {
-        let caller = WaitingCaller()
-        let boarding: Table.Boarding
-        switch self.board(request, caller, job: job) {
-        case .refused(let error): throw error
-        case .waits(let some): boarding = some
+        var waited = false
+        var isShared = false
+        let outcome = await self.wait(request.shard, timeout) { waiter in
+            switch self.board(request, waiter, job: job) {
+            case .refused(let error):
+                waiter.finish(.failure(error))
+                return nil
+            case .waits(let boarding):
+                (waited, isShared) = (true, boarding.isShared)
+                boarding.start?.start(request.trail == nil && timeout == nil ? .inline : .caller)
+                if boarding.isSlow, !request.isStrict, let old = old() {
+                    self.leave(boarding.waiter, shard: request.shard, with: .success(old))
+                }
+                return boarding.waiter
+            }
         }
-        defer { self.left(request) }
-        boarding.start?.start(request.trail == nil && timeout == nil ? .inline : .caller)
-        if boarding.isSlow, !request.isStrict, let old = old() {
-            self.leave(boarding.waiter, of: boarding.flight, shard: request.shard, with: .success(old))
-            return old
-        }
-        var answer = try await self.wait(caller, boarding.waiter, boarding.flight, request.shard, timeout).get()
-        answer.collapsed = boarding.isShared
+        if waited { self.left(request) }
+        var answer = try outcome.get()
+        answer.collapsed = isShared
         return answer
     }
 
     /// Waits for the getter's running load of `key`; `nil`: there is none, or it waits for another node itself.
     func joinRunning(_ key: HashedKey, shard: Int, timeout: Duration?) async throws(GroupCacheError) -> Answer? {
-        let caller = WaitingCaller()
-        guard let (flight, waiter) = self.withTable(shard, { $0.joinRunning(.local, key, caller) }) else { return nil }
-        var answer = try await self.wait(caller, waiter, flight, shard, timeout).get()
+        var waited = false
+        let outcome = await self.wait(shard, timeout) { waiter in
+            let seat = self.withTable(shard) { $0.joinRunning(.local, key, waiter) }
+            waited = seat != nil
+            if !waited { waiter.finish(.failure(.notHeld)) }
+            return seat?.waiter
+        }
+        if !waited { return nil }
+        var answer = try outcome.get()
         answer.collapsed = true
         return answer
     }
 
-    /// Waits for what becomes of a flight that `caller` is in.
-    private func wait(
-        _ caller: WaitingCaller,
-        _ waiter: WaiterID,
-        _ flight: FlightID,
-        _ shard: Int,
-        _ timeout: Duration?
-    ) async -> Outcome {
-        // The caller is in the table: whoever takes it out, for whatever reason, has a result for it, which waits if it comes before the
-        // caller does. Where it has come already, nobody needs to be told of a cancellation.
-        if let outcome = caller.takeOutcome() { return outcome }
-        let expiry = timeout.map { timeout in
-            self.deadlines.add(after: timeout) { self.leave(waiter, of: flight, shard: shard, with: .failure(.deadlineExceeded)) }
-        }
-        defer { if let expiry { self.deadlines.cancel(expiry) } }
-        return await withTaskCancellationHandler {
-            await caller.wait()
+    /// Suspends the task until its waiter is handed an outcome.
+    ///
+    /// - Parameter board: Gives the waiter a seat; `nil`: it has been handed an outcome already. From there on whoever takes it out of the table,
+    ///   for whatever reason, has an outcome for it.
+    @inline(__always)
+    private func wait(_ shard: Int, _ timeout: Duration?, _ board: (FlightWaiter) -> WaiterID?) async -> Outcome {
+        let seat = Seat()
+        var expiry: Deadlines.Token?
+        let outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Outcome, Never>) in
+                // Who has left already is not to set off work.
+                if seat.isLeft { return continuation.resume(returning: .failure(.cancelled)) }
+                guard let waiter = board(.task(continuation)) else { return }
+                // Nothing comes of this if it has been handed an outcome meanwhile.
+                guard seat.take(waiter) else { return self.leave(waiter, shard: shard, with: .failure(.cancelled)) }
+                if let timeout, self.withTable(shard, { $0.isWaiting(waiter) }) {
+                    expiry = self.deadlines.add(after: timeout) { self.leave(waiter, shard: shard, with: .failure(.deadlineExceeded)) }
+                }
+            }
         } onCancel: {
-            self.leave(waiter, of: flight, shard: shard, with: .failure(.cancelled))
+            if let waiter = seat.leave() { self.leave(waiter, shard: shard, with: .failure(.cancelled)) }
         }
+        if let expiry { self.deadlines.cancel(expiry) }
+        return outcome
     }
 
     /// Takes a waiter out of its flight and hands it `outcome`; cancels the load if that was the last one.
-    func leave(_ waiter: WaiterID, of flight: FlightID, shard: Int, with outcome: Outcome) {
+    func leave(_ waiter: WaiterID, shard: Int, with outcome: Outcome) {
         let now = self.clock.milliseconds
-        let leave = self.withTable(shard) { $0.leave(waiter, of: flight) { self.keeps(calledAt: $0, now: now) } }
+        let leave = self.withTable(shard) { $0.leave(waiter) { self.keeps(calledAt: $0, now: now) } }
         leave.cancel?.cancel()
         leave.cancel?.end(self.deadlines)
         leave.start?.start()

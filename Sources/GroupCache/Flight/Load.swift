@@ -10,7 +10,6 @@ final class Load: PeerCaller {
     private struct State {
         var core: PeerLoadState
         var tickets: (owner: (any PeerTicket)?, next: (any PeerTicket)?)
-        var spans: (owner: (any Span)?, next: (any Span)?)
         /// Ends the work, where it is not a matter of tickets.
         var cancel: (@Sendable () -> Void)?
         /// The moment at which those who have an old value to fall back on wait no longer.
@@ -34,7 +33,14 @@ final class Load: PeerCaller {
     /// It has begun in the background, because an entry was found in this state.
     let refreshes: EntryState?
     private let context: ServiceContext?
+    /// Of the requests to peers; `nil`: nobody traces.
+    private let spans: NIOLockedValueBox<Spans>?
     private let state: NIOLockedValueBox<State>
+
+    private struct Spans {
+        var owner: (any Span)?
+        var next: (any Span)?
+    }
 
     init(
         _ group: any LoadingGroup,
@@ -58,9 +64,10 @@ final class Load: PeerCaller {
         self.trail = trail
         self.batch = batch
         self.refreshes = refreshes
-        self.context = group.tracer == nil || refreshes != nil ? nil : ServiceContext.current
-        let core = PeerLoadState(hasNext: kind == .routed && route.next != nil)
-        self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil), spans: (nil, nil)))
+        self.context = group.isTraced && refreshes == nil ? ServiceContext.current : nil
+        let core = PeerLoadState(hasNext: kind.isRouted && route.next != nil)
+        self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil)))
+        self.spans = group.isTraced && kind != .local ? NIOLockedValueBox(Spans()) : nil
     }
 
     /// Begins the work.
@@ -137,18 +144,17 @@ final class Load: PeerCaller {
 
     /// Nobody waits any more, or the load takes too long. The flight has been ended.
     func cancel() {
-        let (tickets, spans, cancel) = self.state.withLockedValue { state -> ([any PeerTicket], [any Span], (@Sendable () -> Void)?) in
+        let (tickets, cancel) = self.state.withLockedValue { state -> ([any PeerTicket], (@Sendable () -> Void)?) in
             state.isCancelled = true
             let cancel = state.cancel.take()
-            guard state.core.cancel() else { return ([], [], cancel) }
-            // An answer that comes all the same must not end a span twice. And whoever holds a ticket holds the request, which holds us: one that
-            // is cancelled does not answer, so nobody else would break that circle.
-            defer { (state.spans, state.tickets) = ((nil, nil), (nil, nil)) }
-            return (
-                [state.tickets.owner, state.tickets.next].compactMap { $0 }, [state.spans.owner, state.spans.next].compactMap { $0 }, cancel
-            )
+            guard state.core.cancel() else { return ([], cancel) }
+            // Whoever holds a ticket holds the request, which holds us: one that is cancelled does not answer, so nobody else would break that
+            // circle.
+            defer { state.tickets = (nil, nil) }
+            return ([state.tickets.owner, state.tickets.next].compactMap { $0 }, cancel)
         }
-        for span in spans { span.end() }
+        self.endSpan(0, nil)
+        self.endSpan(1, nil)
         for ticket in tickets { ticket.cancel() }
         cancel?()
     }
@@ -169,7 +175,7 @@ final class Load: PeerCaller {
     private func ask(_ peer: any PeerGetter, tag: Int) {
         var request = self.group.request(self)
         request.isRepeated = tag == 1
-        if let tracer = self.group.tracer { self.trace(peer, tag, tracer, &request) }
+        if self.group.isTraced, let tracer = self.group.tracer { self.trace(peer, tag, tracer, &request) }
         guard let ticket = peer.start(request, tag: tag, for: self) else { return }
         // The answer may have come before the ticket, and the load may have been cancelled between the two.
         let isOfUse = self.state.withLockedValue { state in
@@ -185,13 +191,9 @@ final class Load: PeerCaller {
         span.attributes["groupcache.group"] = request.group
         span.attributes["groupcache.peer"] = peer.id
         request.trace = PeerTrace(span.context, by: tracer)
-        let hasEnded = self.state.withLockedValue { state in
-            if state.core.hasEnded { return true }
-            if tag == 0 { state.spans.owner = span } else { state.spans.next = span }
-            return false
-        }
-        // Nobody would.
-        if hasEnded { span.end() }
+        self.spans?.withLockedValue { if tag == 0 { $0.owner = span } else { $0.next = span } }
+        // Whoever cancelled the load before this found no span to end.
+        if self.state.withLockedValue({ $0.core.hasEnded }) { self.endSpan(tag, nil) }
     }
 
     // MARK: Answers
@@ -199,36 +201,34 @@ final class Load: PeerCaller {
     func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
         var error: GroupCacheError?
         if case .failure(let failure) = result, failure.code != .notFound { error = failure }
-        let (action, other, span, otherSpan, isLate) = self.state.withLockedValue {
-            state -> (PeerLoadState.Action, (any PeerTicket)?, (any Span)?, (any Span)?, Bool) in
+        self.endSpan(tag, error)
+        var other: (any PeerTicket)?
+        let (action, isLate) = self.state.withLockedValue { state -> (PeerLoadState.Action, Bool) in
             let isLate = state.core.hasEnded
             let action = error.map { state.core.failed(tag, isFinal: $0.isFinal) } ?? state.core.answered(tag)
-            let other = tag == 0 ? state.tickets.next : state.tickets.owner
-            let span = tag == 0 ? state.spans.owner : state.spans.next
-            if tag == 0 { state.spans.owner = nil } else { state.spans.next = nil }
-            var otherSpan: (any Span)?
-            if case .land(cancelOther: true) = action {
-                // Whoever is cancelled says nothing more.
-                otherSpan = tag == 0 ? state.spans.next : state.spans.owner
-                (state.spans, state.tickets) = ((nil, nil), (nil, nil))
-            }
+            if case .land(cancelOther: true) = action { other = tag == 0 ? state.tickets.next.take() : state.tickets.owner.take() }
             if tag == 0 { state.tickets.owner = nil } else { state.tickets.next = nil }
-            return (action, other, span, otherSpan, isLate)
+            return (action, isLate)
         }
-        if let span {
-            if let error { span.recordError(error) }
-            span.end()
-        }
-        otherSpan?.end()
         if let error, !error.isFinal, !isLate { self.group.peerFailed(tag == 0 ? self.route.owner : self.route.next, error) }
         switch action {
         case .none: break
         case .askNext: self.askNext()
         case .fallBack: self.group.loadWithoutPeers(self, because: error)
-        case .land(let cancelOther):
-            if cancelOther { other?.cancel() }
+        case .land:
+            if let other {
+                // Whoever is cancelled says nothing more.
+                other.cancel()
+                self.endSpan(1 - tag, nil)
+            }
             self.group.landRouted(self, result)
         }
+    }
+
+    private func endSpan(_ tag: Int, _ error: GroupCacheError?) {
+        guard let span = self.spans?.withLockedValue({ tag == 0 ? $0.owner.take() : $0.next.take() }) else { return }
+        if let error { span.recordError(error) }
+        span.end()
     }
 
     func peerIsSlow(_ tag: Int) {
@@ -238,6 +238,8 @@ final class Load: PeerCaller {
 
 /// A group as its ``Load``s see it, whatever the type of its values.
 protocol LoadingGroup: AnyObject, Sendable {
+    /// Whether there is a ``tracer``.
+    var isTraced: Bool { get }
     /// `nil`: nobody traces.
     var tracer: (any Tracer)? { get }
     /// Does what the load is for, or sends it on its way.

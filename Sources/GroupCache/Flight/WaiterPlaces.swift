@@ -3,6 +3,19 @@ struct WaiterID: Hashable, Sendable {
     fileprivate var place: Int32
     /// Who had the place before, or has it later, has another one.
     fileprivate var turn: UInt32
+
+    fileprivate init(place: Int32, turn: UInt32) {
+        self.place = place
+        self.turn = turn
+    }
+
+    init(bits: UInt64) {
+        self.place = Int32(bits >> 32)
+        self.turn = UInt32(truncatingIfNeeded: bits)
+    }
+
+    /// All of it; never more than 2⁶³.
+    var bits: UInt64 { UInt64(self.place) << 32 | UInt64(self.turn) }
 }
 
 /// The callers of one flight, in the order in which they came.
@@ -17,6 +30,8 @@ struct WaiterList: Sendable {
 struct WaiterPlaces<Waiter: Sendable>: Sendable {
     private struct Place {
         var waiter: Waiter?
+        /// For which flight it waits.
+        var flight: Int32 = -1
         /// Does not want a value past its time.
         var isStrict = false
         /// How many have had the place.
@@ -39,8 +54,17 @@ struct WaiterPlaces<Waiter: Sendable>: Sendable {
     /// Who came after; -1: nobody.
     func next(_ place: Int32) -> Int32 { self.places[Int(place)].next }
 
-    /// Puts a waiter at the end of a list.
-    mutating func add(_ waiter: Waiter, isStrict: Bool, to list: inout WaiterList) -> WaiterID {
+    /// For which flight somebody waits; `nil`: they have left.
+    func flight(of id: WaiterID) -> Int? {
+        guard Int(id.place) < self.places.count, self.places[Int(id.place)].turn == id.turn, self.places[Int(id.place)].waiter != nil
+        else {
+            return nil
+        }
+        return Int(self.places[Int(id.place)].flight)
+    }
+
+    /// Puts a waiter at the end of a flight's list.
+    mutating func add(_ waiter: Waiter, isStrict: Bool, flight: Int32, to list: inout WaiterList) -> WaiterID {
         let place: Int32
         if self.free >= 0 {
             place = self.free
@@ -50,21 +74,15 @@ struct WaiterPlaces<Waiter: Sendable>: Sendable {
             self.places.append(Place())
         }
         let turn = self.places[Int(place)].turn
-        self.places[Int(place)] = Place(waiter: waiter, isStrict: isStrict, turn: turn, previous: list.last)
+        self.places[Int(place)] = Place(waiter: waiter, flight: flight, isStrict: isStrict, turn: turn, previous: list.last)
         if list.last >= 0 { self.places[Int(list.last)].next = place } else { list.first = place }
         list.last = place
         self.count += 1
         return WaiterID(place: place, turn: turn)
     }
 
-    /// Takes a waiter out of the list that it is in. `nil`: it has left before.
-    mutating func remove(_ id: WaiterID, from list: inout WaiterList) -> Waiter? {
-        guard Int(id.place) < self.places.count, self.places[Int(id.place)].turn == id.turn, self.places[Int(id.place)].waiter != nil
-        else {
-            return nil
-        }
-        return self.remove(id.place, from: &list)
-    }
+    /// Takes a waiter, who has not left before, out of the list that it is in.
+    mutating func remove(_ id: WaiterID, from list: inout WaiterList) -> Waiter { self.remove(id.place, from: &list) }
 
     /// Takes out who is at a place of the list.
     mutating func remove(_ place: Int32, from list: inout WaiterList) -> Waiter {

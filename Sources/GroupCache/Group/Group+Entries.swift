@@ -78,10 +78,6 @@ extension Group {
         failures.note(error, of: key.hash, now: now, self.configuration.freshness.backOff, random: .random(in: 0...1))
     }
 
-    /// There is none, here.
-    @usableFromInline
-    var notFound: GroupCacheError { .notFound(in: self.name) }
-
     func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value { try self.codec.decoded(bytes) }
 
     /// The value of what a peer has sent. One of another schema is not even looked at.

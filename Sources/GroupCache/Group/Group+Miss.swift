@@ -19,12 +19,22 @@ extension Group: LoadingGroup {
         case .stale where options.allowStale:
             self.refreshInBackground(key, found.state)
             return Answer(value: found.value, source: .stale)
-        case .stale, .miss, .expired:
-            self.counters.loads.increment()
-            self.metrics.countLoad()
-            let route = options.isTerminal ? .local : self.peers?.pickPeer(for: key.key) ?? .local
-            return try await self.join(route.owner == nil ? .local : .routed, key, route, options)
+        case .stale, .miss, .expired: return try await self.miss(key, options)
         }
+    }
+
+    /// Asks the ring for the owner of a key that the store has not.
+    @inline(__always)
+    func miss(_ key: HashedKey, _ options: GetOptions) async throws(GroupCacheError) -> Answer {
+        if let error = key.key.error { throw error }
+        self.counters.loads.increment()
+        self.metrics.countLoad()
+        let route = options.isTerminal ? .local : self.peers?.pickPeer(for: key.key) ?? .local
+        return try await self.join(self.kind(route, options), key, route, options)
+    }
+
+    func kind(_ route: PeerRoute, _ options: GetOptions) -> FlightKind {
+        if route.owner == nil { .local } else { options.isStrict ? .strict : .routed }
     }
 
     /// Waits for the load of `key`, or begins one.
@@ -37,11 +47,9 @@ extension Group: LoadingGroup {
         _ options: GetOptions,
         deadline: Int64? = nil
     ) async throws(GroupCacheError) -> Answer {
-        // Who has left already is not to set off work.
-        if Task.isCancelled { throw .cancelled }
         let trail = Trail.waiting
         let began = self.configuration.clock.milliseconds
-        let longest = self.configuration.loadTimeout.milliseconds
+        let longest = self.loadTime
         let mine = min(deadline ?? options.deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
         // Every load ends by itself in time; its caller needs a clock of its own only to go earlier.
         let timeout: Duration? = mine < began + longest ? .milliseconds(max(0, mine - began)) : nil
@@ -72,7 +80,7 @@ extension Group: LoadingGroup {
         self.setTimers(of: load)
         switch load.kind {
         case .local: load.inTask(place) { await self.run(load) }
-        case .routed: if self.look(load) == .goesOn { load.ask() }
+        case .routed, .strict: if self.look(load) == .goesOn { load.ask() }
         case .reload: load.ask()
         }
     }
@@ -80,7 +88,7 @@ extension Group: LoadingGroup {
     /// No peer could answer. The local load is shared with requests from peers who, for the same reason, take us for the owner.
     func loadWithoutPeers(_ load: Load, because error: GroupCacheError?) {
         // Whoever wants a value loaded anew wants it of the owner.
-        guard load.kind == .routed else {
+        guard load.kind.isRouted else {
             self.land(load, .failure(error ?? .peerFailed))
             return
         }
@@ -88,7 +96,7 @@ extension Group: LoadingGroup {
             // Those who can do with an old value are given one when this load lands; the others are not.
             var options = GetOptions(allowStale: false)
             (options.isCounted, options.batch) = (true, load.batch)
-            let result: Flights.Outcome
+            let result: Outcome
             do throws(GroupCacheError) {
                 result = .success(try await self.join(.local, load.key, .local, options, deadline: load.deadline))
             } catch {
@@ -170,7 +178,6 @@ extension Group: LoadingGroup {
 
     /// Lands what a peer answered, and keeps a copy of it if the key is asked for often enough.
     func landRouted(_ load: Load, _ result: Result<PeerEntry, GroupCacheError>) {
-        let drops: StoreChange<Value> = load.kind == .reload ? .drop : .none
         switch result {
         case .success(let entry):
             let value: Value
@@ -183,23 +190,32 @@ extension Group: LoadingGroup {
             }
             self.counters.loadsDeduped.increment()
             self.counters.peerLoads.increment()
-            let rules = LandingRules(self.configuration, self.codec, from: .owner)
-            let keeps = load.kind == .routed && self.store.admitRemote(load.key.hash)
-            let (answer, change) = rules.land(value, entry, keeps: keeps, version: load.flight.number)
-            // The copy that we had is older than what the owner has just loaded.
-            self.land(load, .success(answer), load.kind == .reload ? .drop : change)
-        case .failure(let error) where error.code == .notFound:
-            self.counters.loadsDeduped.increment()
-            self.counters.peerLoads.increment()
-            self.land(load, .success(Answer(value: nil, source: .peer, ttl: error.retryAfter)), drops)
+            let answer = Outcome.success(Answer(value: value, source: .peer, ttl: entry.ttl))
+            if load.kind.isRouted, self.store.admitRemote(load.key.hash) { return self.landCopy(load, answer, value, entry) }
+            self.landRouted(load, answer)
         case .failure(let error):
             self.counters.loadsDeduped.increment()
-            self.land(load, .failure(error))
+            guard error.code == .notFound else { return self.land(load, .failure(error)) }
+            self.counters.peerLoads.increment()
+            self.landRouted(load, .success(Answer(value: nil, source: .peer, ttl: error.retryAfter)))
         }
     }
 
-    /// What a look into the store has come to.
-    enum Look { case ended, goesOn }
+    private func landRouted(_ load: Load, _ answer: Outcome) {
+        // The copy that we had is older than what the owner has just loaded.
+        if load.kind == .reload { self.landDropping(load, answer) } else { self.land(load, answer) }
+    }
+
+    @inline(never)
+    private func landDropping(_ load: Load, _ answer: Outcome) { self.land(load, answer, .drop) }
+
+    // Apart, like all that handles values of the group's own type on the rare ways: a function looks up the metadata of every such type when it is
+    // entered, which here would cost as much as a tenth of a peer get.
+    @inline(never)
+    private func landCopy(_ load: Load, _ answer: Outcome, _ value: Value, _ entry: PeerEntry) {
+        let rules = LandingRules(self.configuration, self.codec, from: .owner)
+        self.land(load, answer, rules.copy(value, entry, version: load.flight.number))
+    }
 
     /// Ends a load with what the store has by now, if that is fresh and nobody insists on a load. If not, the load goes on, and its getter counts as
     /// called from a moment on.
@@ -209,15 +225,24 @@ extension Group: LoadingGroup {
     func look(_ load: Load, callingAt now: Int64? = nil, cancelling: Bool = false) -> Look {
         // Nearly always there is nothing, and that is found out without touching a value. (Of an entry that is to be refreshed early a second look
         // would throw the dice again.)
+        let look = self.flights.withTable(self.shard(load)) { table in
+            guard table.isOpen(load.flight) else { return Look.ended }
+            if load.refreshes != .refreshEarly, !table.isReload(load.flight), !self.isMissing(load.key) { return .found }
+            if let now { _ = table.call(load.flight, now: now) }
+            return .goesOn
+        }
+        return look == .found ? self.landFound(load, callingAt: now, cancelling: cancelling) : look
+    }
+
+    @inline(never)
+    private func landFound(_ load: Load, callingAt now: Int64?, cancelling: Bool) -> Look {
+        // It is let go without the lock: a value may run code of its own when it goes.
         var found: Lookup<Value>?
         let (landing, look) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Look) in
             guard table.isOpen(load.flight) else { return (nil, .ended) }
-            if load.refreshes != .refreshEarly, !table.isReload(load.flight), !self.isMissing(load.key) {
-                // It is let go without the lock: a value may run code of its own when it goes.
-                found = self.peek(load.key)
-                if found?.state == .fresh || found?.state == .refreshEarly {
-                    return (table.land(load.flight, changes: false), .ended)
-                }
+            found = self.peek(load.key)
+            if !table.isReload(load.flight), found?.state == .fresh || found?.state == .refreshEarly {
+                return (table.land(load.flight, changes: false), .ended)
             }
             if let now { _ = table.call(load.flight, now: now) }
             return (nil, .goesOn)
@@ -227,65 +252,75 @@ extension Group: LoadingGroup {
         return .ended
     }
 
+    /// Ends a load that changes nothing in the store.
+    func land(_ load: Load, _ result: Outcome, cancelling: Bool = false, getterFailed: Bool = false) {
+        self.land(load, result, changes: false, cancelling: cancelling, getterFailed: getterFailed) {}
+    }
+
+    /// Ends a load and changes the store, unless the load was superseded.
+    func land(_ load: Load, _ result: Outcome, _ change: StoreChange<Value>, cancelling: Bool = false) {
+        var victims = Victims<Value>()
+        self.land(load, result, changes: change.isChange, cancelling: cancelling, getterFailed: false) {
+            self.apply(change, load.key, releasing: &victims)
+        }
+        // The optimiser may end a life after its last use: this one lasts until the lock is let go.
+        withExtendedLifetime(victims) {}
+    }
+
     /// Ends a load: changes the store, unless the load was superseded, and hands `result` to everybody who waits.
     ///
     /// The check and the change of the store are one step under the flight's lock. Were they two, this could happen: the load finds that
     /// nothing superseded it; a remove takes the old value out of the store; the load puts it in again.
     ///
     /// - Parameters:
+    ///   - changes: Whether `change` changes anything.
     ///   - cancelling: It is not the load's own work that ends it.
     ///   - getterFailed: The key is left alone for a while.
-    func land(
+    private func land(
         _ load: Load,
-        _ result: Flights.Outcome,
-        _ change: StoreChange<Value> = .none,
-        cancelling: Bool = false,
-        getterFailed: Bool = false
+        _ result: Outcome,
+        changes: Bool,
+        cancelling: Bool,
+        getterFailed: Bool,
+        change: () -> Void
     ) {
-        var victims = Victims<Value>()
-        let (landing, next) = self.flights.withTable(self.shard(load)) { table -> (Flights.Table.Landing?, Load?) in
-            guard let landing = table.land(load.flight, changes: change.isChange) else { return (nil, nil) }
-            var next: Load?
-            if landing.stores {
-                self.apply(change, load.key, releasing: &victims)
-                if getterFailed, landing.wasCalled, case .failure(let error) = result {
-                    self.noteFailure(error, load.key, &table.failures)
-                } else if load.kind == .local, case .success = result {
-                    table.failures.forget(load.key.hash)
-                }
-                // What the owner had said before is older than what it has loaded anew.
-                if load.kind == .reload, change.isChange { next = table.supersede(load.key) }
+        var landing = Flights.Table.Landing()
+        var next: Load?
+        let isOpen = self.flights.withTable(self.shard(load)) { table -> Bool in
+            guard table.land(load.flight, changes: changes, into: &landing) else { return false }
+            guard landing.stores else { return true }
+            change()
+            if getterFailed, landing.wasCalled, case .failure(let error) = result {
+                self.noteFailure(error, load.key, &table.failures)
+            } else if load.kind == .local, case .success = result {
+                table.failures.forget(load.key.hash)
             }
-            return (landing, next)
+            // What the owner had said before is older than what it has loaded anew.
+            if load.kind == .reload, changes { next = table.supersede(load.key) }
+            return true
         }
-        // The optimiser may end a life after its last use: this one lasts until the lock is let go.
-        withExtendedLifetime(victims) {}
+        guard isOpen else { return }
         next?.start()
-        if let landing { self.end(load, landing, result, cancelling: cancelling) }
+        self.end(load, landing, result, cancelling: cancelling)
     }
 
-    private func end(_ load: Load, _ landing: Flights.Table.Landing, _ result: Flights.Outcome, cancelling: Bool) {
+    private func end(_ load: Load, _ landing: Flights.Table.Landing, _ result: Outcome, cancelling: Bool) {
         if cancelling { load.cancel() }
         load.end(self.flights.deadlines)
         landing.start?.start()
         self.hand(result, to: landing, key: load.key)
     }
 
-    private func hand(_ result: Flights.Outcome, to landing: Flights.Table.Landing, key: HashedKey) {
-        var result = result
-        if !landing.stores {
-            self.counters.supersededLoads.increment()
-            // Nor is it a peer's to keep who asked for it.
-            if case .success(var answer) = result {
-                (answer.ttl, answer.isSuperseded) = (.zero, true)
-                result = .success(answer)
-            }
+    private func hand(_ result: Outcome, to landing: Flights.Table.Landing, key: HashedKey) {
+        var (result, old) = (result, result)
+        switch result {
+        case .success(let answer):
+            if !landing.stores { (result, old) = (.success(answer.superseded), .success(answer.superseded)) }
+        case .failure(let error):
+            if error.code != .cancelled, error.code != .recursiveLoad, let answer = self.oldAnswer(key) { old = .success(answer) }
         }
-        var old = result
-        if case .failure(let error) = result, error.code != .cancelled, error.code != .recursiveLoad, let answer = self.oldAnswer(key) {
-            old = .success(answer)
-        }
-        func finish(_ waiting: (waiter: any FlightWaiter, isStrict: Bool)) {
+        if !landing.stores { self.counters.supersededLoads.increment() }
+        func finish(_ waiting: (waiter: FlightWaiter, isStrict: Bool)) {
             let outcome = waiting.isStrict ? result : old
             if case .success(let answer) = outcome, answer.source == .stale { self.counters.staleIfErrorHits.increment() }
             waiting.waiter.finish(outcome)
@@ -294,3 +329,6 @@ extension Group: LoadingGroup {
         for waiting in landing.others { finish(waiting) }
     }
 }
+
+/// What a look into the store has come to.
+enum Look { case ended, found, goesOn }

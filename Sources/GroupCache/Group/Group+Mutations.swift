@@ -86,16 +86,17 @@ extension Group {
 
     /// What is asked of a peer about a key, apart from a load: ``request(_:)-(Load)`` is for those.
     func request(_ key: Key) -> PeerRequest {
-        var request = PeerRequest(group: self.name, key: key, timeout: self.configuration.loadTimeout)
-        request.schema = self.configuration.schema
+        var request = self.blankRequest
+        request.key = key
         return request
     }
 
     /// What a load asks of a peer.
     func request(_ load: Load) -> PeerRequest {
         var request = self.request(load.key.key)
-        request.timeout = load.timeLeft(self.configuration.clock.milliseconds)
+        request.milliseconds = max(0, load.deadline - self.configuration.clock.milliseconds)
         request.reload = load.kind == .reload
+        request.allowStale = load.kind != .strict
         if let trail = load.trail { request.trail = trail.ids }
         return request
     }

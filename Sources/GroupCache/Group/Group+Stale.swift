@@ -22,13 +22,21 @@ extension Group {
     /// Sees to it that a load ends in time, whether or not the getter or the peer heeds its cancellation; and, if there is an old value, that this
     /// has to do from some moment on.
     func setTimers(of load: Load) {
-        let (longest, patience) = (self.configuration.loadTimeout, self.configuration.freshness.softTimeout)
         // Loads hold their group; the timer does not, for it may have long to run when there are none.
         // All loads have the same time, so that of the first to begin is over first. A timer for each would cost as much as the rest of a peer get.
-        if !self.flights.isWatched.exchange(true, ordering: .sequentiallyConsistent) {
-            _ = self.flights.deadlines.add(after: longest) { [weak self] in self?.endOverdueLoads() }
+        if !self.flights.isWatched.load(ordering: .sequentiallyConsistent),
+            !self.flights.isWatched.exchange(true, ordering: .sequentiallyConsistent)
+        {
+            _ = self.flights.deadlines.add(after: self.configuration.loadTimeout) { [weak self] in self?.endOverdueLoads() }
         }
-        guard load.kind == .local, patience < longest, self.entry(load.key)?.details.staleIfErrorUntil != nil else { return }
+        if load.kind == .local { self.setSoftTimer(of: load) }
+    }
+
+    @inline(never)
+    private func setSoftTimer(of load: Load) {
+        guard self.entry(load.key)?.details.staleIfErrorUntil != nil else { return }
+        let patience = self.configuration.freshness.softTimeout
+        guard patience < self.configuration.loadTimeout else { return }
         let soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }
         load.setTimer(soft, of: self.flights.deadlines)
     }
@@ -40,7 +48,7 @@ extension Group {
     private func endOverdueLoads() {
         self.flights.isWatched.store(false, ordering: .sequentiallyConsistent)
         let now = self.configuration.clock.milliseconds
-        let longest = self.configuration.loadTimeout.milliseconds
+        let longest = self.loadTime
         var oldest: Int64?
         for shard in 0..<self.store.shardCount {
             var overdue: [Load] = []
@@ -67,7 +75,7 @@ extension Group {
 
     /// Whether a load had less time than it should have, because who began it had no more: then it is not the getter that failed.
     func wasHurried(_ load: Load) -> Bool {
-        load.deadline < load.began + self.configuration.loadTimeout.milliseconds && self.configuration.clock.milliseconds >= load.deadline
+        load.deadline < load.began + self.loadTime && self.configuration.clock.milliseconds >= load.deadline
     }
 
     /// Loads the value of `key` anew, unless that is already being done. Only the owner does so; other nodes' copies just end.
@@ -78,7 +86,7 @@ extension Group {
     func refreshInBackground(_ key: HashedKey, _ state: EntryState) {
         guard self.peers?.pickOwner(of: key.key) == nil else { return }
         let now = self.configuration.clock.milliseconds
-        let longest = self.configuration.loadTimeout.milliseconds
+        let longest = self.loadTime
         let load = self.flights.withTable(self.shard(key)) { table -> Load? in
             if table.isLoading(.local, key) || table.failures.error(of: key.hash, now: now) != nil { return nil }
             return table.hold(.local, key, number: NumberSource.shared.next()) { flight in

@@ -39,8 +39,15 @@ public final class Group<Value: Sendable>: Sendable {
     let peers: (any PeerPicker)?
     let counters = GroupCounters()
     let metrics: GroupMetrics
+    /// The longest that a load takes; milliseconds.
+    let loadTime: Int64
+    /// What a request to a peer begins as.
+    let blankRequest: PeerRequest
+    /// There is none, here.
+    @usableFromInline let absent: GroupCacheError
     /// `nil`: nobody traces, and no span is made.
     let tracer: (any Tracer)?
+    let isTraced: Bool
     let logger: Logger
 
     /// A group whose values are loaded by `getter` and turned into bytes by `codec`.
@@ -79,16 +86,15 @@ public final class Group<Value: Sendable>: Sendable {
     ) throws(GroupCacheError) {
         if Value.self is any OptionalValue.Type { throw .optionalValues }
         try configuration.validate(name: name, capacity: capacity)
-        let store = Store<Value>(
-            StoreConfiguration(
-                capacity: capacity.bytes,
-                eviction: configuration.eviction,
-                shardCount: configuration.shards,
-                near: peers != nil,
-                earlyRefreshBeta: configuration.freshness.earlyRefresh
-            ),
-            clock: configuration.clock
+        var settings = StoreConfiguration(
+            capacity: capacity.bytes,
+            eviction: configuration.eviction,
+            shardCount: configuration.shards,
+            near: peers != nil,
+            earlyRefreshBeta: configuration.freshness.earlyRefresh
         )
+        settings.removals = configuration.observedRemovals
+        let store = Store<Value>(settings, clock: configuration.clock)
         // A group that can keep nothing, though it was told to keep something, would be slow without a word.
         guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.shardPart else {
             throw GroupCacheError(
@@ -111,8 +117,14 @@ public final class Group<Value: Sendable>: Sendable {
         self.codec = codec
         self.getter = getter
         self.peers = peers
+        self.loadTime = configuration.loadTimeout.milliseconds
+        var request = PeerRequest(group: name, key: "", timeout: configuration.loadTimeout)
+        request.schema = configuration.schema
+        self.blankRequest = request
+        self.absent = .notFound(in: name)
         self.metrics = GroupMetrics(group: name, factory: observers.metrics)
-        self.tracer = observers.tracer is NoOpTracer ? nil : observers.tracer
+        self.isTraced = !(observers.tracer is NoOpTracer)
+        self.tracer = self.isTraced ? observers.tracer : nil
         self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
         try peers?.register(GroupServer(self))
     }
@@ -127,16 +139,22 @@ public final class Group<Value: Sendable>: Sendable {
     @inlinable
     public func get(_ key: String) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
-        if found.state == .fresh, let value = found.value { return value }
-        return try await self.resolve(Key(key), hash, found)
+        guard found.isHit else { return try await self.load(Key(key), hash) }
+        if found.state != .fresh { self.refreshInBackground(Key(key), hash, found.state) }
+        // "There is none" is a hit as well.
+        guard let value = found.value else { throw self.absent }
+        return value
     }
 
     /// The value of `key`, as ``get(_:)-(String)``.
     @inlinable
     public func get(_ key: Key) async throws(GroupCacheError) -> Value {
         let (hash, found) = self.find(key)
-        if found.state == .fresh, let value = found.value { return value }
-        return try await self.resolve(key, hash, found)
+        guard found.isHit else { return try await self.load(key, hash) }
+        if found.state != .fresh { self.refreshInBackground(key, hash, found.state) }
+        // "There is none" is a hit as well.
+        guard let value = found.value else { throw self.absent }
+        return value
     }
 
     /// The value of `key`, as ``get(_:)-(String)``, but for what `options` say.
@@ -195,16 +213,33 @@ public final class Group<Value: Sendable>: Sendable {
         }
     }
 
-    /// Ends a get that the look into the store did not. See the file on misses for what comes next.
     @usableFromInline
-    func resolve(_ key: Key, _ hash: UInt64, _ found: Lookup<Value>) async throws(GroupCacheError) -> Value {
-        // "There is none" is a hit as well.
-        if found.state == .fresh { throw self.notFound }
-        return try self.value(of: try await self.answer(HashedKey(key: key, hash: hash), found, GetOptions()))
+    func refreshInBackground(_ key: Key, _ hash: UInt64, _ state: EntryState) {
+        self.refreshInBackground(HashedKey(key: key, hash: hash), state)
     }
 
+    /// Ends a get that the look into the store did not. See the file on misses for what comes next.
+    @usableFromInline
+    func load(_ key: Key, _ hash: UInt64) async throws(GroupCacheError) -> Value {
+        try self.value(of: try await self.miss(HashedKey(key: key, hash: hash), GetOptions()))
+    }
+
+    @usableFromInline
+    func value(of outcome: Outcome) throws(GroupCacheError) -> Value { try self.value(of: try outcome.get()) }
+
     func value(of answer: Answer) throws(GroupCacheError) -> Value {
-        guard let value = answer.value as? Value else { throw self.notFound }
+        guard let value = answer.value else { throw self.absent }
+        return Self.typed(value)
+    }
+
+    /// A value that is a `Value`. Nearly always it is of just that type, and then no conformances need to be looked through.
+    private static func typed<T: Sendable>(_ value: T) -> Value {
+        T.self == Value.self ? _identityCast(value, to: Value.self) : self.cast(value)
+    }
+
+    @inline(never)
+    private static func cast(_ value: any Sendable) -> Value {
+        guard let value = value as? Value else { preconditionFailure("an answer of another group's type") }
         return value
     }
 }

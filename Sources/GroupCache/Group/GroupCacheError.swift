@@ -81,25 +81,61 @@ public struct GroupCacheError: Error, Sendable {
         private init(base: Base) { self.base = base }
     }
 
+    private struct Content {
+        var code: Code
+        var message: String
+        var cause: (any Error)?
+        var retryAfter: Duration?
+        var group: String?
+    }
+
+    private final class Storage: Sendable {
+        let content: Content
+        init(_ content: Content) { self.content = content }
+    }
+
+    /// One reference, because every result of a load is this or a value, and is handed on a dozen times.
+    private var storage: Storage
+
+    private var content: Content {
+        get { self.storage.content }
+        set { self.storage = Storage(newValue) }
+    }
+
     /// What kind of failure it was.
-    public var code: Code
+    public var code: Code {
+        get { self.storage.content.code }
+        set { self.content.code = newValue }
+    }
+
     /// One line for people. Constant text: no key, no value.
-    public var message: String
+    public var message: String {
+        get { self.storage.content.message }
+        set { self.content.message = newValue }
+    }
+
     /// The error behind this one: what the getter or the codec threw, or the transport's error.
-    public var cause: (any Error)?
+    public var cause: (any Error)? {
+        get { self.storage.content.cause }
+        set { self.content.cause = newValue }
+    }
+
     /// How long the same answer holds: for ``Code/notFound`` the time to cache it, for ``Code/overloaded`` the time to wait.
-    public var retryAfter: Duration?
+    public var retryAfter: Duration? {
+        get { self.storage.content.retryAfter }
+        set { self.content.retryAfter = newValue }
+    }
 
     /// For ``Code/notFound`` that a get has thrown: the name of the group that has no such key. A getter that lets it through says that it could
     /// not load its own value for want of another one; to say that its own key does not exist it throws one without a group.
-    public var group: String?
+    public var group: String? {
+        get { self.storage.content.group }
+        set { self.content.group = newValue }
+    }
 
     /// An error with a code, one line of constant text and what caused it.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil, retryAfter: Duration? = nil) {
-        self.code = code
-        self.message = message
-        self.cause = cause
-        self.retryAfter = retryAfter
+        self.storage = Storage(Content(code: code, message: message, cause: cause, retryAfter: retryAfter))
     }
 }
 

@@ -21,6 +21,9 @@ public struct GroupConfiguration: Sendable {
     /// The name of the form that the group's values have on the wire, 1 to 128 bytes of UTF-8; `nil` (the default): it has none. Nodes that run
     /// different versions of a program name different schemas: then a value of the other one counts as not to be had, without an attempt to decode it.
     public var schema: String?
+    /// How many entries that have left this node are remembered until ``Group/takeRemovals()`` is called, 0 to 1,000,000; 0 (the default): none, which
+    /// costs nothing.
+    public var observedRemovals = 0
     /// Where the group reads the time. Default: the machine's clock.
     public var clock: CacheClock = .system
 
@@ -52,6 +55,7 @@ public struct GroupConfiguration: Sendable {
             try check((0...1_000_000).contains(loads.queued), "loads: 0 to 1,000,000 may wait")
         }
         if let schema { try check((1...128).contains(schema.utf8.count), "a schema's name has 1 to 128 bytes") }
+        try check((0...1_000_000).contains(self.observedRemovals), "observedRemovals is 0 to 1,000,000")
         try check(self.maximumWaiters >= 1, "maximumWaiters is at least 1")
         if let shards { try check((1...1024).contains(shards) && shards & (shards - 1) == 0, "shards is a power of two, 1 to 1,024") }
     }

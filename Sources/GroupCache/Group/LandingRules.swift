@@ -81,15 +81,11 @@ struct LandingRules<Value: Sendable> {
         }
     }
 
-    /// What is made of the answer of the owner.
-    ///
-    /// - Parameter keeps: The key is asked for often enough to keep a copy.
-    func land(_ value: Value, _ entry: PeerEntry, keeps: Bool, version: UInt64) -> (Answer, StoreChange<Value>) {
-        let answer = Answer(value: value, source: .peer, ttl: entry.ttl)
+    /// What is kept of the answer of the owner, of a key that is asked for often.
+    func copy(_ value: Value, _ entry: PeerEntry, version: UInt64) -> StoreChange<Value> {
         let fresh = min(self.nearTTL, entry.ttl ?? self.nearTTL)
-        guard keeps, fresh > .zero else { return (answer, .none) }
-        guard let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return (answer, .none) }
-        return (answer, .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version)))
+        guard fresh > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
+        return .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version))
     }
 
     private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }

@@ -19,10 +19,11 @@ final class GroupServer<Value: Sendable>: PeerServing {
         if requester == .peer { self.group.counters.serverRequests.increment() }
         if let timeout = request.timeout, timeout <= .zero { throw .deadlineExceeded }
         let key = self.group.hashed(request.key)
-        let options = self.options(requester, request.timeout, reload: request.reload)
+        var options = self.options(requester, request.timeout, reload: request.reload)
+        options.allowStale = request.allowStale
         do throws(GroupCacheError) {
             return try await Self.following(request.trail) { () async throws(GroupCacheError) in
-                let found = options.reload ? self.group.peek(key) : self.group.find(request.key).found
+                let found = options.isStrict ? self.group.peek(key) : self.group.find(request.key).found
                 return try self.group.served(key, try await self.group.answer(key, found, options))
             }
         } catch {
@@ -45,11 +46,16 @@ final class GroupServer<Value: Sendable>: PeerServing {
         let group = self.group
         if requester == .peer { group.counters.serverRequests.increment(by: keys.count) }
         let keys = Array(Set(keys))
-        let options = self.options(requester, request.timeout, reload: false)
+        var options = self.options(requester, request.timeout, reload: false)
+        options.allowStale = request.allowStale
         await Self.following(request.trail) {
             await group.answers(to: keys, options) { _, key, outcome in
-                let outcome = outcome.mapError { Self.forPeers($0, requester) }
-                await each(key.key, outcome.flatMap { answer in Result { () throws(GroupCacheError) in try group.served(key, answer) } })
+                let served: Result<ServedEntry, GroupCacheError>
+                switch outcome {
+                case .success(let answer): served = Result { () throws(GroupCacheError) in try group.served(key, answer) }
+                case .failure(let error): served = .failure(Self.forPeers(error, requester))
+                }
+                await each(key.key, served)
             }
         }
     }
@@ -86,6 +92,8 @@ final class GroupServer<Value: Sendable>: PeerServing {
     func serveClear() { self.group.clearLocal() }
 
     func peersChanged() { self.group.peersChanged() }
+
+    func sweep() { self.group.store.sweepExpired(looks: 65_536) }
 
     private func options(_ requester: Requester, _ timeout: Duration?, reload: Bool) -> GetOptions {
         // A peer stops listening when its time is over: what we have then, even a stale value, has to be on its way by that time.
@@ -137,7 +145,7 @@ extension Group {
 
     func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
-        if let value = answer.value as? Value { encoded = try self.codec.encoded(value) }
+        if answer.value != nil { encoded = try self.codec.encoded(try self.value(of: answer)) }
         let served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
         guard answer.source != .peer, !answer.isSuperseded else { return served }
         let entry = self.entry(key)

@@ -37,11 +37,15 @@ public protocol PeerServing: AnyObject, Sendable {
     func serveClear()
     /// The owners of keys have changed: what this node holds as the owner of keys that are another's now ends soon. O(entries).
     func peersChanged()
+    /// Lets go what this node holds beyond its time: some of it at each call, of which a pool makes one a second. By default nothing is done.
+    func sweep()
 }
 
 extension PeerServing {
     /// Nothing.
     public func servePeek(_ key: Key) -> ServedEntry? { nil }
+    /// Nothing.
+    public func sweep() {}
 
     /// Gets the value.
     public func serve(
@@ -92,10 +96,7 @@ public struct ServedEntry: Sendable {
     public var ttl: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.
     public var version: UInt64 = 0
-    /// The name of the schema that the value is of; `nil`: the group names none. See ``PeerRequest/schema``.
-    public var schema: String?
-    /// What is said of the value beside its bytes.
-    public var attributes = EntryAttributes.none
+    private var labels = EntryLabels()
 
     /// An answer.
     public init(value: ByteView?, source: Source, collapsed: Bool = false, age: Int = 0, ttl: Duration? = nil) {
@@ -104,5 +105,17 @@ public struct ServedEntry: Sendable {
         self.collapsed = collapsed
         self.age = age
         self.ttl = ttl
+    }
+
+    /// The name of the schema that the value is of; `nil`: the group names none. See ``PeerRequest/schema``.
+    public var schema: String? {
+        get { self.labels.schema }
+        set { self.labels.schema = newValue }
+    }
+
+    /// What is said of the value beside its bytes.
+    public var attributes: EntryAttributes {
+        get { self.labels.attributes }
+        set { self.labels.attributes = newValue }
     }
 }

@@ -9,7 +9,7 @@ extension ShardCore {
         if victim < 0 { victim = self.lists[2].tail }
         guard victim >= 0 else { return nil }
         if self.slab.header(Int(victim)).pointee.isNear { self.near.evictions += 1 } else { self.main.evictions += 1 }
-        self.remove(Int(victim))
+        self.remove(Int(victim), .evicted)
         return Int(victim)
     }
 

@@ -84,7 +84,7 @@ extension ShardCore {
             let slot = self.sweepCursor
             guard !self.slab.header(slot).pointee.isFree, let end = self.keptUntil(slot), end <= now else { continue }
             if self.slab.header(slot).pointee.isNear { self.near.expirations += 1 } else { self.main.expirations += 1 }
-            self.remove(slot)
+            self.remove(slot, .expired)
             return slot
         }
         return nil

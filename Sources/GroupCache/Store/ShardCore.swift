@@ -41,8 +41,18 @@ struct ShardCore: ~Copyable {
     var near = CacheStatistics()
     var random: UInt64
     let earlyRefreshBeta: Double
+    /// `nil`: nobody wants to know what leaves.
+    let removals: RemovalLog?
 
-    init(capacity: Int, shardBits: Int, configuration: StoreConfiguration, layout: EntryLayout, hasher: KeyHash) {
+    init(
+        capacity: Int,
+        shardBits: Int,
+        configuration: StoreConfiguration,
+        layout: EntryLayout,
+        hasher: KeyHash,
+        removals: RemovalLog? = nil
+    ) {
+        self.removals = removals
         let nearCapacity = configuration.near ? capacity / 8 : 0
         // 8 bytes for each key that near may hold, at an average of 256: 1/256 of the capacity, rounded to a power of two.
         let keys = nearCapacity / 256
@@ -169,9 +179,10 @@ struct ShardCore: ~Copyable {
 
     /// Takes an entry out of everything. Its slot is free; its value and its sidecar are still there for the caller to take.
     @usableFromInline
-    mutating func remove(_ slot: Int) {
+    mutating func remove(_ slot: Int, _ reason: Removal.Reason) {
         self.replayTouches()
         let header = self.slab.header(slot)
+        self.removals?.note(header, reason)
         let core = (self.slab, self.hasher)
         self.index.remove(Self.hash(header, self.hasher), slot: slot) { Self.hash(core.0.header($0), core.1) }
         self.account(header, sign: -1)
@@ -314,6 +325,10 @@ struct Emptied {
     @usableFromInline let slab: EntrySlab
     let index: ShardIndex
     let ghosts: GhostQueue?
+
+    func note(in removals: RemovalLog) {
+        for slot in 0..<self.slab.used where !self.slab.header(slot).pointee.isFree { removals.note(self.slab.header(slot), .cleared) }
+    }
 
     /// Lets all of it go: O(entries), without a lock.
     @inlinable

@@ -71,7 +71,7 @@ extension Store {
             if old >= 0 {
                 replaced = true
                 proven = shard.core.pointee.slab.header(old).pointee.list == .proven
-                shard.core.pointee.remove(old)
+                shard.core.pointee.remove(old, .replaced)
                 victims.take(shard, old)
             }
             // A part that was lent is taken back, if it has come back, before anything leaves for want of room.
@@ -162,19 +162,28 @@ extension Store {
 
     static var evictionsForSidecar: Int { 8 }
 
-    /// Lets entries go whose time is over: looks at the next `looks` slots or so, in turn, of all shards. Called from time to time it keeps them from
-    /// staying where nothing is inserted.
+    /// Lets entries go whose time is over: looks at the next `looks` slots or so, in turn, of all shards, at most 256 in one hold of a lock. Called
+    /// from time to time it keeps them from staying where nothing is inserted.
     package func sweepExpired(looks: Int = 4096) {
         let now = self.now()
         for index in 0..<self.shardCount {
             let shard = self.shard(at: index)
-            var looks = min(1024, max(16, looks / self.shardCount))
-            var victims = Victims<Value>()
-            shard.lock.pointee.lock()
-            while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
-            if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
-            shard.lock.pointee.unlock()
-            withExtendedLifetime(victims) {}
+            var rest = max(16, looks / self.shardCount)
+            while rest > 0 {
+                var looks = min(256, rest)
+                rest -= looks
+                var victims = Victims<Value>()
+                victims.reserve(looks)
+                shard.lock.pointee.lock()
+                // No more than there are, whatever was asked for.
+                rest = min(rest, shard.core.pointee.slab.used)
+                while let slot = shard.core.pointee.sweep(looks: &looks, now: now) { victims.take(shard, slot) }
+                // Looks that are left: nothing here has an end.
+                if looks > 0 { rest = 0 }
+                if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
+                shard.lock.pointee.unlock()
+                withExtendedLifetime(victims) {}
+            }
         }
     }
 
@@ -220,7 +229,7 @@ extension Store {
         shard.lock.pointee.lock()
         let slot = shard.find(hash, packed)
         if slot >= 0 {
-            shard.core.pointee.remove(slot)
+            shard.core.pointee.remove(slot, .removed)
             victims.take(shard, slot)
             if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
         }
@@ -236,6 +245,7 @@ extension Store {
             let old = shard.core.pointee.removeAll()
             if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
             shard.lock.pointee.unlock()
+            if let removals { old.note(in: removals) }
             old.destroy(valuesAs: Value.self)
         }
     }

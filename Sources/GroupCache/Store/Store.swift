@@ -27,6 +27,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let largestItem: Int
     let shardPart: Int
     @usableFromInline let largestNearItem: Int
+    /// What has left, if somebody wants to know.
+    let removals: RemovalLog?
 
     /// An empty store. Entries take their times from `clock`.
     package init(_ configuration: StoreConfiguration, clock: CacheClock = .system, hasher: KeyHash = KeyHash()) {
@@ -42,15 +44,19 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let layout = EntryLayout(of: Value.self)
         let bits = count.trailingZeroBitCount
         let part = self.capacity / count
-        let first = ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher)
+        let removals = configuration.removals > 0 ? RemovalLog(limit: configuration.removals) : nil
+        self.removals = removals
+        func core() -> ShardCore {
+            ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher, removals: removals)
+        }
+        let first = core()
         self.footprint = first.footprint
         self.shardPart = first.part
         self.largestItem = first.part * count
         self.largestNearItem = min(first.nearCapacity, first.part)
         Shard(base: self.shards).initialize(first)
         for shard in 1..<max(1, count) {
-            Shard(base: self.shards + shard * Shard.stride)
-                .initialize(ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher))
+            Shard(base: self.shards + shard * Shard.stride).initialize(core())
         }
     }
 

@@ -20,6 +20,8 @@ package struct StoreConfiguration: Sendable {
     package var near: Bool
     /// XFetch's β: 1 is the paper's optimum, more refreshes earlier, 0 never.
     package var earlyRefreshBeta: Double
+    /// How many entries that have left are remembered until somebody asks for them; 0: none.
+    package var removals = 0
 
     /// Settings; only the capacity has no default.
     package init(

@@ -13,6 +13,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     let url: PeerURL
     private let configuration: HTTPPool.Configuration.Client
+    /// How long a request may take.
+    private let requestTime: TimeAmount
+    /// How long a connection may take to come about, in milliseconds.
+    private let connectTime: Int64
     let standing = PeerStanding()
     let lanes: [PeerLane]
     /// Beside each lane, on the same loop; empty when the peer is not to be asked over links.
@@ -55,6 +59,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.id = url.id(dialect)
         self.url = url
         self.configuration = configuration
+        self.requestTime = TimeAmount(configuration.requestTimeout)
+        self.connectTime = TimeAmount(configuration.connectTimeout).nanoseconds / 1_000_000
         let settings = PeerLane.Settings(
             url: url,
             dialect: dialect,
@@ -80,30 +86,33 @@ public final class HTTPGetter: PeerGetter, Sendable {
             caller.peerAnswered(tag, .failure(GroupCacheError(.peerFailed, "too many requests are being repeated")))
             return nil
         }
-        return self.start(.peer(.get, request), tag: tag, for: caller, timeout: request.timeout)
+        return self.start(.peer(.get, request), tag: tag, for: caller, timeout: request.milliseconds)
     }
 
     /// Asks for the values of many keys and returns at once: over a link in messages of at most a thousand keys, else by one GET a key.
     public func start(_ keys: [Key], of request: PeerBatch, for caller: any PeerCaller) -> (any PeerTicket)? {
         let limit = LinkLimits().keysPerRequest
-        if keys.count <= limit { return self.start(.many(keys, request), tag: 0, for: caller, timeout: request.timeout) }
+        let timeout = request.timeout.map { max(0, TimeAmount($0).nanoseconds / 1_000_000) } ?? -1
+        if keys.count <= limit { return self.start(.many(keys, request), tag: 0, for: caller, timeout: timeout) }
         return PeerTickets(
             stride(from: 0, to: keys.count, by: limit).compactMap { first in
                 let some = Array(keys[first..<min(first + limit, keys.count)])
-                return self.start(.many(some, request), tag: first, for: caller, timeout: request.timeout)
+                return self.start(.many(some, request), tag: first, for: caller, timeout: timeout)
             }
         )
     }
 
-    private func start(_ kind: PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Duration?) -> PeerCall? {
+    /// - Parameter timeout: in milliseconds; negative: as long as a request may take.
+    private func start(_ kind: consuming PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Int64) -> PeerCall? {
         let now = NIODeadline.now()
-        let usual = self.configuration.requestTimeout
+        let usual = self.requestTime
+        let timeout: TimeAmount? = timeout < 0 ? nil : .milliseconds(timeout)
         if let link = self.link(now, for: kind) {
             // All of the caller's time: a link finds out by itself, and soon, that its peer is dead. Only who asks a node that peeks waits no longer
             // than a request may take, and is to have the getter's answer in that time.
-            let limit = kind.isPeek ? min(timeout ?? usual, usual) / 2 : timeout ?? usual
+            let limit = kind.isPeek ? .nanoseconds(min(timeout ?? usual, usual).nanoseconds / 2) : timeout ?? usual
             // A request without time fails in the lane, which knows how to tell its caller.
-            let deadline = now + .init(max(.zero, limit))
+            let deadline = now + limit
             let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline)
             link.enqueue(call)
             return call
@@ -114,7 +123,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         }
         // Of a GET nobody can tell whether the peer is dead or its getter slow.
         let isCutShort = timeout.map { $0 > usual } ?? false
-        let deadline = now + .init(max(.zero, isCutShort ? usual : timeout ?? usual))
+        let deadline = now + (isCutShort ? usual : timeout ?? usual)
         let lane = self.lane()
         let admission = self.standing.health.ticket
         let call = PeerCall(
@@ -127,7 +136,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             deadline: deadline,
             isCutShort: isCutShort
         )
-        if case .many = kind {
+        if case .many = call.kind {
             lane.take(call)
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
@@ -141,22 +150,22 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Asks for a value.
     public func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        try await self.call(.peer(.get, request), timeout: request.timeout)
+        try await self.call(.peer(.get, request), timeout: request.milliseconds)
     }
 
     /// Stores a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
-        _ = try await self.call(.peer(.set(entry), request), timeout: request.timeout)
+        _ = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
     }
 
     /// Removes a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func remove(_ request: PeerRequest) async throws(GroupCacheError) {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
-        _ = try await self.call(.peer(.remove, request), timeout: request.timeout)
+        _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
     }
 
-    private func call(_ kind: PeerCall.Kind, timeout: Duration?) async throws(GroupCacheError) -> PeerEntry {
+    private func call(_ kind: PeerCall.Kind, timeout: Int64) async throws(GroupCacheError) -> PeerEntry {
         let answer = AwaitedAnswer()
         let ticket = self.start(kind, tag: 0, for: answer, timeout: timeout)
         let outcome = await withTaskCancellationHandler {
@@ -178,7 +187,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// The body of any page of the peer.
     func fetch(_ path: String) async throws(GroupCacheError) -> ByteView {
-        try await self.call(.path(path), timeout: nil).value
+        try await self.call(.path(path), timeout: -1).value
     }
 
     /// Tells the version of the ring to send along.
@@ -209,7 +218,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         }
         let probe = PeerProbe(self.standing.health, ticket)
         // Whatever a server answers to this, it lives.
-        _ = self.start(.path(self.lanes[0].settings.dialect.basePath), tag: 0, for: probe, timeout: self.configuration.connectTimeout)
+        _ = self.start(.path(self.lanes[0].settings.dialect.basePath), tag: 0, for: probe, timeout: self.connectTime)
     }
 
     // MARK: Lanes

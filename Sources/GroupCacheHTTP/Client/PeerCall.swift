@@ -176,13 +176,9 @@ final class PeerCall: PeerTicket {
     /// The request for one key of many, alone.
     func single(_ index: Int, by carrier: any PeerCarrier) -> PeerCall? {
         guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
-        var request = PeerRequest(group: batch.group, key: keys[index], timeout: batch.timeout)
-        request.trace = batch.trace
-        request.schema = batch.schema
-        request.trail = batch.trail
         return self.passed(
             on: PeerCall(
-                .peer(.get, request),
+                .peer(.get, PeerRequest(keys[index], of: batch)),
                 tag: self.tag + index,
                 for: self.caller,
                 by: carrier,

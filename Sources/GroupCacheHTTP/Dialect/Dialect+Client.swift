@@ -84,9 +84,11 @@ extension Dialect {
     }
 
     private static func appendFields(_ operation: Operation, _ request: PeerRequest, to buffer: inout ByteBuffer) {
+        if request.isPlain, case .get = operation, request.allowStale { return }
         var fields = PeerFields()
         fields.schema = request.schema
         fields.trail = request.trail
+        fields.allowStale = request.allowStale
         if case .set(let entry) = operation {
             fields.schema = request.schema ?? entry.schema
             fields.attributes = entry.attributes

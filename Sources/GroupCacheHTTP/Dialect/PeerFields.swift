@@ -7,6 +7,8 @@ struct PeerFields: Equatable {
     var schema: String?
     /// The last ones of ``PeerRequest/trail``.
     var trail: [UInt64] = []
+    /// Whether a value past its time will do.
+    var allowStale = true
     var attributes = EntryAttributes.none
 
     init() {}
@@ -26,6 +28,7 @@ struct PeerFields: Equatable {
             switch field.name.count {
             case 15 where head.matches(field.name, "groupcache-tags"): tags = Self.texts(value, head)
             case 16 where head.matches(field.name, "groupcache-trail"): self.trail = Self.numbers(value, head)
+            case 16 where head.matches(field.name, "groupcache-stale"): self.allowStale = !head.matches(value, "no")
             case 17 where head.matches(field.name, "groupcache-schema"):
                 // One is written; of what else is sent nobody knows what it means.
                 let text = Self.text(value, head)
@@ -50,6 +53,7 @@ struct PeerFields: Equatable {
             buffer.writeHexadecimal(load)
             separator = ","
         }
+        if !self.allowStale { buffer.writeStaticString("\r\nGroupCache-Stale: no") }
         if self.attributes.isNone { return }
         if let contentType = self.attributes.contentType {
             buffer.writeStaticString("\r\nGroupCache-Content-Type: ")

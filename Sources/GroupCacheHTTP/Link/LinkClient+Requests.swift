@@ -78,6 +78,17 @@ extension LinkClient.State.Open {
         case .peer(let operation, let request):
             let group = self.group(request.group)
             var verb = request.isPeek ? LinkVerb.peek : request.reload ? .reload : .get
+            let freshOnly: UInt32 = request.allowStale ? 0 : 1
+            if case .get = operation, request.isPlain {
+                return self.writer.payload.writeLinkRequest(
+                    id: id,
+                    group: group,
+                    key: request.key.bytes.span,
+                    timeout: timeout,
+                    verb: verb,
+                    freshOnly: freshOnly
+                )
+            }
             var entry: PeerEntry?
             switch operation {
             case .get: break
@@ -96,6 +107,7 @@ extension LinkClient.State.Open {
                 tracestate: request.trace?.tracestate ?? "",
                 schema: LinkLimits.schema(request.schema ?? entry?.schema),
                 trail: request.trail.suffix(PeerRequest.trailLimit),
+                freshOnly: freshOnly,
                 attributes: entry.flatMap { LinkAttributes($0.attributes) }
             )
         case .many(let keys, let batch):
@@ -109,7 +121,8 @@ extension LinkClient.State.Open {
                 traceparent: batch.trace?.traceparent ?? "",
                 tracestate: batch.trace?.tracestate ?? "",
                 schema: LinkLimits.schema(batch.schema),
-                trail: batch.trail.suffix(PeerRequest.trailLimit)
+                trail: batch.trail.suffix(PeerRequest.trailLimit),
+                freshOnly: batch.allowStale ? 0 : 1
             )
         case .path: break
         }

@@ -13,12 +13,14 @@ extension LinkServer {
         }
         guard request.keys.isEmpty else { return self.answerMany(request, group, bytes) }
         let range = request.key.range
-        if request.verb == .get, let served = group.serveCached(bytes.extracting(range), for: .peer) {
+        // What is cached may be past its time.
+        if request.verb == .get, request.freshOnly == 0, let served = group.serveCached(bytes.extracting(range), for: .peer) {
             return self.write(request.id, 0, .entry(served))
         }
         let key = Key(bytes: bytes.array(range))
         if let error = key.error { return self.refuse(request, error) }
         var asked = PeerRequest(group: group.name, key: key, timeout: LinkTime.timeout(request.timeout))
+        asked.allowStale = request.freshOnly == 0
         asked.trace = self.trace(of: request, bytes)
         asked.schema = Self.schema(of: request, bytes)
         asked.trail = Self.trail(of: request, bytes)
@@ -107,7 +109,9 @@ extension LinkServer {
         while let range = keys.next(bytes) {
             defer { index += 1 }
             // While the peer does not read, a task waits with what would be at hand.
-            if request.verb == .get, self.takesAnswers, let served = group.serveCached(bytes.extracting(range), for: .peer) {
+            if request.verb == .get, request.freshOnly == 0, self.takesAnswers,
+                let served = group.serveCached(bytes.extracting(range), for: .peer)
+            {
                 self.write(request.id, index, .entry(served))
             } else {
                 missing[Key(bytes: bytes.array(range)), default: []].append(index)
@@ -116,6 +120,7 @@ extension LinkServer {
         guard !missing.isEmpty else { return }
         let (id, replies, wanted) = (request.id, self.replies, missing)
         var batch = PeerBatch(group: group.name, timeout: LinkTime.timeout(request.timeout))
+        batch.allowStale = request.freshOnly == 0
         batch.trace = self.trace(of: request, bytes)
         batch.schema = Self.schema(of: request, bytes)
         batch.trail = Self.trail(of: request, bytes)

@@ -207,7 +207,15 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             tasks.addTask {
                 await self.core.credentials.watch(every: self.configuration.credentialsInterval, logger: self.core.logger)
             }
+            tasks.addTask { await self.sweep() }
             try await self.serve()
+        }
+    }
+
+    /// Where nothing is inserted, and nobody reads statistics, entries would stay for ever after their time.
+    private func sweep() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            for group in self.core.groups.withLockedValue({ $0.groups }) { group.sweep() }
         }
     }
 

@@ -95,12 +95,15 @@ struct Router {
         // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary
         // get.
         let reload = (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
+        let fields = head.hasPeerFields ? PeerFields(bytes, length: head.length) : PeerFields()
+        // What is cached may be past its time.
+        let loads = reload || !fields.allowStale
         let found: Found
         if PercentEncoding.isPlain(key, bytes, plusIsSpace: dialect.plusIsSpace) {
-            found = Serving.cached(group, bytes.extracting(key), for: .peer, reload: reload)
+            found = Serving.cached(group, bytes.extracting(key), for: .peer, reload: loads)
         } else {
             guard PercentEncoding.decode(key, bytes, plusIsSpace: dialect.plusIsSpace, into: &scratch) else { return .now(self.malformed) }
-            found = Serving.cached(group, scratch.span, for: .peer, reload: reload)
+            found = Serving.cached(group, scratch.span, for: .peer, reload: loads)
         }
         switch found {
         case .entry(let entry): return .now(.peerEntry(entry, dialect))
@@ -108,10 +111,7 @@ struct Router {
         case .missing(let key):
             var request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
             request.reload = reload
-            if head.hasPeerFields {
-                let fields = PeerFields(bytes, length: head.length)
-                (request.schema, request.trail) = (fields.schema, fields.trail)
-            }
+            (request.schema, request.trail, request.allowStale) = (fields.schema, fields.trail, fields.allowStale)
             return Serving.get(group, request, for: .peer) {
                 .peerEntry($0, dialect)
             } failure: {

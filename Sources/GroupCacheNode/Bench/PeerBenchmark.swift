@@ -60,10 +60,10 @@ struct PeerBenchmark: Sendable {
             // Both nodes that the ring names have failed.
             throw CommandError("no node answered")
         }
-        let clock = ContinuousClock()
-        try await Self.warmUp(group, self.keys, until: clock.now + self.duration)
-        let start = clock.now
-        let end = start + self.duration
+        let duration = TimeAmount(self.duration)
+        try await Self.warmUp(group, self.keys, until: .now() + duration)
+        let start = NIODeadline.now()
+        let end = start + duration
         // Callers begin on all loops in turn, as the requests of a server do.
         let loops = MultiThreadedEventLoopGroup.singleton.makeIterator().map { $0 }
         let executors = loops.map { EventLoopTaskExecutor($0) }
@@ -81,16 +81,16 @@ struct PeerBenchmark: Sendable {
         }
         var callers: [Caller] = []
         for caller in running { callers.append(await caller.value) }
-        return Self.summary(callers, elapsed: start.duration(to: clock.now))
+        return Self.summary(callers, elapsed: .now() - start)
     }
 
     /// Opens connections and lets the owners load what they have not; failures show again in the measurement. An origin that does not answer is
     /// not waited for longer than the measurement will take.
-    private static func warmUp(_ group: Group<ByteView>, _ keys: [String], until end: ContinuousClock.Instant) async throws {
+    private static func warmUp(_ group: Group<ByteView>, _ keys: [String], until end: NIODeadline) async throws {
         await withTaskGroup(of: Void.self) { tasks in
             for first in 0..<min(64, keys.count) {
                 tasks.addTask {
-                    for index in stride(from: first, to: keys.count, by: 64) where ContinuousClock.now < end {
+                    for index in stride(from: first, to: keys.count, by: 64) where NIODeadline.now() < end {
                         _ = try? await group.get(keys[index])
                     }
                 }
@@ -110,18 +110,18 @@ struct PeerBenchmark: Sendable {
             _ group: Group<ByteView>,
             _ keys: [String],
             from first: Int,
-            until end: ContinuousClock.Instant
+            until end: NIODeadline
         ) async {
             var index = first
-            var now = ContinuousClock.now
+            var now = NIODeadline.now()
             while now < end {
                 do {
                     _ = try await group.get(keys[index])
                 } catch {
                     self.record(error)
                 }
-                let after = ContinuousClock.now
-                self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
+                let after = NIODeadline.now()
+                self.latencies.record(microseconds: Double((after - now).nanoseconds) / 1000)
                 self.gets += 1
                 now = after
                 index = (index + 1) % keys.count
@@ -134,21 +134,21 @@ struct PeerBenchmark: Sendable {
             _ keys: [Key],
             from first: Int,
             batch: Int,
-            until end: ContinuousClock.Instant
+            until end: NIODeadline
         ) async {
             // Twice, so that a batch may begin anywhere.
             let keys = keys + keys.prefix(batch)
             let count = keys.count - min(batch, keys.count)
             var index = first
-            var now = ContinuousClock.now
+            var now = NIODeadline.now()
             while now < end {
                 let results = await group.get(keys: keys[index..<min(index + batch, keys.count)])
                 for result in results.values {
                     self.gets += 1
                     if case .failure(let error) = result { self.record(error) }
                 }
-                let after = ContinuousClock.now
-                self.latencies.record(microseconds: (after - now).nanoseconds / 1000)
+                let after = NIODeadline.now()
+                self.latencies.record(microseconds: Double((after - now).nanoseconds) / 1000)
                 now = after
                 index = (index + batch) % max(1, count)
             }
@@ -166,7 +166,7 @@ struct PeerBenchmark: Sendable {
         }
     }
 
-    private static func summary(_ callers: [Caller], elapsed: Duration) -> Result {
+    private static func summary(_ callers: [Caller], elapsed: TimeAmount) -> Result {
         var all = LatencyHistogram()
         var result = Result()
         for caller in callers {
@@ -176,7 +176,7 @@ struct PeerBenchmark: Sendable {
             result.notFound += caller.notFound
             result.firstError = result.firstError ?? caller.firstError
         }
-        result.getsPerSecond = (Double(result.gets) / (elapsed.nanoseconds / 1e9)).rounded()
+        result.getsPerSecond = (Double(result.gets) / (Double(elapsed.nanoseconds) / 1e9)).rounded()
         result.p50 = all.quantile(0.5)
         result.p99 = all.quantile(0.99)
         result.maximum = all.quantile(1)

@@ -69,6 +69,28 @@ import Testing
         }
     }
 
+    @Test("who wants no value past its time is not answered from the cache, but by the group, which knows", arguments: ways)
+    func freshOnly(links: HTTPPool.Configuration.Client.Links) async throws {
+        try await self.withPeer(links) { group, getter in
+            var request = PeerRequest(group: "scores", key: "Tom", timeout: .seconds(3))
+            try await getter.set(request, to: PeerEntry(value: "630"))
+            #expect(try await getter.get(request).value == "630")
+            #expect(group.requests.isEmpty)
+            request.allowStale = false
+            _ = try await getter.get(request)
+            #expect(group.requests.map(\.allowStale) == [false])
+
+            var batch = PeerBatch(group: "scores", timeout: .seconds(3))
+            batch.allowStale = false
+            let answers = Answers()
+            let ticket = getter.start(["Tom", "Sam"], of: batch, for: answers)
+            try await eventually { answers.count == 2 }
+            withExtendedLifetime(ticket) {}
+            let asked = links == .never ? group.requests.dropFirst().map(\.allowStale) : group.batches.map(\.allowStale)
+            #expect(!asked.isEmpty && asked.allSatisfy { !$0 })
+        }
+    }
+
     @Test("so do those of a request for many keys", arguments: ways)
     func many(links: HTTPPool.Configuration.Client.Links) async throws {
         try await self.withPeer(links) { group, getter in

@@ -19,6 +19,7 @@ enum LinkContent: Equatable {
         var keys: [[UInt8]] = []
         var schema = ""
         var trail: [UInt64] = []
+        var freshOnly: UInt32 = 0
         /// Of a request for one key.
         var attributes: LinkAttributes?
     }
@@ -51,6 +52,7 @@ enum LinkContent: Equatable {
         case .draining: self = .draining
         case .request(let request):
             var content = Request(id: request.id, group: request.group, timeout: request.timeout, verb: request.verb)
+            content.freshOnly = request.freshOnly
             content.traceparent = bytes.string(request.traceparent.range)
             content.tracestate = bytes.string(request.tracestate.range)
             content.schema = bytes.string(request.schema.range)
@@ -115,6 +117,7 @@ enum LinkContent: Equatable {
                 tracestate: request.tracestate,
                 schema: request.schema,
                 trail: request.trail[...],
+                freshOnly: request.freshOnly,
                 attributes: request.attributes
             )
         case .request(let request):
@@ -127,7 +130,8 @@ enum LinkContent: Equatable {
                 traceparent: request.traceparent,
                 tracestate: request.tracestate,
                 schema: request.schema,
-                trail: request.trail[...]
+                trail: request.trail[...],
+                freshOnly: request.freshOnly
             )
         case .reply(let reply):
             message.writeLinkReply(

@@ -82,6 +82,7 @@ import Testing
                 request.schema = schema(&random)
                 request.trail = (0..<Int.random(in: 0...16, using: &random)).map { _ in random.next() }
                 request.attributes = attributes(&random)
+                request.freshOnly = number32(&random)
                 contents.append(.request(request))
             case 1:
                 let keys = (0..<Int.random(in: 1...20, using: &random)).map { _ in bytes(&random) }

@@ -76,7 +76,8 @@ struct LinkReference {
                     bytes[start..<start + 8].reversed().reduce(0) { $0 * 256 + UInt64($1) }
                 }
             case (13, .bytes(let bytes)): request.attributes = try self.attributes(bytes)
-            case (1...13, _): throw Malformed()
+            case (14, .number(let number)): request.freshOnly = UInt32(number % (1 << 32))
+            case (1...14, _): throw Malformed()
             default: break
             }
         }

@@ -8,9 +8,9 @@ import Testing
 @Suite struct LinkUnknownFieldTests {
     /// Of each type that is skipped: the lowest unknown number of all three kinds of message, and the highest there is.
     static let fields: [[UInt8]] = [
-        [0x70, 0x01], [0x70, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], [0x71, 1, 2, 3, 4, 5, 6, 7, 8],
-        [0x72, 0], [0x72, 3, 0x12, 0x52, 0x80], [0x75, 1, 2, 3, 4],
-        [0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 0], [0xFA, 0xFF, 0xFF, 0xFF, 0x0F, 1, 7], [0xF0, 0x80, 0x80, 0x00, 0],
+        [0x78, 0x01], [0x78, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], [0x79, 1, 2, 3, 4, 5, 6, 7, 8],
+        [0x7A, 0], [0x7A, 3, 0x12, 0x52, 0x80], [0x7D, 1, 2, 3, 4],
+        [0xF8, 0xFF, 0xFF, 0xFF, 0x0F, 0], [0xFA, 0xFF, 0xFF, 0xFF, 0x0F, 1, 7], [0xF8, 0x80, 0x80, 0x00, 0],
     ]
 
     @Test("Unknown fields are stepped over between those of a message", arguments: fields)
@@ -24,14 +24,14 @@ import Testing
     func inRequest(field: [UInt8]) throws {
         let known: [[UInt8]] = [
             [0x08, 9], [0x10, 1], [0x1A, 1, 65], [0x20, 5], [0x28, 2], [0x32, 1, 66], [0x38, 7], [0x42, 1, 67], [0x4A, 1, 68],
-            [0x5A, 1, 69], [0x62, 8, 1, 2, 0, 0, 0, 0, 0, 0], [0x6A, 3, 0x0A, 1, 70],
+            [0x5A, 1, 69], [0x62, 8, 1, 2, 0, 0, 0, 0, 0, 0], [0x6A, 3, 0x0A, 1, 70], [0x70, 1],
         ]
         let body = known.reduce(into: field) { $0 += $1 + field }
         let message = [0x0A, 0, 0x0A, 0, 0x12] + Self.length(body) + body
         var request = LinkContent.Request(id: 9, group: 1, key: [65], timeout: 5, verb: .set, value: [66], ttl: 7)
         request.traceparent = "C"
         request.tracestate = "D"
-        (request.schema, request.trail, request.attributes) = ("E", [0x0201], .init(contentType: "F"))
+        (request.schema, request.trail, request.attributes, request.freshOnly) = ("E", [0x0201], .init(contentType: "F"), 1)
         #expect(try LinkContent.result(message).get().last == .request(request))
     }
 

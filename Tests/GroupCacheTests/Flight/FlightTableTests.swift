@@ -24,7 +24,7 @@ struct FlightTableTests {
             return self.table.hold(kind, hashed(key), number: self.number) { "job \($0.number)" }
         }
         func leave(_ boarding: Boarding, keeps: Bool = false) -> FlightTable<String, String>.Leave {
-            self.table.leave(boarding.waiter, of: boarding.flight) { _ in keeps }
+            self.table.leave(boarding.waiter) { _ in keeps }
         }
         func land(_ boarding: Boarding, changes: Bool = true) -> FlightTable<String, String>.Landing? {
             self.table.land(boarding.flight, changes: changes)
@@ -314,7 +314,7 @@ struct FlightTableTests {
                 begin(seat.start)
             case 5:
                 guard let one = waiting.randomElement(using: &random) else { continue }
-                let leave = table.leave(one.value.1, of: one.value.0) { _ in below(2) == 0 }
+                let leave = table.leave(one.value.1) { _ in below(2) == 0 }
                 #expect(leave.waiter == one.key)
                 waiting[one.key] = nil
                 if let cancelled = leave.cancel { open[cancelled] = nil }

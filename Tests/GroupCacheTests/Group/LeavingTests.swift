@@ -104,7 +104,7 @@ struct LeavingTests {
     }
 
     /// Does not heed its cancellation, and knows no requests for many keys.
-    private struct Heedless: PeerGetter {
+    private final class Heedless: PeerGetter {
         let id = "heedless"
         let calls = Counter()
         let gate = Gate()

@@ -51,6 +51,34 @@ struct PeersTests {
         #expect(self.groups.map(\.statistics.serverRequests).reduce(0, +) == 400)
     }
 
+    @Test("without stale values the owner, too, waits for a load; with them it answers with what it has")
+    func freshOnly() async throws {
+        let calls = Counter()
+        var configuration = GroupConfiguration()
+        configuration.clock = CacheClock(self.clock)
+        configuration.freshness = Freshness(ttl: .seconds(10), jitter: 0, staleWhileRevalidate: .seconds(60), earlyRefresh: 0)
+        let gate = Gate()
+        let groups = try self.cluster.nodes.map { node in
+            try Group<String>("stale", capacity: .mebibytes(1), configuration: configuration, peers: node) { _, _ in
+                let call = calls.increment()
+                if call > 1 { try await gate.pass() }
+                return "\(call)"
+            }
+        }
+        let key = self.key(ownedBy: 1)
+        #expect(try await groups[1].get(key) == "1")
+        self.clock.advance(by: .seconds(11))
+        #expect(try await groups[0].get(key) == "1")
+        let strict = Task { try await groups[0].get(key, GetOptions(allowStale: false)) }
+        await gate.waitForArrivals()
+        while groups[0].flights.waiters < 1 { await Task.yield() }
+        // It waits by itself: who would do with the old value is not made to.
+        #expect(try await groups[0].get(key) == "1")
+        gate.open()
+        #expect(try await strict.value == "2")
+        #expect(try await groups[0].get(key) == "2")
+    }
+
     @Test("a hot missing key, asked by all nodes at once, is loaded once")
     func oneLoadForAll() async throws {
         let key = self.key(ownedBy: 1)

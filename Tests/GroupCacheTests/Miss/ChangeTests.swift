@@ -93,7 +93,7 @@ struct ChangeTests {
     }
 
     /// A pool that does not hold its groups, as others do; the other node owns everything.
-    private struct Other: PeerPicker, PeerGetter {
+    private final class Other: PeerPicker, PeerGetter {
         let id = "other"
         func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self) }
         func register(_ group: any PeerServing) throws(GroupCacheError) {}

@@ -26,6 +26,7 @@ extension ByteBuffer {
     ///   - ttl: of a set, milliseconds; 0: without end.
     ///   - schema: the name of the schema of the group's values; empty: none.
     ///   - trail: the loads in whose getters the request was made, at most ``LinkLimits/trailLength``.
+    ///   - freshOnly: not 0: a value past its time will not do.
     ///   - attributes: of a set.
     @inline(__always)
     mutating func writeLinkRequest(
@@ -40,6 +41,7 @@ extension ByteBuffer {
         tracestate: String = "",
         schema: String = "",
         trail: ArraySlice<UInt64> = [],
+        freshOnly: UInt32 = 0,
         attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
@@ -47,7 +49,8 @@ extension ByteBuffer {
             LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue) + LinkSize.field(ttl)
             + LinkSize.field(count: traceparent.utf8.count) + LinkSize.field(count: tracestate.utf8.count)
             + LinkSize.field(count: key.count) + LinkSize.field(count: valueCount)
-            + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count) + Self.linkSize(attributes)
+            + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count) + LinkSize.field(freshOnly)
+            + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
             span.append(tag: LinkTag.request, count: count)
             span.append(tag: LinkTag.requestID, id)
@@ -55,6 +58,7 @@ extension ByteBuffer {
             span.append(tag: LinkTag.requestTimeout, timeout)
             span.append(tag: LinkTag.requestVerb, verb.rawValue)
             span.append(tag: LinkTag.requestTTL, ttl)
+            span.append(tag: LinkTag.requestFreshOnly, freshOnly)
             if !key.isEmpty { span.append(tag: LinkTag.requestKey, count: key.count) }
         }
         if !key.isEmpty { self.writeBytes(key.bytes) }
@@ -80,10 +84,11 @@ extension ByteBuffer {
         traceparent: String = "",
         tracestate: String = "",
         schema: String = "",
-        trail: ArraySlice<UInt64> = []
+        trail: ArraySlice<UInt64> = [],
+        freshOnly: UInt32 = 0
     ) {
         var count =
-            LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue)
+            LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue) + LinkSize.field(freshOnly)
             + LinkSize.field(count: traceparent.utf8.count) + LinkSize.field(count: tracestate.utf8.count)
             + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count)
         for key in keys { count += LinkSize.element(count: key.bytes.count) }
@@ -93,6 +98,7 @@ extension ByteBuffer {
             span.append(tag: LinkTag.requestGroup, group)
             span.append(tag: LinkTag.requestTimeout, timeout)
             span.append(tag: LinkTag.requestVerb, verb.rawValue)
+            span.append(tag: LinkTag.requestFreshOnly, freshOnly)
         }
         self.writeLink(tag: LinkTag.requestTraceparent, traceparent)
         self.writeLink(tag: LinkTag.requestTracestate, tracestate)

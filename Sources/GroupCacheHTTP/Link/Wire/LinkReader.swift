@@ -91,6 +91,7 @@ struct LinkReader {
                 guard keys <= self.limits.keysPerRequest else { throw .keyCount }
             case LinkTag.requestSchema: request.schema = LinkSlice(try self.schema(&cursor, bytes))
             case LinkTag.requestTrail: request.trail = LinkSlice(try self.trail(&cursor, bytes))
+            case LinkTag.requestFreshOnly: request.freshOnly = try cursor.varint32(bytes)
             case LinkTag.requestAttributes: request.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfRequest, bytes)
             }

@@ -20,6 +20,8 @@ struct LinkRequest: Equatable, Sendable {
     var schema = LinkSlice()
     /// The loads in whose getters the request was made: numbers of 8 bytes, the lowest first.
     var trail = LinkSlice()
+    /// Of a get: not 0: a value past its time will not do.
+    var freshOnly: UInt32 = 0
     /// Of a set; ``LinkAttributes`` reads them.
     var attributes = LinkSlice()
 }

@@ -22,7 +22,8 @@ enum LinkTag {
     static var requestSchema: UInt64 { 11 << 3 | 2 }
     static var requestTrail: UInt64 { 12 << 3 | 2 }
     static var requestAttributes: UInt64 { 13 << 3 | 2 }
-    static var lastOfRequest: UInt64 { 13 }
+    static var requestFreshOnly: UInt64 { 14 << 3 | 0 }
+    static var lastOfRequest: UInt64 { 14 }
 
     static var replyID: UInt64 { 1 << 3 | 0 }
     static var replyStatus: UInt64 { 2 << 3 | 0 }
