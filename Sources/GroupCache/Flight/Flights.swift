@@ -18,8 +18,8 @@ enum FlightWaiter: Sendable {
     }
 }
 
-/// Where a waiting task sits, which is known only when it is suspended; its cancellation may come before.
-final class Seat: Sendable {
+/// Where a waiting task sits, which is known only when it is suspended; its cancellation may come before. It lives in the frame of who waits.
+struct Seat: ~Copyable, Sendable {
     private static let none = UInt64.max
     private static let left = UInt64.max - 1
 

@@ -5,17 +5,20 @@
 /// reference, for it passes through many hands on its way to who waits.
 @usableFromInline
 struct Answer: Sendable {
-    private struct Content {
-        var value: (any Sendable)?
-        var source: ServedEntry.Source
-        var isSuperseded = false
-        var version: UInt64
-        var ttl: Duration?
-    }
-
     private final class Storage: Sendable {
-        let content: Content
-        init(_ content: Content) { self.content = content }
+        let value: (any Sendable)?
+        let source: ServedEntry.Source
+        let isSuperseded: Bool
+        let version: UInt64
+        let ttl: Duration?
+
+        init(_ value: (any Sendable)?, _ source: ServedEntry.Source, _ isSuperseded: Bool, _ version: UInt64, _ ttl: Duration?) {
+            self.value = value
+            self.source = source
+            self.isSuperseded = isSuperseded
+            self.version = version
+            self.ttl = ttl
+        }
     }
 
     private var storage: Storage
@@ -27,22 +30,20 @@ struct Answer: Sendable {
     ///   - version: That of the entry that was stored with it; 0: not known.
     ///   - ttl: `nil`: without end (or, with no value, not remembered).
     init(value: (any Sendable)?, source: ServedEntry.Source, version: UInt64 = 0, ttl: Duration? = nil) {
-        self.storage = Storage(Content(value: value, source: source, version: version, ttl: ttl))
+        self.storage = Storage(value, source, false, version, ttl)
     }
 
-    var value: (any Sendable)? { self.storage.content.value }
-    var source: ServedEntry.Source { self.storage.content.source }
+    var value: (any Sendable)? { self.storage.value }
+    var source: ServedEntry.Source { self.storage.source }
     /// What the store has is newer.
-    var isSuperseded: Bool { self.storage.content.isSuperseded }
-    var version: UInt64 { self.storage.content.version }
-    var ttl: Duration? { self.storage.content.ttl }
+    var isSuperseded: Bool { self.storage.isSuperseded }
+    var version: UInt64 { self.storage.version }
+    var ttl: Duration? { self.storage.ttl }
 
     /// The same, but what the store has is newer; nor is it a peer's to keep who asked for it.
     var superseded: Answer {
-        var content = self.storage.content
-        (content.isSuperseded, content.ttl) = (true, .zero)
         var answer = self
-        answer.storage = Storage(content)
+        answer.storage = Storage(self.value, self.source, true, self.version, .zero)
         return answer
     }
 }

@@ -44,16 +44,17 @@ struct EntryFootprint: Sendable, Hashable {
 @usableFromInline
 struct EntrySize: Sendable, Hashable {
     @usableFromInline let payload: UInt32
-    @usableFromInline let overhead: UInt16
+    @usableFromInline let overhead: Int16
 
-    /// `nil` for more than 4 GiB. Overhead above ``EntryHeader/maximumOverhead`` counts as payload.
+    /// `nil` for more than 4 GiB. Overhead above ``EntryHeader/maximumOverhead`` counts as payload; nothing costs less than nothing.
     @usableFromInline
     init?(_ size: ValueSize) {
-        let overhead = min(max(0, size.overhead), EntryHeader.maximumOverhead)
-        let (payload, overflow) = max(0, size.payload).addingReportingOverflow(max(0, size.overhead) - overhead)
+        let least = max(EntryHeader.minimumOverhead, -max(0, size.payload))
+        let overhead = min(max(least, size.overhead), EntryHeader.maximumOverhead)
+        let (payload, overflow) = max(0, size.payload).addingReportingOverflow(max(0, size.overhead - max(0, overhead)))
         guard !overflow, let payload = UInt32(exactly: payload) else { return nil }
         self.payload = payload
-        self.overhead = UInt16(overhead)
+        self.overhead = Int16(overhead)
     }
 }
 

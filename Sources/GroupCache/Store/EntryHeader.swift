@@ -43,7 +43,9 @@ struct EntryHeader: Sendable {
 
 extension EntryHeader {
     /// The largest value overhead that is kept apart from the payload, in bytes; what is above it counts as payload.
-    @inlinable static var maximumOverhead: Int { 0xFF }
+    @inlinable static var maximumOverhead: Int { 0xFF + Self.minimumOverhead }
+    /// The least: a value whose bytes lie in the slot itself, as those of short text do, takes less than they are.
+    @inlinable static var minimumOverhead: Int { -16 }
     /// The latest moment that fits: 34 years after the store began.
     @inlinable static var maximumExpiry: Int64 { (1 << 40) - 1 }
     /// More than the length of any key, less than the mark of a sidecar.
@@ -63,8 +65,8 @@ extension EntryHeader {
     @inlinable var isNear: Bool { self.packed & 0xC000 == 0x8000 }
     @inlinable var isFree: Bool { self.packed & 0xC000 == 0xC000 }
     @inlinable var overhead: Int {
-        get { Int((self.packed >> 16) & 0xFF) }
-        set { self.packed = self.packed & ~0xFF_0000 | UInt32(newValue) << 16 }
+        get { Int((self.packed >> 16) & 0xFF) + Self.minimumOverhead }
+        set { self.packed = self.packed & ~0xFF_0000 | UInt32(newValue - Self.minimumOverhead) << 16 }
     }
     /// Which pair of graces of ``Graces`` it has.
     var graces: Int {

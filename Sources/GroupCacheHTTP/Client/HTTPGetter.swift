@@ -233,6 +233,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         }
         var link = first
         if self.links.count > 1 {
+            if first.eventLoop.inEventLoop { return first.isRefused(now) ? nil : first }
             let here = self.eventLoopGroup.any()
             if here.inEventLoop {
                 link = self.links.first { $0.eventLoop === here } ?? first

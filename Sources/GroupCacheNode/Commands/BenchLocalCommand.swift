@@ -10,7 +10,10 @@ struct BenchLocalCommand: AsyncParsableCommand {
             bytes. get_2threads_ns is the time of the whole by all gets when two threads do half of them each. overhead_bytes_per_entry is what \
             a million entries take of resident memory beyond their keys and values. get_64byte_keys_ratio is the time of a get with keys of 64 bytes by that with 13. \
             growth_longest_us is the processor time of the longest insert of four times as many entries, growth_hit_max_us and \
-            replace_hit_max_us the longest hit while they arrive and while as many entries are replaced. Build with -c release.
+            replace_hit_max_us the longest hit while they arrive and while as many entries are replaced. negative_ns and stale_ns are hits of keys \
+            that do not exist and of values past their time, miss_us and miss_codable_us gets whose getter answers at once, of bytes and of a \
+            Codable value, kept. served_codable_ratio is the time of a hit for a peer of a Codable value, as bytes, by that of raw bytes. \
+            Build with -c release.
             """
     )
 
@@ -30,6 +33,7 @@ struct BenchLocalCommand: AsyncParsableCommand {
         // Memory first, while nothing else has been allocated and freed.
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
         var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
+        results += try await WaysBenchmark(rounds: self.rounds).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
         results += try await GrowthBenchmark(entries: 4 * self.entries).run()
         if self.json {

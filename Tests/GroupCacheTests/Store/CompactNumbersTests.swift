@@ -43,7 +43,29 @@ import Testing
         #expect(Int(fat.payload) + Int(fat.overhead) == 5_100)
         #expect(EntrySize(ValueSize(payload: Int.max, overhead: 1)) == nil)
         #expect(EntrySize(ValueSize(payload: Int(UInt32.max) + 1)) == nil)
-        #expect(EntrySize(ValueSize(payload: -1, overhead: -1))?.payload == 0)
+        #expect(EntrySize(ValueSize(payload: -1, overhead: -1)) == EntrySize(ValueSize(payload: 0)))
+        let inline = try #require(EntrySize(ValueSize(payload: 15, overhead: -15)))
+        #expect(inline.payload == 15 && inline.overhead == -15)
+        let absurd = try #require(EntrySize(ValueSize(payload: 5, overhead: -100)))
+        #expect(Int(absurd.payload) + Int(absurd.overhead) == 0)
+        var header = EntryHeader.free
+        for overhead in -16...239 {
+            header.overhead = overhead
+            #expect(header.overhead == overhead && header.isFree && header.graces == 0 && header.keyLength == 0)
+        }
+    }
+
+    @Test func `Short text takes what its slot takes, whatever its length`() throws {
+        let store = Store<String>(StoreConfiguration(capacity: 1 << 20, shardCount: 1, near: false))
+        func take(_ key: String, _ value: String) -> Int {
+            let before = store.statistics.main.bytes + store.statistics.main.overheadBytes
+            let size = StringCodec().size(of: value) { ByteView(value) }
+            Array(key.utf8).withUnsafeBytes { _ = store.insert(store.hash($0), $0, value, size: size) }
+            return store.statistics.main.bytes + store.statistics.main.overheadBytes - before
+        }
+        let empty = take("a", "")
+        #expect(take("b", "0123456789") == empty && take("c", "012345678901234") == empty)
+        #expect(take("d", "0123456789012345") > empty)
     }
 
     @Test func `An entry of one reference takes 56 bytes`() {

@@ -9,6 +9,7 @@ internal import NIOCore
 extension ByteBuffer {
     /// More than all tags, lengths and numbers of one request or reply take together.
     private static var linkHeadroom: Int { 96 }
+    private static var linkShortKey: Int { 32 }
 
     /// Names a group, which requests after this one in the message mean by its index: 0 for the first name of the message.
     mutating func writeLinkGroup(_ name: String) {
@@ -60,8 +61,10 @@ extension ByteBuffer {
             span.append(tag: LinkTag.requestTTL, ttl)
             span.append(tag: LinkTag.requestFreshOnly, freshOnly)
             if !key.isEmpty { span.append(tag: LinkTag.requestKey, count: key.count) }
+            // Most keys are so short that a step of their own would cost more than their bytes.
+            if key.count <= Self.linkShortKey { for index in 0..<key.count { span.append(key[index]) } }
         }
-        if !key.isEmpty { self.writeBytes(key.bytes) }
+        if key.count > Self.linkShortKey { self.writeBytes(key.bytes) }
         self.writeLink(tag: LinkTag.requestTraceparent, traceparent)
         self.writeLink(tag: LinkTag.requestTracestate, tracestate)
         self.writeLink(tag: LinkTag.requestSchema, schema)
