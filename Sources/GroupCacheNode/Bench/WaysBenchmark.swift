@@ -4,9 +4,15 @@ internal import NIOConcurrencyHelpers
 /// Times of the ways of a get that are no plain hits: there is none, past its time, missing; and of a hit as a peer asks for it.
 struct WaysBenchmark {
     let rounds: Int
-    private static let keyCount = 65_536
+    private let keys: [String]
     /// Each has a load that never ends, and a group runs 256 of them.
     private static let staleCount = 128
+
+    /// - Parameter operations: How many operations a round has, 65,536 at the most.
+    init(rounds: Int, operations: Int) {
+        self.rounds = rounds
+        self.keys = (0..<min(65_536, operations)).map(BenchKeys.key)
+    }
 
     /// What a server caches, in JSON some 150 bytes.
     private struct Score: Codable, Sendable {
@@ -16,7 +22,6 @@ struct WaysBenchmark {
         var tags: [String]
     }
 
-    private let keys = (0..<Self.keyCount).map(BenchKeys.key)
     private let value = ByteView([UInt8](repeating: 7, count: 64))
 
     /// Names and nanoseconds, microseconds of misses, or a ratio.
@@ -66,8 +71,8 @@ struct WaysBenchmark {
         let keys = self.keys.prefix(Self.staleCount)
         for key in keys { _ = try await group.get(key) }
         try await Task.sleep(for: .milliseconds(20))
-        let repeats = Self.keyCount / Self.staleCount
-        return try await self.median(of: Self.keyCount) {
+        let repeats = max(1, self.keys.count / keys.count)
+        return try await self.median(of: repeats * keys.count) {
             for _ in 0..<repeats { for key in keys where try await group.get(key).count != 64 { throw Self.missing } }
         }
     }

@@ -33,7 +33,7 @@ struct BenchLocalCommand: AsyncParsableCommand {
         // Memory first, while nothing else has been allocated and freed.
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
         var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
-        results += try await WaysBenchmark(rounds: self.rounds).run()
+        results += try await WaysBenchmark(rounds: self.rounds, operations: self.operations).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
         results += try await GrowthBenchmark(entries: 4 * self.entries).run()
         if self.json {

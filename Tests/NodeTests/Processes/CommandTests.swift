@@ -78,7 +78,12 @@ extension ProcessTests {
             let end = try await self.run(["bench", "local", "--json", "--rounds", "1", "--operations", "5000", "--entries", "20000"])
             #expect(end.status == .exited(0), "\(end.error)")
             let numbers = try JSONDecoder().decode([String: Double].self, from: Data(end.output.utf8))
-            for name in ["get_ns", "get_2threads_ns", "cached_ns", "lru_get_ns", "s3fifo_get_ns", "ring8_ns", "ring512_ns"] {
+            let names = [
+                "get_ns", "get_2threads_ns", "cached_ns", "lru_get_ns", "s3fifo_get_ns", "ring8_ns", "ring512_ns", "negative_ns",
+                "stale_ns",
+                "miss_us", "miss_codable_us", "served_codable_ratio",
+            ]
+            for name in names {
                 #expect((numbers[name] ?? 0) > 0, "\(name)")
             }
             #if os(Linux)
