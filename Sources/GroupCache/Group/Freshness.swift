@@ -14,8 +14,8 @@
 /// ```
 ///
 /// A getter overrides the times for one value (``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``,
-/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:)-(Key,_,_)``. Copies of other nodes' values have a setting of their own,
-/// ``GroupConfiguration/nearTTL``.
+/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:)-(Key,_,_)``. Copies of other nodes' values have settings of their own,
+/// ``GroupConfiguration/nearTTL`` and ``GroupConfiguration/standInTTL``.
 public struct Freshness: Sendable, Hashable {
     /// A time without end. A getter answers it where its group has a TTL and one value should have none: `.value(x, ttl: Freshness.endless)`.
     /// Any time of 2^40 ms (34 years) or more means the same.

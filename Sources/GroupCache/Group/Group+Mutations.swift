@@ -120,7 +120,7 @@ extension Group {
             life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
             life.staleIfError = freshness.staleIfError.milliseconds
         } else {
-            life.ttl = min(life.ttl ?? .max, self.configuration.nearTTL.milliseconds)
+            life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
         }
         let outcome = self.change(key) {
             self.insert(key, stored, size, owned ? .main : .near, life, releasing: &$0)

@@ -6,6 +6,10 @@ public struct GroupConfiguration: Sendable {
     public var freshness: Freshness
     /// How long a copy of another node's value is served, at the most. Not negative; zero: no copies are kept. Default: 10 s.
     public var nearTTL: Duration = .seconds(10)
+    /// How long this node serves what it loaded, or was given by a peer, in the place of the key's owner, which cannot be reached or by another ring is
+    /// this node. It hears of no change meanwhile: a longer time is staler, a shorter one asks the origin more often while a node is away. Not negative;
+    /// zero: nothing is kept, and each get loads. Default: 10 s.
+    public var standInTTL: Duration = .seconds(10)
     /// How long a load may take, the time that it waits for its turn included. More than zero; default: 30 s.
     public var loadTimeout: Duration = .seconds(30)
     /// How many loads may run and wait. `nil` (the default): a limit of its own for each group, 256 running and 4,096 waiting.
@@ -49,6 +53,7 @@ public struct GroupConfiguration: Sendable {
         try check(capacity.bytes >= 0 && capacity.bytes <= 1 << 46, "a group's capacity is at most 64 TiB, and not negative")
         try self.freshness.validate()
         try check(self.nearTTL >= .zero, "nearTTL is not negative")
+        try check(self.standInTTL >= .zero, "standInTTL is not negative")
         try check(self.loadTimeout > .zero, "loadTimeout is more than zero")
         if let loads {
             try check((1...1_000_000).contains(loads.running), "loads: 1 to 1,000,000 may run")

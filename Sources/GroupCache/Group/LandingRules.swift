@@ -27,12 +27,14 @@ struct LandingRules<Value: Sendable> {
 
     private let freshness: Freshness
     private let nearTTL: Duration
+    private let standInTTL: Duration
     private let codec: any Codec<Value>
     private let origin: Origin
 
     init(_ configuration: GroupConfiguration, _ codec: any Codec<Value>, from origin: Origin) {
         self.freshness = configuration.freshness
         self.nearTTL = configuration.nearTTL
+        self.standInTTL = configuration.standInTTL
         self.codec = codec
         self.origin = origin
     }
@@ -99,6 +101,6 @@ struct LandingRules<Value: Sendable> {
     }
 
     private func bounded(_ ttl: Int64?) -> Int64? {
-        self.origin == .standIn ? min(ttl ?? .max, self.nearTTL.milliseconds) : ttl
+        self.origin == .standIn ? min(ttl ?? .max, self.standInTTL.milliseconds) : ttl
     }
 }

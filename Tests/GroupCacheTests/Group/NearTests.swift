@@ -63,4 +63,42 @@ struct NearTests {
         self.clock.advance(by: .milliseconds(2))
         #expect(groups[0].cached(key) == nil)
     }
+
+    @Test("two times, not one: without copies a dead node's keys are still loaded once in a while, and not for each get", arguments: [0, 4, 60])
+    func standIn(_ seconds: Int) async throws {
+        let groups = try self.groups {
+            $0.nearTTL = .zero
+            $0.standInTTL = .seconds(seconds)
+        }
+        let key = self.keys(1)[0]
+        self.cluster.nodes[1].fault = .down
+        for _ in 0..<20 { #expect(try await groups[0].get(key) == "value of " + key.string) }
+        #expect(groups[0].statistics.localLoads == (seconds == 0 ? 20 : 1))
+        guard seconds > 0 else { return }
+        self.clock.advance(by: .milliseconds(seconds * 1000 - 1))
+        #expect(groups[0].cached(key) != nil)
+        self.clock.advance(by: .milliseconds(2))
+        #expect(groups[0].cached(key) == nil)
+        // The owner is back: what was loaded in its place was no copy, and none is kept now.
+        self.cluster.nodes[1].fault = nil
+        for _ in 0..<3 { _ = try await groups[0].get(key) }
+        #expect(groups[0].statistics.near.items <= 1 && groups[0].cached(key) == nil)
+    }
+
+    @Test("a stand-in keeps a value for as long as it was told, and copies for as long as those may live")
+    func apart() async throws {
+        let groups = try self.groups {
+            $0.nearTTL = .seconds(2)
+            $0.standInTTL = .seconds(30)
+        }
+        let (copied, loaded) = (self.keys(2)[0], self.keys(2)[1])
+        for _ in 0..<2 { _ = try await groups[0].get(copied) }
+        self.cluster.nodes[1].fault = .down
+        _ = try await groups[0].get(loaded)
+        self.clock.advance(by: .seconds(3))
+        #expect(groups[0].cached(copied) == nil && groups[0].cached(loaded) != nil)
+        self.clock.advance(by: .seconds(28))
+        #expect(groups[0].cached(loaded) == nil)
+        #expect(throws: GroupCacheError.self) { try self.groups { $0.standInTTL = .seconds(-1) } }
+    }
 }
