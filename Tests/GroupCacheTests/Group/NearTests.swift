@@ -64,7 +64,7 @@ struct NearTests {
         #expect(groups[0].cached(key) == nil)
     }
 
-    @Test("two times, not one: without copies a dead node's keys are still loaded once in a while, and not for each get", arguments: [0, 4, 60])
+    @Test("without copies a dead node's keys are still loaded once in a while, and not for each get", arguments: [0, 4, 60])
     func standIn(_ seconds: Int) async throws {
         let groups = try self.groups {
             $0.nearTTL = .zero
