@@ -107,7 +107,9 @@ final class FakeGroup: PeerServing {
         self.state.withLockedValue { $0.loads[key, default: 0] += 1 }
         let value = try await self.loader(key)
         self[key] = value
-        return ServedEntry(value: value, source: .loaded)
+        var served = ServedEntry(value: value, source: .loaded)
+        served.isStored = true
+        return served
     }
 
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError) {

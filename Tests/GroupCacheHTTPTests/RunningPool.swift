@@ -10,6 +10,7 @@ func withPools<R: Sendable>(
 ) async throws -> R {
     var configuration = HTTPPool.Configuration()
     configuration.listen = .init(host: "127.0.0.1", port: 0)
+    configuration.publicRoutes = true
     configure(&configuration)
     let pools = try (0..<count).map { _ in try HTTPPool(configuration: configuration) }
     return try await withThrowingTaskGroup(of: Void.self) { tasks in

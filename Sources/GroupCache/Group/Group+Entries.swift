@@ -44,14 +44,18 @@ extension Group {
     // These two run under a flight's lock. A value that leaves may run code of its own, which may come back here: so it is given to the caller,
     // to be released when that lock is let go.
 
-    func apply(_ change: StoreChange<Value>, _ key: HashedKey, releasing victims: inout Victims<Value>) {
+    /// - Returns: whether one of this node's own is too large to be kept.
+    func apply(_ change: StoreChange<Value>, _ key: HashedKey, releasing victims: inout Victims<Value>) -> Bool {
         switch change {
-        case .none: break
-        case .drop: self.drop(key, releasing: &victims)
-        case .store(let value, let size, let kind, let life): self.insert(key, value, size, kind, life, releasing: &victims)
+        case .none: return false
+        case .drop:
+            self.drop(key, releasing: &victims)
+            return false
+        case .store(let value, let size, let kind, let life):
+            return self.insert(key, value, size, kind, life, releasing: &victims) == .tooLarge && kind == .main
         case .extend(let value, let size, let kind, let life):
             let isThere = self.withBytes(of: key.key) { self.store.extend(key.hash, $0, life: life) }
-            if !isThere { self.insert(key, value, size, kind, life, releasing: &victims) }
+            return !isThere && self.insert(key, value, size, kind, life, releasing: &victims) == .tooLarge && kind == .main
         }
     }
 

@@ -260,11 +260,13 @@ extension Group: LoadingGroup {
     /// Ends a load and changes the store, unless the load was superseded.
     func land(_ load: Load, _ result: Outcome, _ change: StoreChange<Value>, cancelling: Bool = false) {
         var victims = Victims<Value>()
+        var isTooLarge = false
         self.land(load, result, changes: change.isChange, cancelling: cancelling, getterFailed: false) {
-            self.apply(change, load.key, releasing: &victims)
+            isTooLarge = self.apply(change, load.key, releasing: &victims)
         }
         // The optimiser may end a life after its last use: this one lasts until the lock is let go.
         withExtendedLifetime(victims) {}
+        if isTooLarge { self.noteTooLarge() }
     }
 
     /// Ends a load: changes the store, unless the load was superseded, and hands `result` to everybody who waits.

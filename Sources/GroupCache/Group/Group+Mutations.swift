@@ -10,6 +10,11 @@ extension Group {
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
     ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
+        _ = try await self.store(key, value, ttl: ttl, if: nil)
+    }
+
+    /// Stores a value at the owner of the key.
+    func store(_ key: Key, _ value: Value, ttl: Duration?, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let hashed = self.hashed(key)
@@ -17,11 +22,12 @@ extension Group {
             var entry = PeerEntry(value: try self.codec.encoded(value), ttl: ttl)
             entry.schema = self.configuration.schema
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
-            // failed, for it may have failed after it stored the value.
+            // failed, for it may have failed after it stored the value. And when its value was not the one that the caller had expected: the
+            // caller may have that from our copy.
             defer { self.discard(hashed) }
-            try await owner.set(self.request(key), to: entry)
+            return try await owner.set(self.request(key), to: entry, if: condition)
         } else {
-            try self.setLocally(hashed, value, encoded: nil, ttl: ttl)
+            return try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition)
         }
     }
 
@@ -34,9 +40,18 @@ extension Group {
     ///
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; and whatever the owner answers if that is another node.
     public func remove(_ key: Key) async throws(GroupCacheError) {
+        try await self.erase(key, if: nil)
+    }
+
+    /// Removes a value from the owner of the key and from this node.
+    func erase(_ key: Key, if condition: ChangeCondition?) async throws(GroupCacheError) {
         if let error = key.error { throw error }
-        defer { self.discard(self.hashed(key)) }
-        try await self.peers?.pickOwner(of: key)?.remove(self.request(key))
+        let hashed = self.hashed(key)
+        guard let owner = self.peers?.pickOwner(of: key) else {
+            return try self.discard(hashed, if: condition)
+        }
+        defer { self.discard(hashed) }
+        try await owner.remove(self.request(key), if: condition)
     }
 
     /// Removes a value, as ``remove(_:)-(Key)``.
@@ -102,12 +117,16 @@ extension Group {
     }
 
     /// Stores a value here.
+    ///
+    /// - Throws: `conditionFailed`, and nothing has changed; `notOwner` for a condition about a key that is another node's.
+    @discardableResult
     func setLocally(
         _ key: HashedKey,
         _ value: Value,
         encoded: ByteView?,
-        ttl: Duration?
-    ) throws(GroupCacheError) {
+        ttl: Duration?,
+        if condition: ChangeCondition? = nil
+    ) throws(GroupCacheError) -> SetOutcome {
         let (stored, size) = try self.codec.kept(value, encoded: encoded)
         let freshness = self.configuration.freshness
         var life = EntryLife(
@@ -115,18 +134,21 @@ extension Group {
             version: NumberSource.shared.next()
         )
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
-        let owned = self.peers?.pickOwner(of: key.key) == nil
+        let owned = self.owns(key)
         if owned {
             life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
             life.staleIfError = freshness.staleIfError.milliseconds
         } else {
+            // What we have of it may be old: only the owner can compare.
+            if condition != nil { throw .notOwner }
             life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
         }
-        let outcome = self.change(key) {
+        let (outcome, wasThere) = try self.change(key, if: condition) {
             self.insert(key, stored, size, owned ? .main : .near, life, releasing: &$0)
         }
         if owned { self.endSoonIfMoved(key) }
         if outcome == .tooLarge {
+            if owned { self.noteTooLarge() }
             let most = owned ? self.store.largestItem : self.store.largestNearItem
             throw GroupCacheError(
                 .valueTooLarge,
@@ -134,26 +156,76 @@ extension Group {
                     + "of at most \(most): its capacity is \(self.capacity.bytes) bytes, its shards are \(self.store.shardCount)"
             )
         }
+        return wasThere ? .replaced : .created
     }
 
     /// Removes what this node has, and what loads that began before would bring.
     func discard(_ key: HashedKey) {
-        self.change(key) { self.drop(key, releasing: &$0) }
+        _ = self.change(key) { self.drop(key, releasing: &$0) }
+    }
+
+    /// Removes what this node has if a condition holds.
+    func discard(_ key: HashedKey, if condition: ChangeCondition?) throws(GroupCacheError) {
+        guard let condition else { return self.discard(key) }
+        guard self.owns(key) else { throw .notOwner }
+        _ = try self.change(key, if: condition) { self.drop(key, releasing: &$0) }
+    }
+
+    /// Whether this node owns `key` by its own ring.
+    func owns(_ key: HashedKey) -> Bool { self.peers?.pickOwner(of: key.key) == nil }
+
+    /// How often a condition is looked at anew because somebody else has changed the key in between.
+    private static var attempts: Int { 64 }
+
+    /// Changes the store if a condition holds, in one step with sending off the loads that began before.
+    ///
+    /// The tag is made of what an entry had before the lock is taken, since codecs are other people's code and bytes may be many. Under the lock it
+    /// is only asked whether that very entry is still there, by its version, which no two values of a key have in common; if not, all begins anew.
+    /// So of two callers who have seen the same value one finds the other's.
+    private func change<R>(
+        _ key: HashedKey,
+        if condition: ChangeCondition?,
+        _ body: (inout Victims<Value>) -> R
+    ) throws(GroupCacheError) -> (R, wasThere: Bool) {
+        guard let condition else { return self.change(key, body) }
+        for _ in 0..<Self.attempts {
+            let held = try self.held(key, withTag: condition.comparesTags)
+            guard condition.holds(isThere: held.isThere, held.tag) else { throw .conditionFailed }
+            if let done = self.change(key, onlyOf: held.version, body) { return done }
+        }
+        throw GroupCacheError(.overloaded, "others change the key all the time", retryAfter: .milliseconds(100))
     }
 
     /// Changes the store in one step with sending off the loads that began before.
-    private func change<R>(_ key: HashedKey, _ body: (inout Victims<Value>) -> R) -> R {
+    private func change<R>(_ key: HashedKey, _ body: (inout Victims<Value>) -> R) -> (R, wasThere: Bool) {
+        // Never nil: it asks for nothing.
+        while true { if let done = self.change(key, onlyOf: nil, body) { return done } }
+    }
+
+    /// - Parameter version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
+    /// - Returns: `nil`: something else is there by now, and nothing has changed.
+    private func change<R>(
+        _ key: HashedKey,
+        onlyOf version: UInt64?,
+        _ body: (inout Victims<Value>) -> R
+    ) -> (R, wasThere: Bool)? {
         var victims = Victims<Value>()
+        // Let go without the lock, as what leaves the store is: a value may run code of its own when it goes.
+        var found: EntryInfo<Value>?
         let now = self.peers == nil ? nil : self.configuration.clock.milliseconds
-        let (result, next) = self.flights.withTable(self.shard(key)) { table in
+        let done = self.flights.withTable(self.shard(key)) { table -> (R, Bool, Load?)? in
+            found = self.entry(key)
+            let isThere = found.map { $0.details.state.isServable && $0.value != nil } ?? false
+            if let version, version != (isThere ? found?.details.version ?? 0 : 0) { return nil }
             if let now { table.changed.insert(key.hash, now: now) }
             table.failures.forget(key.hash)
             let next = table.supersede(key)
-            return (body(&victims), next)
+            return (body(&victims), isThere, next)
         }
-        // The optimiser may end a life after its last use: this one lasts until the lock is let go.
-        withExtendedLifetime(victims) {}
+        // The optimiser may end a life after its last use: these last until the lock is let go.
+        withExtendedLifetime((victims, found)) {}
+        guard let (result, wasThere, next) = done else { return nil }
         next?.start()
-        return result
+        return (result, wasThere)
     }
 }

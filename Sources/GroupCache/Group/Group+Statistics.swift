@@ -1,13 +1,45 @@
+internal import Logging
 internal import Synchronization
 
 extension Group {
     /// The settings, for display.
     public var summary: GroupSummary {
-        GroupSummary(
+        var summary = GroupSummary(
             name: self.name,
             capacity: self.capacity.bytes,
             eviction: self.configuration.eviction.description,
             ttl: self.configuration.freshness.ttl
+        )
+        summary.largestValue = self.largestValue
+        return summary
+    }
+
+    /// The most bytes that a value of raw bytes may have, whatever its key.
+    private var largestValue: Int {
+        var (low, high) = (0, max(0, self.store.largestItem))
+        // What memory is taken in grows in steps, so the size is looked for, and not reckoned.
+        func fits(_ count: Int) -> Bool {
+            let size = ValueSize(payload: count, overhead: ByteView.overhead(count: count))
+            return self.store.footprint(keyLength: Key.maximumLength, size: size) <= self.store.largestItem
+        }
+        guard fits(0) else { return 0 }
+        while low < high {
+            let middle = low + (high - low + 1) / 2
+            if fits(middle) { low = middle } else { high = middle - 1 }
+        }
+        return low
+    }
+
+    /// A value of this node's own could not be kept: says so, once in a while.
+    func noteTooLarge() {
+        guard self.counters.saidTooLarge.isDue(self.configuration.clock.milliseconds, every: 60_000) else { return }
+        let store = self.store.statistics
+        self.logger.warning(
+            "a value is too large to be kept, and is loaded anew for every get",
+            metadata: [
+                "group": "\(self.name)", "refused": "\(store.tooLarge)", "bytes": "\(store.largestRefused)",
+                "limit": "\(self.store.largestItem)",
+            ]
         )
     }
 
@@ -40,6 +72,8 @@ extension Group {
         statistics.takeovers = self.counters.takeovers.value
         statistics.schemaMismatches = self.counters.schemaMismatches.value
         statistics.overloads = self.counters.overloads.value
+        statistics.valuesTooLarge = store.tooLarge
+        statistics.largestRefused = store.largestRefused
         statistics.waiters = self.counters.waiting.value
         (statistics.runningLoads, statistics.queuedLoads) = self.limit.current
         return statistics

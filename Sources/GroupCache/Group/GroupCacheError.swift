@@ -25,7 +25,7 @@ public struct GroupCacheError: Error, Sendable {
         fileprivate enum Base: String {
             case notFound, getterFailed, peerFailed, deadlineExceeded, cancelled, recursiveLoad, overloaded, shutDown
             case emptyKey, keyTooLong, valueTooLarge, codecFailed, noSuchGroup, duplicateGroup, invalidConfiguration
-            case badRequest, unsupported, unauthorized, notHeld
+            case badRequest, unsupported, unauthorized, notHeld, conditionFailed, notOwner
         }
 
         fileprivate let base: Base
@@ -68,6 +68,10 @@ public struct GroupCacheError: Error, Sendable {
         public static let unauthorized = Self(base: .unauthorized)
         /// A peer was asked for what it holds, and holds nothing of the key: see ``PeerRequest/isPeek``.
         public static let notHeld = Self(base: .notHeld)
+        /// What a set or remove was to depend on is not so, and nothing has changed: see ``ChangeCondition``.
+        public static let conditionFailed = Self(base: .conditionFailed)
+        /// The node does not own the key by its own ring, and only the owner can compare: see ``ChangeCondition``.
+        public static let notOwner = Self(base: .notOwner)
 
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
@@ -202,6 +206,11 @@ extension GroupCacheError {
     public static let unauthorized = Self(.unauthorized, "the peer wants another token or certificate")
     /// The peer neither holds the key nor loads it.
     public static let notHeld = Self(.notHeld, "the peer neither holds the key nor loads it")
+
+    /// A condition does not hold.
+    public static let conditionFailed = Self(.conditionFailed, "the condition does not hold, and nothing has changed")
+    /// Another node owns the key.
+    public static let notOwner = Self(.notOwner, "this node does not own the key, and only the owner can compare")
 
     /// Whether `error` has the code of `pattern`: for `catch` and `case`.
     public static func ~= (pattern: Self, error: any Error) -> Bool {

@@ -18,7 +18,7 @@ public struct GroupConfiguration: Sendable {
     /// ``GroupCacheError/Code/overloaded``. At least 1. A get of many keys is one caller. Default: 65,536.
     public var maximumWaiters = 65_536
     /// How many parts the store has, each with a lock of its own: a power of two, 1 to 1,024. `nil` (the default): as many as fit the
-    /// capacity and the machine. With one, `.lru` is exact over the whole group. No value can be larger than one part.
+    /// capacity and the machine. With one, `.lru` is exact over the whole group. A large value may use the whole capacity.
     public var shards: Int?
     /// What becomes of a getter's call when the last one who waited for it has gone. Default: it goes on if it is half done.
     public var unwantedLoads: UnwantedLoads = .finishIfHalfDone

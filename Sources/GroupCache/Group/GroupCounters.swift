@@ -18,6 +18,7 @@ final class GroupCounters: Sendable {
     let takeovers = Atomic<Int>(0)
     let schemaMismatches = Atomic<Int>(0)
     let saidMismatch = Occasion()
+    let saidTooLarge = Occasion()
     let overloads = Atomic<Int>(0)
     /// Callers that wait for a load now.
     let waiting = Atomic<Int>(0)

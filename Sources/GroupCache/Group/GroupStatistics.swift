@@ -35,6 +35,10 @@ public struct GroupStatistics: Sendable, Hashable {
     public var takeovers = 0
     /// Answers of other nodes that could not be decoded, or were of another schema, and were loaded here instead.
     public var schemaMismatches = 0
+    /// Values that could not be kept because they are larger than what the group, or its part for copies, may hold.
+    public var valuesTooLarge = 0
+    /// The size of the largest of ``valuesTooLarge``, with its key and all that it costs, in bytes.
+    public var largestRefused = 0
     /// Loads and callers refused because too many were running or waiting.
     public var overloads = 0
     /// Loads that run now; of all groups that share the limit.
@@ -80,6 +84,8 @@ public struct GroupSummary: Sendable, Hashable {
     public var eviction: String
     /// How long a value stays fresh by default; `nil`: without end.
     public var ttl: Duration?
+    /// The most bytes that a value of raw bytes may have to be kept.
+    public var largestValue = 0
 
     /// Settings.
     public init(name: String, capacity: Int, eviction: String, ttl: Duration?) {

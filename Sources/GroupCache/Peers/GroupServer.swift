@@ -24,7 +24,10 @@ final class GroupServer<Value: Sendable>: PeerServing {
         do throws(GroupCacheError) {
             return try await Self.following(request.trail) { () async throws(GroupCacheError) in
                 let found = options.isStrict ? self.group.peek(key) : self.group.find(request.key).found
-                return try self.group.served(key, try await self.group.answer(key, found, options))
+                var served = try self.group.served(key, try await self.group.answer(key, found, options))
+                // One within its grace is served at once, unless the caller does not want it.
+                served.wasStale = found.state == .expired || (found.state == .stale && served.source != .stale)
+                return served
             }
         } catch {
             throw Self.forPeers(error, requester)
@@ -63,10 +66,19 @@ final class GroupServer<Value: Sendable>: PeerServing {
     func servePeek(_ key: Key) -> ServedEntry? { self.group.held(key) }
 
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError) {
+        _ = try await self.serveSet(key, to: entry, if: nil, for: requester)
+    }
+
+    func serveSet(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
         if let ttl = entry.ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         switch requester {
-        case .client: try await self.group.set(key, to: try self.group.decode(entry), ttl: entry.ttl)
+        case .client: return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition)
         case .peer:
             let key = self.group.hashed(key)
             let value: Value
@@ -75,17 +87,24 @@ final class GroupServer<Value: Sendable>: PeerServing {
             } catch {
                 // A node of another version has changed the key: to go on serving what was there before would hide that.
                 self.group.noteMismatch(error)
-                return self.group.discard(key)
+                // But not if that may be for nothing.
+                if condition != nil { throw error }
+                self.group.discard(key)
+                return .unknown
             }
-            try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl)
+            return try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition)
         }
     }
 
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError) {
+        try await self.serveRemove(key, if: nil, for: requester)
+    }
+
+    func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         switch requester {
-        case .client: try await self.group.remove(key)
-        case .peer: self.group.discard(self.group.hashed(key))
+        case .client: try await self.group.erase(key, if: condition)
+        case .peer: try self.group.discard(self.group.hashed(key), if: condition)
         }
     }
 
@@ -157,7 +176,9 @@ extension Group {
             if answer.source != .loaded { served.ttl = .zero }
             return served
         }
-        return self.dated(served, entry)
+        var dated = self.dated(served, entry)
+        dated.isStored = answer.source == .loaded
+        return dated
     }
 
     /// `served` with the name of the form that its value has.
@@ -175,6 +196,8 @@ extension Group {
         var served = served
         served.age = Int(max(0, now - entry.details.created) / 1000)
         served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
+        // Times are kept to the second, but what lies between two of them is exact.
+        served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created)) }
         served.version = entry.details.version
         return served
     }

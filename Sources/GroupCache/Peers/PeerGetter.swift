@@ -23,9 +23,27 @@ public protocol PeerGetter: AnyObject, Sendable {
     func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError)
     /// Removes a value from the peer.
     func remove(_ request: PeerRequest) async throws(GroupCacheError)
+    /// Stores a value at the peer if a condition holds there. By default ``set(_:to:)``, and ``GroupCacheError/Code/unsupported`` for a condition.
+    func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome
+    /// Removes a value from the peer if a condition holds there. By default ``remove(_:)``, and ``GroupCacheError/Code/unsupported`` for a condition.
+    func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError)
 }
 
 extension PeerGetter {
+    /// Sets without a condition.
+    public func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome
+    {
+        guard condition == nil else { throw GroupCacheError(.unsupported, "the peer cannot compare before it sets") }
+        try await self.set(request, to: entry)
+        return .unknown
+    }
+
+    /// Removes without a condition.
+    public func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError) {
+        guard condition == nil else { throw GroupCacheError(.unsupported, "the peer cannot compare before it removes") }
+        try await self.remove(request)
+    }
+
     /// Runs ``get(_:)`` in a task.
     public func start(_ request: PeerRequest, tag: Int, for caller: any PeerCaller) -> (any PeerTicket)? {
         PeerTask(

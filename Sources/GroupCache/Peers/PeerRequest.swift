@@ -69,6 +69,12 @@ public struct PeerRequest: Sendable {
         set { self.context.parts.trail = newValue }
     }
 
+    /// What a set or remove depends on at the peer. Written by whoever carries the request: see ``PeerGetter``.
+    public var condition: ChangeCondition? {
+        get { self.context.parts.condition }
+        set { self.context.parts.condition = newValue }
+    }
+
     /// Whether it has neither a ``trace`` nor a ``schema`` nor a ``trail``.
     package var isPlain: Bool { self.context.isPlain }
 }
@@ -120,6 +126,7 @@ private struct RequestContext: Sendable {
         var trace: PeerTrace?
         var schema: String?
         var trail: [UInt64] = []
+        var condition: ChangeCondition?
     }
 
     private final class Storage: Sendable {

@@ -33,6 +33,15 @@ public protocol PeerServing: AnyObject, Sendable {
     func serveSet(_ key: Key, to entry: PeerEntry, for requester: Requester) async throws(GroupCacheError)
     /// Removes a value: for a client everywhere it is known to be, for a peer here.
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError)
+    /// Stores a value, as ``serveSet(_:to:for:)``, if a condition holds. By default ``GroupCacheError/Code/unsupported`` for a condition.
+    func serveSet(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome
+    /// Removes a value, as ``serveRemove(_:for:)``, if a condition holds. By default ``GroupCacheError/Code/unsupported`` for a condition.
+    func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError)
     /// Removes every value that this node holds.
     func serveClear()
     /// The owners of keys have changed: what this node holds as the owner of keys that are another's now ends soon. O(entries).
@@ -46,6 +55,24 @@ extension PeerServing {
     public func servePeek(_ key: Key) -> ServedEntry? { nil }
     /// Nothing.
     public func sweep() {}
+
+    /// Sets without a condition.
+    public func serveSet(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome {
+        guard condition == nil else { throw GroupCacheError(.unsupported, "the group cannot compare before it sets") }
+        try await self.serveSet(key, to: entry, for: requester)
+        return .unknown
+    }
+
+    /// Removes without a condition.
+    public func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError) {
+        guard condition == nil else { throw GroupCacheError(.unsupported, "the group cannot compare before it removes") }
+        try await self.serveRemove(key, for: requester)
+    }
 
     /// Gets the value.
     public func serve(
@@ -90,10 +117,16 @@ public struct ServedEntry: Sendable {
     public var source: Source
     /// Whether the caller shared a load that another had begun.
     public var collapsed: Bool
+    /// Whether what was loaded for this is kept here now.
+    public var isStored = false
+    /// Whether a load was tried because what was held was past its time.
+    public var wasStale = false
     /// How long ago the value was stored, in whole seconds.
     public var age: Int
     /// How much longer the value is fresh; `nil`: without end. Negative when it is stale.
     public var ttl: Duration?
+    /// How long the value was to be fresh when its ``age`` was none: what of it has passed and what is left; `nil`: without end, or not known.
+    public var lifetime: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.
     public var version: UInt64 = 0
     private var labels = EntryLabels()

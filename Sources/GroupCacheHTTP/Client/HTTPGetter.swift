@@ -159,6 +159,34 @@ public final class HTTPGetter: PeerGetter, Sendable {
         _ = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
     }
 
+    /// Stores a value if a condition holds there. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
+    public func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome
+    {
+        guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
+        let request = try self.conditional(request, condition)
+        let answer = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
+        return answer.version == PeerCall.created ? .created : .unknown
+    }
+
+    /// Removes a value if a condition holds there. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
+    public func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError) {
+        guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
+        let request = try self.conditional(request, condition)
+        _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
+    }
+
+    private func conditional(_ request: PeerRequest, _ condition: ChangeCondition?) throws(GroupCacheError) -> PeerRequest {
+        guard let condition else { return request }
+        guard self.lanes[0].settings.dialect == .native else {
+            throw GroupCacheError(.unsupported, "peers of this dialect cannot compare before they change something")
+        }
+        // Nothing is one of none, and nobody need be asked.
+        if case .matching(let tags) = condition.base, tags.isEmpty { throw .conditionFailed }
+        var request = request
+        request.condition = condition
+        return request
+    }
+
     /// Removes a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func remove(_ request: PeerRequest) async throws(GroupCacheError) {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
@@ -228,6 +256,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         guard let first = self.links.first else { return nil }
         switch kind {
         case .path: return nil
+        // A peer of an earlier version would take it for one without a condition.
+        case .peer(_, let request) where request.condition != nil: return nil
         case .peer(.set(let entry), _) where entry.value.count > LinkLimits().valueSize: return nil
         case .peer, .many: break
         }

@@ -102,6 +102,9 @@ final class PeerCall: PeerTicket {
 
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
 
+    /// The version in the answer to a set: there was nothing before.
+    static let created: UInt64 = 1
+
     /// How many answers it wants.
     var count: Int { self.kind.count }
 

@@ -54,7 +54,8 @@ final class PeerConnection: ChannelInboundHandler {
                 host: settings.url.authority,
                 path: settings.url.path,
                 ring: settings.ring,
-                authorization: operation.needsRight || request.reload ? settings.credentials.authorization : nil,
+                authorization: operation.needsRight || request.reload
+                    ? settings.credentials.authorization : settings.credentials.readAuthorization,
                 timeout: Int(rest),
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
@@ -63,7 +64,9 @@ final class PeerConnection: ChannelInboundHandler {
             // Taken apart before it comes here.
             call.finish(.failure(GroupCacheError(.badRequest, "many keys do not go by GET")))
         case .path(let path):
-            self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n\r\n")
+            self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n")
+            if let authorization = settings.credentials.readAuthorization { self.output.writeString("Authorization: \(authorization)\r\n") }
+            self.output.writeString("\r\n")
         }
         context.writeAndFlush(self.wrapOutboundOut(self.output), promise: nil)
         // A large value must not stay with every connection that once carried one.
@@ -164,7 +167,7 @@ final class PeerConnection: ChannelInboundHandler {
             }
         case .peer:
             guard (200..<300).contains(head.status) else { return .failure(dialect.failure(head, body: body)) }
-            return .success(PeerEntry(value: .empty))
+            return .success(PeerEntry(value: .empty, version: head.status == 201 ? PeerCall.created : 0))
         }
     }
 

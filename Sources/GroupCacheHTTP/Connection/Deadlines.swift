@@ -9,6 +9,10 @@ struct Deadlines: Equatable {
         var body: TimeAmount
         var write: TimeAmount
         var linger: TimeAmount
+        /// How long a client that will send nothing more is worked for: that is how one looks that has gone.
+        var patience = TimeAmount.milliseconds(250)
+        /// How long a connection of which nothing is asked stays open when the node stops.
+        var lastCall: TimeAmount
         /// Bytes per second.
         var minimumRate: Int
 
@@ -18,11 +22,12 @@ struct Deadlines: Equatable {
             self.body = .init(server.bodyTimeout)
             self.write = .init(server.writeTimeout)
             self.linger = .init(server.lingerTimeout)
+            self.lastCall = .init(server.closingGrace)
             self.minimumRate = server.minimumRate
         }
 
         /// The time that the slowest allowed peer needs for so many bytes.
-        func granted(_ bytes: Int) -> TimeAmount { .milliseconds(Int64(bytes) * 1_000 / Int64(self.minimumRate)) }
+        func granted(_ bytes: Int) -> TimeAmount { .microseconds(Int64(bytes) * 1_000_000 / Int64(self.minimumRate)) }
 
         /// By when a peer has to make room that was full at a moment, with so many bytes on their way.
         func writing(since stalled: NIODeadline, _ bytes: Int) -> NIODeadline { stalled + self.write + self.granted(bytes) }
@@ -45,4 +50,22 @@ struct Deadlines: Equatable {
     mutating func clear() { self.next = .distantFuture }
 
     func isOver(at now: NIODeadline) -> Bool { self.next <= now }
+}
+
+/// Whether something that comes in pieces comes fast enough: at the slowest allowed rate, with some patience at any moment. What comes faster buys
+/// no time for later: who sends much and then stops is cut as soon as one who sends little and stops.
+struct Progress: Equatable {
+    /// When it is too slow, if nothing comes before.
+    private(set) var due: NIODeadline
+
+    /// It begins.
+    init(_ limits: Deadlines.Limits, _ now: NIODeadline) { self.due = now + limits.body }
+
+    /// So many bytes have come.
+    mutating func add(_ bytes: Int, _ limits: Deadlines.Limits, _ now: NIODeadline) {
+        self.due = min(self.due + limits.granted(bytes), now + limits.body)
+    }
+
+    /// Nothing was taken for a while.
+    mutating func shift(by time: TimeAmount) { self.due = self.due + time }
 }

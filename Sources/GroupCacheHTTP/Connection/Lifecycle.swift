@@ -28,14 +28,16 @@ enum Lifecycle: Int, Comparable {
 struct ConnectionPermit: ~Copyable {
     private let core: PoolCore
 
-    /// - Parameter limit: how many there may be; beyond it there is none to be had, which is counted.
-    init?(_ core: PoolCore, limit: Int) {
+    /// - Parameters:
+    ///   - limit: how many there may be; beyond it there is none to be had, which is counted.
+    ///   - isRefused: its client is only told that there are too many, which has been counted.
+    init?(_ core: PoolCore, limit: Int, isRefused: Bool = false) {
         guard core.counters.connections.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
             core.counters.connections.wrappingSubtract(1, ordering: .relaxed)
-            core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
+            if !isRefused { core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed) }
             return nil
         }
-        core.counters.accepted.wrappingAdd(1, ordering: .relaxed)
+        if !isRefused { core.counters.accepted.wrappingAdd(1, ordering: .relaxed) }
         self.core = core
     }
 

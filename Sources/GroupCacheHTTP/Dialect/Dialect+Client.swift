@@ -61,6 +61,7 @@ extension Dialect {
             }
             buffer.writeStaticString("\r\nGroupCache-Timeout: ")
             buffer.writeDecimal(timeout)
+            if let condition = request.condition { Self.append(condition, to: &buffer) }
             Self.appendFields(operation, request, to: &buffer)
         }
         guard case .set(let entry) = operation else {
@@ -81,6 +82,22 @@ extension Dialect {
         Protobuf.appendSetRequest(group: request.group, key: request.key, value: entry.value, expire: expire, to: &body)
         Self.appendLength(body.readableBytes, to: &buffer)
         buffer.writeBuffer(&body)
+    }
+
+    private static func append(_ condition: ChangeCondition, to buffer: inout ByteBuffer) {
+        switch condition.base {
+        case .absent: buffer.writeStaticString("\r\nIf-None-Match: *")
+        case .present: buffer.writeStaticString("\r\nIf-Match: *")
+        case .matching(let tags), .differing(let tags):
+            var separator: StaticString = if case .matching = condition.base { "\r\nIf-Match: " } else { "\r\nIf-None-Match: " }
+            for tag in tags {
+                buffer.writeStaticString(separator)
+                buffer.writeStaticString("\"")
+                buffer.writeHexadecimal(tag.hash)
+                buffer.writeStaticString("\"")
+                separator = ","
+            }
+        }
     }
 
     private static func appendFields(_ operation: Operation, _ request: PeerRequest, to buffer: inout ByteBuffer) {

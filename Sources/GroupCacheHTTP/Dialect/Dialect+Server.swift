@@ -9,6 +9,8 @@ extension Dialect {
         case .notFound: (404, "not found")
         case .badRequest, .emptyKey, .keyTooLong: (400, "bad request")
         case .unauthorized: (403, "not allowed")
+        case .conditionFailed: (412, "the condition does not hold")
+        case .notOwner: (421, "not the owner")
         case .valueTooLarge: (413, "the value is too large")
         case .getterFailed:
             // mailgun's and v3's clients take 503 for the getter's word and 500 for a reason to load the key themselves.

@@ -23,10 +23,13 @@ struct RequestHead: Equatable {
     var minorVersion = 1
     /// Whether the connection ends with this request.
     var closes = false
+    /// HTTP/1.0: whether the client has asked for the connection to go on.
+    var keepsAlive = false
     var body = Body.length(0)
     var expectsContinue = false
-    var ifNoneMatch: Range<Int>?
-    var cacheControl: Range<Int>?
+    /// Whether there are headers that only ``RequestConditions`` reads.
+    var hasConditions = false
+    var cacheControl = CacheControl()
     var origin: Range<Int>?
     var authorization: Range<Int>?
     /// W3C Trace Context. Not checked: that is the tracer's business.
@@ -36,6 +39,8 @@ struct RequestHead: Equatable {
     var timeout: Int?
     /// `GroupCache-TTL`, in milliseconds.
     var ttl: Int?
+    /// There is such a header, and it is no number.
+    var hasMalformedTTL = false
     /// `GroupCache-Ring`.
     var ring: UInt64?
     /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.

@@ -19,6 +19,8 @@ struct RequestParser {
     private var contentLength: Int?
     private var transferEncoding = false
     private var upgrade = Upgrade()
+    private var closes = false
+    private var keepsAlive = false
 
     /// What a request for a link says (RFC 6455 §4.2.1).
     private struct Upgrade {
@@ -73,6 +75,9 @@ struct RequestParser {
         } else {
             self.head.body = .length(self.contentLength ?? 0)
         }
+        // RFC 9112 §9.3: "close" ends it in any case, and in HTTP/1.0 it ends unless the client has asked for more.
+        self.head.keepsAlive = self.head.minorVersion == 0 && self.keepsAlive && !self.closes
+        self.head.closes = self.closes || (self.head.minorVersion == 0 && !self.keepsAlive)
         if self.head.method == .get, self.head.minorVersion == 1 { self.head.linkKey = self.upgrade.linkKey }
         self.head.length = self.lines.lineStart
         let head = self.head
@@ -108,7 +113,6 @@ struct RequestParser {
         case (UInt8(ascii: "1"), UInt8(ascii: "1")): break
         case (UInt8(ascii: "1"), UInt8(ascii: "0")):
             self.head.minorVersion = 0
-            self.head.closes = true
         default: throw .version
         }
 
@@ -156,10 +160,11 @@ struct RequestParser {
         case 11 where bytes.matches(line.name, "traceparent"):
             self.head.traceparent = value
         case 10 where bytes.matches(line.name, "connection"):
-            if bytes.hasToken("close", in: value) { self.head.closes = true }
+            if bytes.hasToken("close", in: value) { self.closes = true }
+            if bytes.hasToken("keep-alive", in: value) { self.keepsAlive = true }
             if bytes.hasToken("upgrade", in: value) { self.upgrade.inConnection = true }
         case 7 where bytes.matches(line.name, "upgrade"):
-            self.upgrade.toWebSocket = bytes.hasToken("websocket", in: value)
+            if bytes.hasToken("websocket", in: value) { self.upgrade.toWebSocket = true }
         case 17 where bytes.matches(line.name, "sec-websocket-key"):
             // 16 bytes in base64; a second one makes it nobody's.
             self.upgrade.key = self.upgrade.key == nil && value.count == 24 ? value : nil
@@ -167,18 +172,22 @@ struct RequestParser {
             self.upgrade.isVersion13 = bytes.matches(value, "13")
         case 22 where bytes.matches(line.name, "sec-websocket-protocol"):
             if bytes.hasToken(LinkHandshake.subprotocol, in: value) { self.upgrade.offersLink = true }
-        case 13 where bytes.matches(line.name, "if-none-match"):
-            self.head.ifNoneMatch = value
+        case 5 where bytes.matches(line.name, "range"),
+            8 where bytes.matches(line.name, "if-match") || bytes.matches(line.name, "if-range"),
+            13 where bytes.matches(line.name, "if-none-match") || bytes.matches(line.name, "content-range"),
+            17 where bytes.matches(line.name, "if-modified-since"), 19 where bytes.matches(line.name, "if-unmodified-since"):
+            self.head.hasConditions = true
         case 13 where bytes.matches(line.name, "authorization"):
             guard self.head.authorization == nil else { throw .authorization }
             self.head.authorization = value
         case 13 where bytes.matches(line.name, "cache-control"):
-            self.head.cacheControl = value
+            self.head.cacheControl.add(value, bytes)
         case 14 where bytes.matches(line.name, "content-length"):
             guard let length = bytes.decimal(value), self.contentLength == nil || self.contentLength == length else { throw .contentLength }
             self.contentLength = length
         case 14 where bytes.matches(line.name, "groupcache-ttl"):
             self.head.ttl = bytes.decimal(value)
+            if self.head.ttl == nil { self.head.hasMalformedTTL = true }
         case 15 where bytes.matches(line.name, "groupcache-ring"):
             self.head.ring = bytes.hexadecimal(value)
         case 17 where bytes.matches(line.name, "transfer-encoding"):

@@ -48,7 +48,7 @@ extension LinkClient {
             if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
             return .success(entry)
         // Of a get it would be an empty value.
-        case .done where !call.kind.isGet: return .success(PeerEntry(value: .empty))
+        case .done where !call.kind.isGet: return .success(PeerEntry(value: .empty, version: reply.version))
         default: return .failure(reply.status.error(ttl: ttl, retryAfter: reply.retryAfter))
         }
     }

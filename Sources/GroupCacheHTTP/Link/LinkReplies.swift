@@ -12,6 +12,8 @@ final class LinkReplies: Sendable {
             case entry(ServedEntry)
             /// A set or remove was carried out.
             case done
+            /// A set was carried out, and there was nothing before.
+            case created
             case failure(GroupCacheError)
             /// Every key of many has had its answer: nothing is to be sent.
             case end

@@ -52,8 +52,7 @@ extension LinkServer {
             if let attributes = LinkAttributes(request.attributes, bytes) { entry.attributes = attributes.ofEntry }
             self.run(request) { [entry] in
                 do throws(GroupCacheError) {
-                    try await group.serveSet(key, to: entry, for: .peer)
-                    return .done
+                    return try await group.serveSet(key, to: entry, if: nil, for: .peer) == .created ? .created : .done
                 } catch {
                     return .failure(error)
                 }
@@ -202,6 +201,7 @@ extension LinkServer {
         defer { self.flushIfLarge() }
         switch content {
         case .end: break
+        case .created: self.writer.payload.writeLinkReply(id: id, status: .done, version: PeerCall.created, index: index)
         case .done: self.writer.payload.writeLinkReply(id: id, status: .done, index: index)
         case .entry(let entry):
             let ttl = LinkTime.replyTTL(entry.ttl)

@@ -243,8 +243,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         case .group(let name): self.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
         case .cancel(let id): self.end(id)?.task.cancel()
         case .ring(let version):
-            let own = self.core.members.withLockedValue { $0 }.ring.version
-            if own != version { self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed) }
+            self.core.note(ring: version)
         case .draining: break
         // Answers to questions that were never asked.
         case .reply: throw WebSocketCloseCode.protocolError

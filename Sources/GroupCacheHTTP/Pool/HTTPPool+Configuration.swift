@@ -29,8 +29,16 @@ extension HTTPPool {
         public var peers: [Peer] = []
         /// How peers speak to each other.
         public var dialect = Dialect.native
-        /// Whether `/v1/…` and `/api` are answered. Without them only peers, `/livez` and `/readyz` are.
-        public var publicRoutes = true
+        /// Whether `/v1/…` and `/api` are answered, which show every value to whoever can reach ``listen``. Without them, which is the default, only
+        /// peers, `/livez` and `/readyz` are. The program `groupcache` turns them on.
+        public var publicRoutes = false
+        /// Whether reading needs what ``tokenFile`` or ``TLS/clientVerification`` ask of changes, of clients and of peers; health is told to anybody.
+        /// Peers of other dialects have no tokens.
+        public var tokenReads = false
+        /// Under which names clients may ask for changes, beside `localhost`, addresses and the host of ``advertise``: what the `Host` header says, without
+        /// a port. `nil`, the default: only requests that come from a page (that have an `Origin`) are held to that. It keeps pages whose name was made to
+        /// point here (DNS rebinding) from changing anything. A request with a token is held to nothing.
+        public var allowedHosts: [String]?
         /// TLS; `nil` (the default): plain HTTP.
         public var tls: TLS?
         /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes
@@ -83,7 +91,9 @@ extension HTTPPool {
             public var valueSize = 8 << 20
             /// Keys of one `keys:get`; 1...100,000. More: 413.
             public var batchKeys = 1_000
-            /// Open connections; 1...1,000,000. Beyond it new ones are closed at once. Never more than the process may have files open
+            /// Open connections; 1...1,000,000. Beyond it the one that has been idle for longest makes room, and where none has been for a quarter of a
+            /// second a new one is told 503. An eighth of them, at most 512, is kept for what is answered at once: no more than the others wait for loads or
+            /// send bodies at the same time, and further requests that would are told 503. Never more than the process may have files open
             /// (`RLIMIT_NOFILE` when ``HTTPPool/run()`` begins), less 128 that are left to peers and origins.
             public var connections = 4_096
             /// Bytes of unfinished request bodies over all connections; at least ``valueSize`` and 64 KiB. Beyond it: 503.
@@ -103,6 +113,8 @@ extension HTTPPool {
             public var bodyTimeout = Duration.seconds(10)
             /// How long a client may keep a response from leaving, on top of what ``minimumRate`` grants.
             public var writeTimeout = Duration.seconds(10)
+            /// How long a connection of which nothing is asked is kept open after ``drainDelay``, for what may be on its way; at most a day.
+            public var closingGrace = Duration.milliseconds(500)
             /// How long a client may take to close the connection after our last response; until then what it sends is thrown away.
             public var lingerTimeout = Duration.seconds(2)
             /// Bytes per second that the slowest client has to send or receive; at least 1.
@@ -168,6 +180,10 @@ extension HTTPPool {
         public var timeouts = 0
         /// Peer requests whose sender has another ring than this node.
         public var ringDisagreements = 0
+        /// Other versions of the ring that peers have shown for more than ten seconds, and show still. Then some keys have two owners.
+        public var lastingRingDisagreements = 0
+        /// Connections that are at work on something that takes time now: a body that comes, a load that is awaited.
+        public var working = 0
     }
 }
 
@@ -191,7 +207,7 @@ extension HTTPPool.Configuration {
         let server = self.server
         for (name, timeout) in [
             ("idleTimeout", server.idleTimeout), ("headTimeout", server.headTimeout), ("bodyTimeout", server.bodyTimeout),
-            ("writeTimeout", server.writeTimeout), ("lingerTimeout", server.lingerTimeout),
+            ("writeTimeout", server.writeTimeout), ("lingerTimeout", server.lingerTimeout), ("closingGrace", server.closingGrace),
         ] {
             try require(timeout > .zero && timeout <= .seconds(86_400), "server.\(name) is not positive and at most a day")
         }

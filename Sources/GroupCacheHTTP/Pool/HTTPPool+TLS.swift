@@ -59,6 +59,10 @@ extension HTTPPool.Configuration {
             self.credentialsInterval >= .milliseconds(10) && self.credentialsInterval <= .seconds(86_400),
             "credentialsInterval is not within 10 ms and a day"
         )
+        try require(
+            !self.tokenReads || self.restrictsChanges,
+            "tokenReads needs tokenFile, or clients' certificates: by what is a reader to be known?"
+        )
         guard let tls else { return }
         try require((tls.certificateFile == nil) == (tls.keyFile == nil), "a TLS certificate and its key are given together")
         try require(self.listen == nil || tls.certificateFile != nil, "a pool that listens with TLS needs a certificate and its key")

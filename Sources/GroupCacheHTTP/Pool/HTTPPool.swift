@@ -39,7 +39,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
-        let credentials = try Credentials(tls: configuration.tls, tokenFile: configuration.tokenFile)
+        let credentials = try Credentials(
+            tls: configuration.tls,
+            tokenFile: configuration.tokenFile,
+            tokenReads: configuration.tokenReads
+        )
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         let url: PeerURL? =
@@ -56,6 +60,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         if let url, configuration.tls != nil, !url.isSecure {
             throw GroupCacheError(.invalidConfiguration, "this node speaks TLS, but its URL, \(url.string), does not begin with https://")
         }
+        try url?.checkServed()
         let members = try Members.make(
             configuration.peers,
             url: url,
@@ -65,7 +70,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             old: nil
         )
         let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
-        self.core = PoolCore(configuration: configuration, logger: logger ?? silent, members: members, credentials: credentials)
+        self.core = try PoolCore(configuration: configuration, logger: logger ?? silent, members: members, credentials: credentials)
     }
 
     // MARK: Peers
@@ -84,6 +89,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``; then nothing has changed.
     public func setPeers(_ peers: [Peer], self selfURL: String? = nil) throws(GroupCacheError) {
         let url: PeerURL? = if let selfURL { try PeerURL(selfURL) } else { nil }
+        try url?.checkServed()
         try self.replaceMembers { old throws(GroupCacheError) in
             try Members.make(
                 peers,
@@ -166,6 +172,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         statistics.refusedRequests = self.core.counters.refusedRequests.load(ordering: .relaxed)
         statistics.timeouts = self.core.counters.timeouts.load(ordering: .relaxed)
         statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)
+        statistics.lastingRingDisagreements = self.core.lastingRings.count
+        statistics.working = self.core.places.count
         return statistics
     }
 

@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import NIOCore
 
 /// A peer's base URL, normalised, so that the same node is the same string on every node: lower-case scheme and host, no default port,
 /// no slash at the end.
@@ -47,7 +48,8 @@ struct PeerURL: Sendable, Hashable {
             let tail = authority[authority.index(after: end)...]
             guard tail.isEmpty || tail.hasPrefix(":") else { throw invalid("something follows the bracket") }
             portText = tail.isEmpty ? nil : tail.dropFirst()
-            guard host.contains(":") else { throw invalid("the address in brackets is not IPv6") }
+            guard let address = Self.canonical(host) else { throw invalid("the address in brackets is not IPv6") }
+            host = Substring(address)
         } else if let colon = authority.lastIndex(of: ":") {
             host = authority[..<colon]
             portText = authority[authority.index(after: colon)...]
@@ -72,5 +74,23 @@ struct PeerURL: Sendable, Hashable {
         let bracketed = host.contains(":") ? "[\(host)]" : String(host)
         self.authority = port == ordinaryPort ? bracketed : "\(bracketed):\(port)"
         self.path = path
+    }
+
+    /// An IPv6 address as RFC 5952 writes it, so that it is the same text however it was given; with a zone the text is left as it is.
+    private static func canonical(_ host: Substring) -> String? {
+        if host.contains("%"), host.contains(":") { return String(host) }
+        guard case .v6(let address) = try? SocketAddress(ipAddress: String(host), port: 0) else { return nil }
+        // The system writes an address in one way only.
+        return SocketAddress.v6(address).ipAddress
+    }
+
+    /// Throws if this cannot be the URL of a node of ours: all paths are answered from the root.
+    func checkServed() throws(GroupCacheError) {
+        guard self.path.isEmpty else {
+            throw GroupCacheError(
+                .invalidConfiguration,
+                "this node's URL, \(self.string), has a path, and nothing is served below it: peers are to ask the node itself, at the root"
+            )
+        }
     }
 }

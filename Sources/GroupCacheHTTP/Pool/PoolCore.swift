@@ -18,11 +18,24 @@ final class PoolCore: Sendable {
     let credentials: Credentials
     /// Of unfinished request bodies.
     let bodies: BodyBudget
+    /// Of connections that are at work on something.
+    let places: WorkPlaces
+    /// Which rings peers have shown.
+    private let rings = NIOLockedValueBox(RingWatch())
+    /// Under which names this node may be asked to change something.
+    let hosts: HostList
     /// What each connection is held to.
     let limits: RequestParser.Limits
     let deadlines: Deadlines.Limits
 
-    init(configuration: HTTPPool.Configuration, logger: Logger, members: Members, credentials: Credentials) {
+    /// - Throws: ``GroupCacheError/Code/invalidConfiguration``.
+    init(
+        configuration: HTTPPool.Configuration,
+        logger: Logger,
+        members: Members,
+        credentials: Credentials
+    ) throws(GroupCacheError) {
+        self.hosts = try HostList(configuration.allowedHosts)
         self.configuration = configuration
         self.logger = logger
         self.members = NIOLockedValueBox(members)
@@ -31,8 +44,30 @@ final class PoolCore: Sendable {
         self.routes = RouteTable(dialect: configuration.dialect, publicRoutes: configuration.publicRoutes)
         let limits = configuration.limits
         self.bodies = BodyBudget(limit: limits.bodies)
+        self.places = WorkPlaces(connections: limits.connections)
         self.limits = .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)
         self.deadlines = .init(configuration.server)
+    }
+
+    /// A peer has shown the version of its ring.
+    func note(ring version: UInt64) {
+        let own = self.members.withLockedValue { $0.ring.version }
+        guard version != own else { return }
+        self.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed)
+        let time = self.rings.withLockedValue { $0.note(version, own: own, now: .now()) }
+        guard let time else { return }
+        self.logger.warning(
+            "peers go by another ring than this node, so that some keys have two owners: are the lists of peers the same everywhere?",
+            metadata: ["seconds": "\(time.nanoseconds / 1_000_000_000)"]
+        )
+    }
+
+    /// Rings that have differed from ours for a while, and for how many seconds.
+    var lastingRings: [(version: UInt64, seconds: Int)] {
+        let own = self.members.withLockedValue { $0.ring.version }
+        let now = NIODeadline.now()
+        return self.rings.withLockedValue { $0.lasting(own: own, now: now) }
+            .map { ($0.version, Int((now - $0.since).nanoseconds / 1_000_000_000)) }
     }
 
     /// Counters that any event loop adds to.

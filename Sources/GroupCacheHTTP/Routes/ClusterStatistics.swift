@@ -59,7 +59,8 @@ extension GroupStatistics {
             ("localLoads", \.localLoads), ("localLoadErrors", \.localLoadErrors), ("peerLoads", \.peerLoads), ("peerErrors", \.peerErrors),
             ("serverRequests", \.serverRequests), ("negativeHits", \.negativeHits), ("staleHits", \.staleHits), ("refreshes", \.refreshes),
             ("notModified", \.notModified), ("supersededLoads", \.supersededLoads), ("takeovers", \.takeovers),
-            ("overloads", \.overloads), ("runningLoads", \.runningLoads), ("queuedLoads", \.queuedLoads), ("waiters", \.waiters),
+            ("valuesTooLarge", \.valuesTooLarge), ("overloads", \.overloads), ("runningLoads", \.runningLoads),
+            ("queuedLoads", \.queuedLoads), ("waiters", \.waiters),
         ]
     }
 

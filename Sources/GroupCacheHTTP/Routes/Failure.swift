@@ -27,7 +27,9 @@ struct Failure: Sendable {
             case .emptyKey, .keyTooLong: (400, .key)
             case .badRequest: (400, .request)
             case .unauthorized: (403, .request)
+            case .conditionFailed: (412, .key)
             case .valueTooLarge: (413, .key)
+            case .notOwner: (421, .key)
             case .unsupported: (501, .request)
             case .getterFailed, .peerFailed: (502, .key)
             case .overloaded, .shutDown: (503, .node)
@@ -46,11 +48,26 @@ struct Failure: Sendable {
 
     static let tokenNeeded = unauthorized(401, "changing something needs a token of this node, in the header Authorization: Bearer")
     static let certificateNeeded = unauthorized(403, "changing something needs a client certificate that this node trusts")
+    static let conditionFailed = Failure(.conditionFailed)
+    static let readTokenNeeded = unauthorized(401, "reading needs a token of this node, in the header Authorization: Bearer")
+    static let readCertificateNeeded = unauthorized(403, "reading needs a client certificate that this node trusts")
+    static let foreignHost = Failure(
+        403,
+        "this node does not go by the name in the Host header where something is to be changed; --host NAME allows one",
+        .request
+    )
+    static let tooManyConnections = busy("there are too many connections; try again")
+    static let tooMuchAtWork = busy("too many requests are waiting; try again")
+    static let notCached = Failure(504, "the value is not cached, and only what is cached was asked for", .key)
     static let foreignOrigin = Failure(403, "a page of another origin may not change anything here", .request)
     static let noSuchGroup = Failure(GroupCacheError(.noSuchGroup, "there is no such group"))
     static let noSuchPath = Failure(404, "there is no such path", .path)
     static let slashInKey = Failure(404, "there is no such path; a slash in a key is written %2F", .path)
     static let badEscape = Failure(400, "a percent sign stands before something else than two hexadecimal digits", .path)
+
+    private static func busy(_ message: String) -> Failure {
+        Failure(GroupCacheError(.overloaded, message, retryAfter: .seconds(1)))
+    }
 
     private static func unauthorized(_ code: Int, _ message: String) -> Failure {
         var failure = Failure(code, message, .request)
@@ -80,9 +97,12 @@ struct Failure: Sendable {
         case 403: .forbidden
         case 404: .notFound
         case 405: .methodNotAllowed
+        case 412: "PreconditionFailed"
         case 413: .requestEntityTooLarge
         case 414: "RequestURITooLong"
+        case 416: "RangeNotSatisfiable"
         case 417: "ExpectationFailed"
+        case 421: "MisdirectedRequest"
         case 431: "RequestHeaderFieldsTooLarge"
         case 501: "NotImplemented"
         case 502: "BadGateway"

@@ -1,6 +1,7 @@
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import NIOCore
+internal import Synchronization
 
 /// The JSON pages about groups and the ring.
 enum Pages {
@@ -58,6 +59,18 @@ enum Pages {
             json.string("version", self.hexadecimal(members.ring.version))
             json.number("points", members.ring.points)
             json.string("self", members.url?.id(core.configuration.dialect))
+            let lasting = core.lastingRings
+            json.object("disagreements") { json in
+                json.number("requests", core.counters.ringDisagreements.load(ordering: .relaxed))
+                json.array("lasting") { json in
+                    for other in lasting {
+                        json.object { json in
+                            json.string("version", self.hexadecimal(other.version))
+                            json.number("seconds", other.seconds)
+                        }
+                    }
+                }
+            }
             json.array("members") { json in
                 for (index, member) in members.ring.members.enumerated() {
                     json.object { json in
@@ -108,6 +121,7 @@ enum Pages {
         json.string("name", summary.name)
         json.number("capacity", summary.capacity)
         json.string("eviction", summary.eviction)
+        if summary.largestValue > 0 { json.number("largestValue", summary.largestValue) }
         if let ttl = summary.ttl { json.number("ttlSeconds", Double(ttl.milliseconds) / 1_000) }
     }
 

@@ -9,6 +9,8 @@ struct Response: Sendable {
         case none
         case bytes(ByteBuffer)
         case value(ByteView)
+        /// Some bytes of a value.
+        case part(ByteView, Range<Int>)
         /// A value as a protocol buffer message.
         case message(ByteView, expire: Int64?)
         case stream(Stream)
@@ -25,13 +27,23 @@ struct Response: Sendable {
     struct CacheStatus: Sendable {
         var source: ServedEntry.Source
         var collapsed: Bool
+        var isStored: Bool
+        var wasStale: Bool
         var ttl: Duration?
 
         init(_ entry: ServedEntry) {
             self.source = entry.source
             self.collapsed = entry.collapsed
+            self.isStored = entry.isStored
+            self.wasStale = entry.wasStale
             self.ttl = entry.ttl
         }
+    }
+
+    /// What `Content-Range` says of a value of so many bytes.
+    enum ContentRange: Sendable {
+        case part(Range<Int>, of: Int)
+        case nothing(of: Int)
     }
 
     /// The header fields that a response of ours may have, besides those that every one has. `nil` and `false`: not this one.
@@ -39,8 +51,13 @@ struct Response: Sendable {
         var tag: UInt64?
         /// Seconds.
         var age: Int?
-        /// Seconds.
+        /// Seconds, of which ``age`` have passed.
         var maxAge: Int?
+        /// What whoever made the value has said to caches, beside how long it is fresh.
+        var directives: String?
+        /// Whether parts of the value can be asked for.
+        var acceptsRanges = false
+        var contentRange: ContentRange?
         var cacheStatus: CacheStatus?
         /// The name of an error's code.
         var error: String?
@@ -50,6 +67,8 @@ struct Response: Sendable {
         var retryAfter: Int?
         var allow: String?
         var contentType: StaticString?
+        /// In place of ``contentType``.
+        var mediaType: String?
         /// Browsers are not to guess another type.
         var isOfThatType = false
         /// What our own nodes say to each other beside that.
@@ -69,12 +88,16 @@ struct ResponseOptions: Sendable, Equatable {
     var isHead = false
     /// The connection ends with this response.
     var closes = false
+    /// HTTP/1.0: it does not, and the client has to be told so.
+    var saysKeepAlive = false
 }
 
 // MARK: For everybody
 
 extension Response {
     static let noContent = Response(status: 204)
+    /// There was nothing there before.
+    static let created = Response(status: 201, body: .bytes(ByteBuffer()))
     /// 200 without a body: what Go's peers expect after a set or remove.
     static let empty = Response(status: 200, body: .bytes(ByteBuffer()))
 
@@ -119,43 +142,58 @@ extension Response {
 extension Response {
     /// A value of the public route, with everything a cache in between wants to know.
     ///
-    /// - Parameter ifNoneMatch: the value of that header, if there is one.
-    static func entry(_ entry: ServedEntry, ifNoneMatch: [UInt8]?) -> Response {
+    /// - Parameters:
+    ///   - conditions: what the request makes its answer depend on.
+    ///   - isGet: only then a part of it can be asked for.
+    static func entry(_ entry: ServedEntry, _ conditions: RequestConditions?, isGet: Bool) -> Response {
         guard let value = entry.value else {
             var response = self.failure(Failure(.notFound))
             response.fields.cacheStatus = CacheStatus(entry)
             return response
         }
-        let tag = value.withSpan { XXH64.hash($0) }
+        let tag = EntityTag(of: value)
         var fields = Fields()
-        fields.tag = tag
+        fields.tag = tag.hash
         fields.age = max(0, entry.age)
-        fields.maxAge = entry.ttl.map { max(0, $0.milliseconds / 1_000) }
+        // Whoever keeps it takes off the age that it has already (RFC 9111 §4.2.3).
+        fields.maxAge = entry.ttl.map { max(0, (entry.lifetime ?? .seconds(max(0, entry.age)) + $0).milliseconds / 1_000) }
+        fields.directives = entry.attributes.directives
         fields.cacheStatus = CacheStatus(entry)
-        if let ifNoneMatch, Self.matches(ifNoneMatch.span, tag) { return Response(status: 304, fields: fields) }
-        fields.contentType = "application/octet-stream"
+        var part: ByteRanges.Part?
+        if let conditions {
+            switch conditions.reading(tag, lastModified: nil) {
+            case .go: if isGet { part = conditions.part(of: value.count, tag, lastModified: nil) }
+            case .notModified: return Response(status: 304, fields: fields)
+            case .failed:
+                var response = self.failure(.conditionFailed)
+                (response.fields.tag, response.fields.cacheStatus) = (fields.tag, fields.cacheStatus)
+                return response
+            }
+        }
+        if case .nothing = part {
+            var response = self.failure(Failure(416, "the value has no such part", .key))
+            response.fields.contentRange = .nothing(of: value.count)
+            return response
+        }
+        if let type = entry.attributes.contentType { fields.mediaType = type } else { fields.contentType = "application/octet-stream" }
         fields.isOfThatType = true
-        return Response(status: 200, fields: fields, body: .value(value))
+        fields.acceptsRanges = true
+        guard case .bytes(let range) = part else { return Response(status: 200, fields: fields, body: .value(value)) }
+        fields.contentRange = .part(range, of: value.count)
+        return Response(status: 206, fields: fields, body: .part(value, range))
     }
 
     /// A value and nothing else, for the tutorial's front end.
     static func raw(_ entry: ServedEntry) -> Response {
         guard let value = entry.value else { return self.failure(Failure(.notFound)) }
         var response = Response(status: 200, body: .value(value))
-        response.fields.contentType = "application/octet-stream"
+        if let type = entry.attributes.contentType {
+            response.fields.mediaType = type
+        } else {
+            response.fields.contentType = "application/octet-stream"
+        }
         response.fields.isOfThatType = true
         return response
-    }
-
-    /// Whether an If-None-Match header names our tag. Opaque tags hold no quotes, so finding the quoted tag is finding it whole; a
-    /// leading `W/` does not matter, because the comparison is weak (RFC 9110 §13.1.2).
-    private static func matches(_ header: Span<UInt8>, _ tag: UInt64) -> Bool {
-        if header.count == 1, header[0] == UInt8(ascii: "*") { return true }
-        guard header.count >= 18 else { return false }
-        for start in 0...header.count - 18 where header[start] == UInt8(ascii: "\"") && header[start + 17] == UInt8(ascii: "\"") {
-            if header.hexadecimal(start + 1..<start + 17) == tag { return true }
-        }
-        return false
     }
 }
 

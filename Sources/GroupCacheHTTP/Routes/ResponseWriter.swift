@@ -9,7 +9,11 @@ struct ResponseWriter {
     func write(_ response: Response, _ options: ResponseOptions, to out: inout ByteBuffer) {
         out.writeStaticString(Self.statusLine(response.status))
         out.writeImmutableBuffer(self.date)
-        if options.closes { out.writeStaticString("\r\nConnection: close") }
+        if options.closes {
+            out.writeStaticString("\r\nConnection: close")
+        } else if options.saysKeepAlive {
+            out.writeStaticString("\r\nConnection: keep-alive")
+        }
         Self.write(response.fields, isUnauthorized: response.status == 401, to: &out)
         switch response.body {
         case .none:
@@ -20,6 +24,9 @@ struct ResponseWriter {
         case .value(let value):
             Self.end(length: value.count, to: &out)
             if !options.isHead { out.write(value) }
+        case .part(let value, let range):
+            Self.end(length: range.count, to: &out)
+            if !options.isHead { value.withSpan { bytes in _ = out.writeBytes(bytes.extracting(range).bytes) } }
         case .message(let value, let expire):
             Self.end(length: Protobuf.getResponseLength(valueCount: value.count, expire: expire), to: &out)
             if !options.isHead { Protobuf.appendGetResponse(value: value, expire: expire, to: &out) }
@@ -41,7 +48,11 @@ struct ResponseWriter {
             out.writeStaticString("\"")
         }
         if let age = fields.age { self.write("\r\nAge: ", age, to: &out) }
-        if let maxAge = fields.maxAge { self.write("\r\nCache-Control: max-age=", maxAge, to: &out) }
+        if let directives = fields.directives {
+            self.write(directives, maxAge: fields.maxAge, to: &out)
+        } else if let maxAge = fields.maxAge {
+            self.write("\r\nCache-Control: max-age=", maxAge, to: &out)
+        }
         if let cacheStatus = fields.cacheStatus { self.write(cacheStatus, to: &out) }
         if let error = fields.error {
             out.writeStaticString("\r\nGroupCache-Error: ")
@@ -55,11 +66,23 @@ struct ResponseWriter {
             out.writeStaticString("\r\nAllow: ")
             out.writeString(allow)
         }
-        if let type = fields.contentType {
+        if let type = fields.mediaType {
+            out.writeStaticString("\r\nContent-Type: ")
+            out.writeString(type)
+        } else if let type = fields.contentType {
             out.writeStaticString("\r\nContent-Type: ")
             out.writeStaticString(type)
         }
+        if fields.acceptsRanges { out.writeStaticString("\r\nAccept-Ranges: bytes") }
         if fields.isOfThatType { out.writeStaticString("\r\nX-Content-Type-Options: nosniff") }
+        switch fields.contentRange {
+        case nil: break
+        case .part(let range, let count):
+            self.write("\r\nContent-Range: bytes ", range.lowerBound, to: &out)
+            self.write("-", range.upperBound - 1, to: &out)
+            self.write("/", count, to: &out)
+        case .nothing(let count): self.write("\r\nContent-Range: bytes */", count, to: &out)
+        }
         if fields.isForNow { out.writeStaticString("\r\nCache-Control: no-store") }
         if fields.error == nil, let ttl = fields.ttl { self.write("\r\nGroupCache-TTL: ", ttl, to: &out) }
         fields.ofPeers?.append(to: &out)
@@ -70,17 +93,39 @@ struct ResponseWriter {
         out.writeDecimal(number)
     }
 
-    private static func write(_ status: Response.CacheStatus, to out: inout ByteBuffer) {
-        switch status.source {
-        case .main, .stale: out.writeStaticString("\r\nCache-Status: GroupCache; hit")
-        case .near: out.writeStaticString("\r\nCache-Status: GroupCache; hit; detail=near")
-        case .loaded:
-            out.writeStaticString("\r\nCache-Status: GroupCache; fwd=miss")
-            // Without time left it was not kept: its getter said so, or something newer is there already.
-            if status.ttl != .zero { out.writeStaticString("; stored") }
-        case .peer: out.writeStaticString("\r\nCache-Status: GroupCache; fwd=miss; detail=peer")
+    /// What the maker of the value has said goes out as it is. Where that has a `max-age` of its own, for those who do not share, ours is for those who do.
+    private static func write(_ directives: String, maxAge: Int?, to out: inout ByteBuffer) {
+        out.writeStaticString("\r\nCache-Control: ")
+        out.writeString(directives)
+        guard let maxAge else { return }
+        let bytes = directives.utf8.span
+        var list = FieldList(0..<bytes.count)
+        var hasOwn = false
+        while let element = list.next(bytes) {
+            if element.count > 8, bytes.matches(element.lowerBound..<element.lowerBound + 8, "max-age=") { hasOwn = true }
         }
-        if status.collapsed { out.writeStaticString("; collapsed") }
+        self.write(hasOwn ? ", s-maxage=" : ", max-age=", maxAge, to: &out)
+    }
+
+    private static func write(_ status: Response.CacheStatus, to out: inout ByteBuffer) {
+        // Whether somebody else was asked, and why.
+        var isForwarded = true
+        switch status.source {
+        case .stale where status.wasStale: out.writeStaticString("\r\nCache-Status: GroupCache; fwd=stale")
+        case .main, .stale:
+            out.writeStaticString("\r\nCache-Status: GroupCache; hit")
+            isForwarded = false
+        case .near:
+            out.writeStaticString("\r\nCache-Status: GroupCache; hit; detail=near")
+            isForwarded = false
+        case .loaded, .peer:
+            out.writeStaticString(
+                status.wasStale ? "\r\nCache-Status: GroupCache; fwd=stale" : "\r\nCache-Status: GroupCache; fwd=miss"
+            )
+            if status.source == .peer { out.writeStaticString("; detail=peer") }
+            if status.isStored { out.writeStaticString("; stored") }
+        }
+        if status.collapsed, isForwarded { out.writeStaticString("; collapsed") }
         guard let ttl = status.ttl else { return }
         out.writeStaticString("; ttl=")
         // A stale entry has no time left, even when less than a second has passed since.
@@ -91,16 +136,21 @@ struct ResponseWriter {
     private static func statusLine(_ code: Int) -> StaticString {
         switch code {
         case 200: "HTTP/1.1 200 OK"
+        case 201: "HTTP/1.1 201 Created"
         case 204: "HTTP/1.1 204 No Content"
+        case 206: "HTTP/1.1 206 Partial Content"
         case 304: "HTTP/1.1 304 Not Modified"
         case 400: "HTTP/1.1 400 Bad Request"
         case 401: "HTTP/1.1 401 Unauthorized"
         case 403: "HTTP/1.1 403 Forbidden"
         case 404: "HTTP/1.1 404 Not Found"
         case 405: "HTTP/1.1 405 Method Not Allowed"
+        case 412: "HTTP/1.1 412 Precondition Failed"
         case 413: "HTTP/1.1 413 Content Too Large"
         case 414: "HTTP/1.1 414 URI Too Long"
+        case 416: "HTTP/1.1 416 Range Not Satisfiable"
         case 417: "HTTP/1.1 417 Expectation Failed"
+        case 421: "HTTP/1.1 421 Misdirected Request"
         case 431: "HTTP/1.1 431 Request Header Fields Too Large"
         case 501: "HTTP/1.1 501 Not Implemented"
         case 502: "HTTP/1.1 502 Bad Gateway"

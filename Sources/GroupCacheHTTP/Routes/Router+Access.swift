@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import NIOConcurrencyHelpers
 internal import Synchronization
 
 /// Who may do what.
@@ -21,11 +22,12 @@ extension Router {
         switch access {
         case .open: return nil
         case .read:
-            return Self.refuseForeignOrigin(head, bytes).map { .failure($0) }
+            return (Self.refuseForeignOrigin(head, bytes) ?? self.refuseRead(head, bytes)).map { .failure($0) }
         case .change:
-            return (Self.refuseForeignOrigin(head, bytes) ?? self.refuseChange(head, bytes)).map { .failure($0) }
+            return (Self.refuseForeignOrigin(head, bytes) ?? self.refuseHost(head, bytes) ?? self.refuseChange(head, bytes))
+                .map { .failure($0) }
         case .peer:
-            if head.method == .get || head.method == .head { return nil }
+            if head.method == .get || head.method == .head { return self.refuseRead(head, bytes).map { .failure($0) } }
             // Peers have no origin.
             guard head.origin == nil else {
                 let dialect = self.core.configuration.dialect
@@ -78,12 +80,28 @@ extension Router {
         return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded
     }
 
+    /// The answer to a request that would read something, where that, too, needs a proof.
+    func refuseRead(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
+        if !self.core.configuration.tokenReads || self.mayChange(head, bytes) { return nil }
+        self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
+        return self.core.credentials.knowsTokens ? .readTokenNeeded : .readCertificateNeeded
+    }
+
+    /// The answer to a change that a page of a stranger may have asked a browser for: see ``HostList``. A page has no token.
+    func refuseHost(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
+        guard self.core.hosts.isStrict || head.origin != nil else { return nil }
+        let own = self.core.members.withLockedValue { $0.url?.host }
+        if self.core.hosts.allows(head.host, bytes, own: own) { return nil }
+        return self.core.credentials.allowToken(head.authorization, bytes) ? nil : .foreignHost
+    }
+
     /// The answer to a request whose body is not to be waited for: a stranger must not make us hold what we would not keep. Small bodies
     /// are, so that the connection can go on after the refusal.
     func refuseBody(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match) -> Failure? {
         if case .length(...65_536) = head.body, !head.expectsContinue { return nil }
         if head.method == .get || head.method == .head { return nil }
         switch match {
+        case .route(_, .read, .keys, _, _): return self.refuseRead(head, bytes)
         case .route(_, .change, _, _, _), .route(_, .peer, _, _, _), .otherMethod(_, .change, _, _),
             .otherMethod(_, .peer, _, _):
             return self.refuseChange(head, bytes)
@@ -101,6 +119,15 @@ extension Router {
         case .route(_, _, .keys, _, _): return max(valueSize, 1 << 20) + overhead
         // What nobody wants is not gathered.
         default: return 65_536
+        }
+    }
+
+    /// What is to be kept of a body.
+    func body(_ match: RouteTable.Match) -> RequestBody {
+        switch match {
+        case .route(_, _, .value, _, _): RequestBody(.value)
+        case .route(_, _, .keys, _, _): RequestBody(.keys, maximumKeys: self.core.configuration.limits.batchKeys)
+        default: RequestBody(.nothing)
         }
     }
 

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import GroupCache
 internal import NIOCore
 
@@ -7,22 +6,39 @@ extension Router {
     func setKey(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>, body: ByteBuffer) -> Answer {
         self.withKey(bytes, group: name, key: range) { group, key in
             guard body.readableBytes <= self.core.configuration.limits.valueSize else { return .now(.failure(Failure(.bodyTooLarge))) }
-            var ttl: Duration?
-            if let header = head.cacheControl {
-                let control = CacheControl(header, bytes)
-                if control.noStore { return .now(.failure(Failure(400, "a value that must not be stored cannot be set", .request))) }
-                if control.maxAge == 0 {
-                    return .now(.failure(Failure(400, "max-age=0: a value that is stale at once cannot be set", .request)))
-                }
-                ttl = control.maxAge.flatMap { Dialect.ttl($0.multipliedReportingOverflow(by: 1_000).partialValue) }
+            let control = head.cacheControl
+            if control.noStore { return .now(.failure(Failure(400, "a value that must not be stored cannot be set", .request))) }
+            if control.isMalformed {
+                return .now(.failure(Failure(400, "max-age and s-maxage are whole numbers of seconds", .request)))
             }
-            let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
-            return Serving.set(group, key, to: entry, for: .client, .client)
+            if control.lifetime == 0 {
+                return .now(.failure(Failure(400, "max-age=0: a value that is stale at once cannot be set", .request)))
+            }
+            return self.ifAsked(head, bytes, isSet: true) { condition in
+                let ttl: Duration? = control.lifetime.map { .seconds($0) }
+                let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
+                return Serving.set(group, key, to: entry, if: condition, for: .client, .client)
+            }
         }
     }
 
-    func removeKey(_ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>) -> Answer {
-        self.withKey(bytes, group: name, key: range) { group, key in Serving.remove(group, [key], for: .client, .client) }
+    func removeKey(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>) -> Answer {
+        self.withKey(bytes, group: name, key: range) { group, key in
+            self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, for: .client, .client) }
+        }
+    }
+
+    /// With what a change depends on, if it depends on anything.
+    private func ifAsked(_ head: RequestHead, _ bytes: Span<UInt8>, isSet: Bool, _ body: (ChangeCondition?) -> Answer) -> Answer {
+        guard head.hasConditions else { return body(nil) }
+        let conditions = RequestConditions(bytes, length: head.length)
+        do throws(Refusal) {
+            // RFC 9110 §14.5: a part is not the whole, and a set is of the whole.
+            if isSet, conditions.hasContentRange { throw .badRequest("a part of a value cannot be set: Content-Range is not for PUT here") }
+            return body(try conditions.changing())
+        } catch {
+            return .now(.failure(Failure(error)))
+        }
     }
 
     /// Group and key of a public path.
@@ -49,7 +65,7 @@ extension Router {
         _ bytes: Span<UInt8>,
         group name: Range<Int>,
         key range: Range<Int>,
-        body: ByteBuffer
+        body: RequestBody
     ) -> Answer {
         let dialect = self.core.configuration.dialect
         self.compareRings(head)
@@ -58,7 +74,14 @@ extension Router {
         guard PercentEncoding.decode(range, bytes, plusIsSpace: dialect.plusIsSpace, into: &decoded) else { return .now(self.malformed) }
         switch handler {
         case .peerSet:
-            guard let (key, entry) = self.setRequest(head, bytes, group: group.name, pathKey: decoded, body: body.readableBytesUInt8Span)
+            guard
+                let (key, entry) = self.setRequest(
+                    head,
+                    bytes,
+                    group: group.name,
+                    pathKey: decoded,
+                    body: body.bytes.readableBytesUInt8Span
+                )
             else {
                 return .now(self.malformed)
             }
@@ -66,26 +89,33 @@ extension Router {
             guard entry.value.count <= self.core.configuration.limits.valueSize else {
                 return .now(self.peerFailure(GroupCacheError(.valueTooLarge, "the value is too large")))
             }
-            return Serving.set(group, key, to: entry, for: .peer, .peer(dialect))
+            guard let condition = self.peerCondition(head, bytes) else { return .now(self.malformed) }
+            return Serving.set(group, key, to: entry, if: condition.of, for: .peer, .peer(dialect))
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }
-            guard let request = try? JSONDecoder().decode(RemoveKeys.self, from: Data(body.readableBytesView)), request.group == group.name,
-                request.keys.count <= self.core.configuration.limits.batchKeys
-            else { return .now(self.malformed) }
-            let keys = request.keys.map { Key($0) }
-            if let error = keys.lazy.compactMap(\.error).first { return .now(self.peerFailure(error)) }
+            // groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
+            guard let request = body.keys, request.group == group.name else { return .now(self.malformed) }
+            if let failure = request.finish() {
+                let isOfKey = failure.error == GroupCacheError.Code.keyTooLong.description
+                return .now(isOfKey ? self.peerFailure(.keyTooLong) : self.malformed)
+            }
+            let keys = request.keys
             return Serving.remove(group, keys, for: .peer, .peer(dialect))
         default:
             let key = Key(bytes: decoded)
             if let error = key.error { return .now(self.peerFailure(error)) }
-            return Serving.remove(group, [key], for: .peer, .peer(dialect))
+            guard let condition = self.peerCondition(head, bytes) else { return .now(self.malformed) }
+            return Serving.remove(group, [key], if: condition.of, for: .peer, .peer(dialect))
         }
     }
 
-    /// groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
-    private struct RemoveKeys: Decodable {
-        var group: String
-        var keys: [String]
+    /// What a peer's change depends on; `nil`: it is not understood. Only our own nodes compare.
+    private func peerCondition(_ head: RequestHead, _ bytes: Span<UInt8>) -> (of: ChangeCondition?, Void)? {
+        guard head.hasConditions else { return (nil, ()) }
+        guard let condition = try? RequestConditions(bytes, length: head.length).changing() else {
+            return RequestConditions(bytes, length: head.length).isWithoutTags ? (nil, ()) : nil
+        }
+        return self.core.configuration.dialect == .native ? (condition, ()) : nil
     }
 
     /// Key and value of a set. In mailgun's dialect the key stands in the body, and the one of the path is only for logs.
@@ -97,6 +127,8 @@ extension Router {
         body: Span<UInt8>
     ) -> (Key, PeerEntry)? {
         guard self.core.configuration.dialect.hasExpire else {
+            // A lifetime that is not understood is not one without end.
+            if head.hasMalformedTTL { return nil }
             var entry = PeerEntry(value: ByteView(copying: body), ttl: Dialect.ttl(head.ttl))
             if head.hasPeerFields {
                 let fields = PeerFields(bytes, length: head.length)

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -23,6 +22,7 @@ extension Router {
         switch Serving.cached(group, bytes.span, for: .client) {
         case .entry(let entry): return .now(.raw(entry))
         case .failure(let error): return .now(.failure(Failure(error)))
+        case .missing where head.cacheControl.onlyIfCached: return .now(.failure(.notCached))
         case .missing(let key):
             return Serving.get(group, PeerRequest(group: group.name, key: key), for: .client) {
                 .raw($0)
@@ -33,16 +33,10 @@ extension Router {
     }
 
     /// `keys:get`: many keys, answered as they arrive.
-    func keys(of group: any PeerServing, _ head: RequestHead, _ bytes: Span<UInt8>, body: ByteBuffer) -> Answer {
-        struct Body: Decodable { var keys: [String] }
-        guard let body = try? JSONDecoder().decode(Body.self, from: Data(body.readableBytesView)) else {
-            return .now(.failure(Failure(400, "the body is not {\"keys\":[\"…\"]}", .request)))
-        }
-        guard body.keys.count <= self.core.configuration.limits.batchKeys else {
-            return .now(.failure(Failure(413, "too many keys in one request", .request)))
-        }
-        let keys = body.keys.map { Key($0) }
-        if let error = keys.lazy.compactMap(\.error).first { return .now(.failure(Failure(error))) }
+    func keys(of group: any PeerServing, _ head: RequestHead, _ bytes: Span<UInt8>, _ body: KeysReader?) -> Answer {
+        let body = body ?? KeysReader(limit: 0)
+        if let failure = body.finish() { return .now(.failure(failure)) }
+        let keys = body.keys
         guard head.minorVersion == 1 else { return .now(.failure(Failure(505, "many keys at once need HTTP/1.1", .request))) }
         let request = KeysRequest(group: group, keys: keys, timeout: head.timeout.flatMap(Dialect.ttl))
         guard let trace = head.trace(bytes) else { return .now(.lines { await request.run($0) }) }
@@ -62,6 +56,6 @@ extension Router {
         }
         guard scope == Array("cluster".utf8) else { return .now(.failure(Failure(400, "scope is node or cluster", .request))) }
         let peers = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
-        return .later { await ClusterStatistics.reply(group: group, peers: peers) }
+        return .later(.load) { await ClusterStatistics.reply(group: group, peers: peers) }
     }
 }

@@ -7,7 +7,15 @@ internal import Synchronization
 struct Router {
     enum Answer {
         case now(Response)
-        case later(@Sendable () async -> Response)
+        case later(Work, @Sendable () async -> Response)
+    }
+
+    /// What takes time.
+    enum Work {
+        /// It is for the one who asks, and for nothing once he has gone.
+        case load
+        /// It is made, whether or not anybody hears of it.
+        case change
     }
 
     let core: PoolCore
@@ -24,7 +32,7 @@ struct Router {
     ///   - match: what it is about.
     ///   - body: its whole body.
     ///   - scratch: for a key that has to be decoded.
-    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: ByteBuffer, scratch: inout [UInt8]) -> Answer {
+    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: RequestBody, scratch: inout [UInt8]) -> Answer {
         switch match {
         case .route(let handler, let access, _, let name, let key):
             if let refusal = self.refuse(handler, access, head, bytes, group: name) { return .now(refusal) }
@@ -32,12 +40,12 @@ struct Router {
             switch handler {
             case .key: return self.key(head, bytes, group: name, key: key, scratch: &scratch)
             case .peerKey: return self.peerKey(head, bytes, group: name, key: key, scratch: &scratch)
-            case .setKey: return self.setKey(head, bytes, group: name, key: key, body: body)
-            case .removeKey: return self.removeKey(bytes, group: name, key: key)
+            case .setKey: return self.setKey(head, bytes, group: name, key: key, body: body.bytes)
+            case .removeKey: return self.removeKey(head, bytes, group: name, key: key)
             case .peerSet, .peerRemove, .peerRemoveMany:
                 return self.peerChange(handler, head, bytes, group: name, key: key, body: body)
             case .clear: return self.withGroup(name, bytes) { Serving.clear($0) }
-            case .keys: return self.withGroup(name, bytes) { self.keys(of: $0, head, bytes, body: body) }
+            case .keys: return self.withGroup(name, bytes) { self.keys(of: $0, head, bytes, body.keys) }
             case .statistics: return self.withGroup(name, bytes) { self.statistics(of: $0, head, bytes) }
             case .group: return self.withGroup(name, bytes) { .now(.json(Pages.group($0))) }
             case .groups: return .now(.json(Pages.groups(self.core)))
@@ -64,7 +72,8 @@ struct Router {
     /// A key of the public route.
     private func key(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key: Range<Int>, scratch: inout [UInt8]) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
-        let tags = head.ifNoneMatch.map { bytes.array($0) }
+        let conditions = head.hasConditions ? RequestConditions(bytes, length: head.length) : nil
+        let isGet = head.method == .get
         let found: Found
         if PercentEncoding.isPlain(key, bytes, plusIsSpace: false) {
             found = Serving.cached(group, bytes.extracting(key), for: .client)
@@ -73,12 +82,13 @@ struct Router {
             found = Serving.cached(group, scratch.span, for: .client)
         }
         switch found {
-        case .entry(let entry): return .now(.entry(entry, ifNoneMatch: tags))
+        case .entry(let entry): return .now(.entry(entry, conditions, isGet: isGet))
         case .failure(let error): return .now(.failure(Failure(error)))
+        case .missing where head.cacheControl.onlyIfCached: return .now(.failure(.notCached))
         case .missing(let key):
             let request = PeerRequest(group: group.name, key: key, timeout: head.timeout.flatMap(Dialect.ttl))
             return Serving.get(group, request, for: .client) {
-                .entry($0, ifNoneMatch: tags)
+                .entry($0, conditions, isGet: isGet)
             } failure: {
                 .failure(Failure($0))
             }
@@ -94,7 +104,7 @@ struct Router {
         guard let group = self.find(name, bytes, plusIsSpace: dialect.plusIsSpace) else { return .now(self.noSuchPeerGroup) }
         // Only peers can make us load again what we hold: they say so for a caller's explicit refresh. From anybody else it is an ordinary
         // get.
-        let reload = (head.cacheControl.map { CacheControl($0, bytes).noCache } ?? false) && self.mayChange(head, bytes)
+        let reload = head.cacheControl.noCache && self.mayChange(head, bytes)
         let fields = head.hasPeerFields ? PeerFields(bytes, length: head.length) : PeerFields()
         // What is cached may be past its time.
         let loads = reload || !fields.allowStale
@@ -138,8 +148,7 @@ struct Router {
 
     /// Counts a peer request whose sender has another ring.
     func compareRings(_ head: RequestHead) {
-        guard let ring = head.ring, ring != self.core.members.withLockedValue({ $0.ring.version }) else { return }
-        self.core.counters.ringDisagreements.wrappingAdd(1, ordering: .relaxed)
+        if let ring = head.ring { self.core.note(ring: ring) }
     }
 
     func peerFailure(_ error: GroupCacheError) -> Response { .peerFailure(error, self.core.configuration.dialect) }

@@ -26,7 +26,7 @@ enum Serving {
         _ success: @escaping @Sendable (ServedEntry) -> Response,
         failure: @escaping @Sendable (GroupCacheError) -> Response
     ) -> Router.Answer {
-        .later { () async -> Response in
+        .later(.load) { () async -> Response in
             do throws(GroupCacheError) {
                 return success(try await group.serve(request, for: requester))
             } catch {
@@ -44,16 +44,32 @@ enum Serving {
         await group.serve(keys, of: PeerBatch(group: group.name, timeout: timeout), for: .client, each: each)
     }
 
-    static func set(_ group: any PeerServing, _ key: Key, to entry: PeerEntry, for requester: Requester, _ reply: ChangeReply)
-        -> Router.Answer
-    {
-        .later { await reply.after { () async throws(GroupCacheError) in try await group.serveSet(key, to: entry, for: requester) } }
+    static func set(
+        _ group: any PeerServing,
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        for requester: Requester,
+        _ reply: ChangeReply
+    ) -> Router.Answer {
+        .later(.change) {
+            await reply.after { () async throws(GroupCacheError) in
+                try await group.serveSet(key, to: entry, if: condition, for: requester)
+            }
+        }
     }
 
-    static func remove(_ group: any PeerServing, _ keys: [Key], for requester: Requester, _ reply: ChangeReply) -> Router.Answer {
-        .later {
+    static func remove(
+        _ group: any PeerServing,
+        _ keys: [Key],
+        if condition: ChangeCondition? = nil,
+        for requester: Requester,
+        _ reply: ChangeReply
+    ) -> Router.Answer {
+        .later(.change) {
             await reply.after { () async throws(GroupCacheError) in
-                for key in keys { try await group.serveRemove(key, for: requester) }
+                for key in keys { try await group.serveRemove(key, if: condition, for: requester) }
+                return .unknown
             }
         }
     }
@@ -76,15 +92,18 @@ enum ChangeReply: Sendable {
         }
     }
 
-    func after(_ change: () async throws(GroupCacheError) -> Void) async -> Response {
+    func after(_ change: () async throws(GroupCacheError) -> SetOutcome) async -> Response {
+        let outcome: SetOutcome
         do throws(GroupCacheError) {
-            try await change()
+            outcome = try await change()
         } catch {
             return self.failure(error)
         }
-        return switch self {
-        case .client: .noContent
-        case .peer: .empty
+        return switch (self, outcome) {
+        case (.client, .created), (.peer(.native), .created): .created
+        case (.client, _): .noContent
+        // Go's clients take nothing but 200 for done.
+        case (.peer, _): .empty
         }
     }
 }

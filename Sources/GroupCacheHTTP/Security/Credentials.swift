@@ -19,10 +19,13 @@ final class Credentials: Sendable {
     private let paths: CredentialFiles.Paths
     private let verification: HTTPPool.Configuration.TLS.ClientVerification
     private let usesTLS: Bool
+    /// Whether peers are to be shown the token also by requests that read.
+    private let readsNeedProof: Bool
     private let current: NIOLockedValueBox<Current>
 
     /// Reads the files, and blocks while it does.
-    init(tls: HTTPPool.Configuration.TLS?, tokenFile: String?) throws(GroupCacheError) {
+    init(tls: HTTPPool.Configuration.TLS?, tokenFile: String?, tokenReads: Bool = false) throws(GroupCacheError) {
+        self.readsNeedProof = tokenReads
         self.paths = CredentialFiles.Paths(tls: tls, tokenFile: tokenFile)
         self.verification = tls?.clientVerification ?? .none
         self.usesTLS = tls != nil
@@ -64,6 +67,15 @@ final class Credentials: Sendable {
 
     /// Whether a token would prove anything.
     var knowsTokens: Bool { self.paths.token != nil }
+
+    /// What goes into that header of a request that only reads.
+    var readAuthorization: String? { self.readsNeedProof ? self.authorization : nil }
+
+    /// Whether the value of an `Authorization` header is one of our tokens.
+    func allowToken(_ header: Range<Int>?, _ bytes: Span<UInt8>) -> Bool {
+        guard let header, let tokens = self.current.withLockedValue({ $0.tokens }) else { return false }
+        return tokens.accept(bytes.extracting(header))
+    }
 
     /// Whether a request may change what is cached: anybody's may where neither tokens nor certificates are asked for.
     ///

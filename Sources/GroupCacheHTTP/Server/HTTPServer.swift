@@ -21,6 +21,7 @@ final class HTTPServer: Sendable {
         self.eventLoops = eventLoopGroup.makeIterator().map { $0 }
         let wanted = core.configuration.limits.connections
         self.maximumConnections = FileLimit.connections(files: FileLimit.current, atMost: wanted)
+        core.places.setConnections(self.maximumConnections)
         if self.maximumConnections < wanted {
             core.logger.notice(
                 "the limit on open files allows fewer connections than configured",
@@ -55,11 +56,27 @@ final class HTTPServer: Sendable {
         return local
     }
 
+    /// Beyond the limit, for those that take the place of another before it has gone, and for those that are only told that there is none. They are
+    /// among the files that ``FileLimit`` leaves to others.
+    private static let spare = 64
+
+    /// At the limit the connection that has been idle for longest makes room. Where there is none on this loop, the newcomer is told to come again,
+    /// and the other loops make room for the next one.
     private func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
-            guard let permit = ConnectionPermit(self.core, limit: self.maximumConnections),
-                let box = self.loops[ObjectIdentifier(channel.eventLoop)]
-            else { throw GroupCacheError(.overloaded, "too many connections") }
+            guard let box = self.loops[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.unknownLocalAddress }
+            var isRefused = false
+            if self.core.counters.connections.load(ordering: .relaxed) >= self.maximumConnections, box.value?.closeIdlest() != true {
+                isRefused = true
+                self.core.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
+                for eventLoop in self.eventLoops where eventLoop !== channel.eventLoop {
+                    guard let other = self.loops[ObjectIdentifier(eventLoop)] else { continue }
+                    eventLoop.execute { _ = other.value?.closeIdlest() }
+                }
+            }
+            guard let permit = ConnectionPermit(self.core, limit: self.maximumConnections + Self.spare, isRefused: isRefused) else {
+                throw GroupCacheError(.overloaded, "too many connections")
+            }
             let loop: LoopContext
             if let existing = box.value {
                 loop = existing
@@ -67,7 +84,9 @@ final class HTTPServer: Sendable {
                 loop = LoopContext(core: self.core, eventLoop: channel.eventLoop)
                 box.value = loop
             }
-            try channel.pipeline.syncOperations.addHandler(ServerConnection(core: self.core, loop: loop, permit: permit))
+            try channel.pipeline.syncOperations.addHandler(
+                ServerConnection(core: self.core, loop: loop, permit: permit, isRefused: isRefused)
+            )
             try self.core.credentials.secureServer(channel)
         }
     }
@@ -78,6 +97,8 @@ final class HTTPServer: Sendable {
         do {
             try await gracefulShutdown()
             self.core.isDraining.store(true, ordering: .relaxed)
+            // Whoever asks over a connection that is kept is told that it ends, and comes back over a new one, elsewhere.
+            self.forEachLoop { $0.beginDraining() }
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
             await self.closeListener()

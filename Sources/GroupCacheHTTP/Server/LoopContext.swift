@@ -10,6 +10,17 @@ protocol LoopMember: AnyObject {
     func drain()
     /// Closes now.
     func abort()
+    /// Since when nothing is asked of it; `nil`: something is, or it is not one to be closed for that.
+    var idleSince: NIODeadline? { get }
+    /// The node is about to stop: what is answered from now on is the last.
+    func beginDraining()
+}
+
+extension LoopMember {
+    /// It is none of a client that could come again.
+    var idleSince: NIODeadline? { nil }
+    /// Nothing, before ``drain()``.
+    func beginDraining() {}
 }
 
 /// What the connections of one event loop share: the time, a buffer to write responses into, and the list of themselves. Used on its
@@ -22,6 +33,13 @@ final class LoopContext {
     private var nextSecond = NIODeadline.uptimeNanoseconds(0)
     private var date = ByteBuffer()
     private var drained: EventLoopPromise<Void>?
+    /// Whether the node is about to stop.
+    private(set) var isDraining = false
+    /// Those that have been idle for longest, the first one last, as of a moment: looked for once in a while, however many come.
+    private var idle: [(connection: any LoopMember, since: NIODeadline)] = []
+    private var nextLook = NIODeadline.uptimeNanoseconds(0)
+    /// Who has been idle for less than this may be just about to ask.
+    static let shortestIdle = TimeAmount.milliseconds(250)
 
     /// What responses are written into; see ``lendOutput()``.
     private var output = ByteBuffer()
@@ -33,7 +51,14 @@ final class LoopContext {
     init(core: PoolCore, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         let server = core.configuration.server
-        let shortest = min(server.idleTimeout, server.headTimeout, server.bodyTimeout, server.writeTimeout, server.lingerTimeout)
+        let shortest = min(
+            server.idleTimeout,
+            server.headTimeout,
+            server.bodyTimeout,
+            server.writeTimeout,
+            server.lingerTimeout,
+            server.closingGrace
+        )
         self.tick = .nanoseconds(min(max(shortest.nanoseconds / 4, 5_000_000), 1_000_000_000))
     }
 
@@ -80,10 +105,37 @@ final class LoopContext {
         drained.succeed()
     }
 
+    /// Closes the connection that has been idle for longest, to make room for another one. `false`: none has been for long enough.
+    func closeIdlest() -> Bool {
+        self.refresh()
+        if self.idle.isEmpty, self.nextLook <= self.now {
+            self.nextLook = self.now + self.tick
+            let latest = self.now - Self.shortestIdle
+            self.idle = self.connections.values.compactMap { connection in
+                connection.idleSince.flatMap { $0 <= latest ? (connection, $0) : nil }
+            }
+            self.idle.sort { $0.since > $1.since }
+        }
+        while let (connection, since) = self.idle.popLast() {
+            // It may have been asked for something meanwhile, or have gone.
+            guard connection.idleSince == since, self.connections[ObjectIdentifier(connection)] != nil else { continue }
+            connection.abort()
+            return true
+        }
+        return false
+    }
+
+    /// The node is about to stop.
+    func beginDraining() {
+        self.isDraining = true
+        for connection in Array(self.connections.values) { connection.beginDraining() }
+    }
+
     /// Lets every connection finish what it is doing and then close. Called once, when no new connection can come.
     ///
     /// - Returns: when the last connection is gone.
     func drain() -> EventLoopFuture<Void> {
+        self.isDraining = true
         guard !self.connections.isEmpty else { return self.eventLoop.makeSucceededVoidFuture() }
         let drained = self.eventLoop.makePromise(of: Void.self)
         self.drained = drained
@@ -106,6 +158,7 @@ final class LoopContext {
                 return
             }
             self.refresh()
+            self.idle = []
             for connection in Array(self.connections.values) where connection.deadline <= self.now { connection.timeOut() }
             self.scheduleTick()
         }

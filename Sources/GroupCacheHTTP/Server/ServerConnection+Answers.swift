@@ -7,15 +7,17 @@ extension ServerConnection {
     func receive(_ head: RequestHead, _ bytes: ByteBuffer) throws(Refusal) {
         let span = bytes.readableBytesUInt8Span
         let match = self.router.match(head, span)
-        if head.body == .length(0) { return self.answer(head, span, match, body: ByteBuffer()) }
+        if head.body == .length(0) { return self.answer(head, span, match, body: RequestBody(.nothing)) }
         if let refusal = self.router.refuseBody(head, span, match) { return self.respond(.failure(refusal), closes: true) }
-        let (limit, share) = (self.router.bodyLimit(match), BodyShare(of: self.core.bodies))
-        if try self.state.awaitBody(head, bytes, match, limit: limit, share, now: self.loop.now) {
+        guard let place = self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork), closes: true) }
+        let (limit, share, content) = (self.router.bodyLimit(match), BodyShare(of: self.core.bodies), self.router.body(match))
+        if try self.state.awaitBody(head, bytes, match, limit: limit, share, into: content, place, now: self.loop.now) {
             self.write { $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
         }
     }
 
-    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: ByteBuffer) {
+    /// - Parameter place: among those at work, if the request has one already.
+    func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: RequestBody, _ place: WorkPlace? = nil) {
         if let key = head.linkKey, self.asksForLink(head, bytes) {
             // A link is a peer's, which may change things, and its requests prove nothing more. Who may not is left to GET.
             if let refusal = self.router.refuseChange(head, bytes) { return self.respond(.failure(refusal)) }
@@ -23,22 +25,31 @@ extension ServerConnection {
         }
         switch self.router.answer(head, bytes, match, body: body, scratch: &self.loop.scratch) {
         case .now(let response):
-            if case .stream(let stream) = response.body { self.send(response, stream) } else { self.respond(response) }
-        case .later(let operation): self.run(operation, head.trace(bytes))
+            guard case .stream(let stream) = response.body else { return self.respond(response) }
+            guard let place = place ?? self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork)) }
+            self.send(response, stream, place)
+        case .later(let work, let operation):
+            guard let place = place ?? self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork)) }
+            self.run(operation, head.trace(bytes), endsWithClient: work == .load, place)
         }
     }
 
     // MARK: Tasks
 
     /// The loop writes what the task comes up with.
-    private func run(_ operation: @escaping @Sendable () async -> Response, _ trace: PeerTrace?) {
+    private func run(
+        _ operation: @escaping @Sendable () async -> Response,
+        _ trace: PeerTrace?,
+        endsWithClient: Bool,
+        _ place: WorkPlace
+    ) {
         guard let eventLoop = self.context?.eventLoop else { return }
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let task = Task {
             let response = if let trace { await trace.continued(operation) } else { await operation() }
             eventLoop.execute { connection.value.complete(response) }
         }
-        if !self.state.run(task) { task.cancel() }
+        if !self.state.run(task, endsWithClient: endsWithClient, place) { task.cancel() }
     }
 
     private func complete(_ response: Response) {
@@ -48,7 +59,7 @@ extension ServerConnection {
     }
 
     /// Sends the head, and lets a task send the rest.
-    private func send(_ response: Response, _ stream: Response.Stream) {
+    private func send(_ response: Response, _ stream: Response.Stream, _ place: WorkPlace) {
         guard let eventLoop = self.context?.eventLoop else { return }
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let task = Task {
@@ -59,7 +70,7 @@ extension ServerConnection {
             }
             eventLoop.execute { connection.value.endStream() }
         }
-        guard let options = self.state.stream(task) else { return task.cancel() }
+        guard let options = self.state.stream(task, place, now: self.loop.now) else { return task.cancel() }
         self.write { self.loop.writer.write(response, options, to: &$0) }
     }
 
@@ -74,7 +85,7 @@ extension ServerConnection {
             output.writeStaticString("\r\n")
         }
         self.flush()
-        self.state.hold(writer)?.resume()
+        self.state.hold(writer, now: self.loop.now)?.resume()
     }
 
     private func endStream() {

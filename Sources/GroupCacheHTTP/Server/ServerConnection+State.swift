@@ -14,7 +14,7 @@ extension ServerConnection {
             /// A request was handed out, and what becomes of it is said before anything else happens.
             case deciding(ResponseOptions)
             /// Somebody is at work on the answer.
-            case running(ResponseOptions, Work)
+            case running(Running)
             case streaming(Stream)
             /// The last response is leaving, or has left. What still comes is thrown away, until the client is done: closing at once would reset the
             /// connection and could take the response from the client (RFC 9112 §9.6).
@@ -30,16 +30,32 @@ extension ServerConnection {
             let bytes: ByteBuffer
             let match: RouteTable.Match
             let options: ResponseOptions
-            let began: NIODeadline
             var decoder: BodyDecoder
+            var progress: Progress
+            /// How much of the body is in ``progress``.
+            var counted = 0
             let share: BodyShare
-            var content = ByteBuffer()
+            var content: RequestBody
+            /// Held until the answer is there.
+            let place: WorkPlace?
+        }
+
+        /// An answer that takes time.
+        struct Running {
+            let options: ResponseOptions
+            let work: Work
+            /// Ends when the client has gone. A change does not: it might be made or not.
+            let endsWithClient: Bool
+            let place: WorkPlace?
         }
 
         /// An answer that is written piece by piece.
         struct Stream {
             let closes: Bool
             let work: Work
+            let place: WorkPlace?
+            /// When the last piece was written.
+            var written: NIODeadline
             /// Who waits for the client to read on.
             var waiting: [Writer] = []
         }
@@ -51,7 +67,7 @@ extension ServerConnection {
             /// A head, which is the whole request if it says so. The buffer begins with its bytes.
             case head(RequestHead, ByteBuffer)
             /// A request whose body was waited for.
-            case request(RequestHead, ByteBuffer, RouteTable.Match, body: ByteBuffer)
+            case request(RequestHead, ByteBuffer, RouteTable.Match, body: RequestBody, WorkPlace?)
         }
 
         /// What is to be done, in this order.
@@ -78,14 +94,18 @@ extension ServerConnection {
         private(set) var lifecycle = Lifecycle.open
         private(set) var gate = OutboundGate()
         private(set) var deadlines: Deadlines
-        /// Whether the client has said that nothing more will come.
-        private(set) var inputIsOver = false
+        /// When the client said that nothing more will come.
+        private var inputEnd: NIODeadline?
+        var inputIsOver: Bool { self.inputEnd != nil }
+        /// When a connection of which nothing is asked is closed because the node stops.
+        private var lastCall: NIODeadline?
         private var input = ByteBuffer()
         /// Ready for the next head whenever one begins.
         private var parser: RequestParser
 
-        init(_ limits: RequestParser.Limits, _ deadlines: Deadlines.Limits, now: NIODeadline) {
-            self.phase = .head(isIdle: false, since: now)
+        /// - Parameter isRefused: there are too many connections, and that is all that this one will be told.
+        init(_ limits: RequestParser.Limits, _ deadlines: Deadlines.Limits, isRefused: Bool = false, now: NIODeadline) {
+            self.phase = isRefused ? .deciding(ResponseOptions()) : .head(isIdle: false, since: now)
             self.parser = RequestParser(limits: limits)
             self.deadlines = Deadlines(deadlines)
             self.updateDeadline()
@@ -109,7 +129,9 @@ extension ServerConnection.State {
             do throws(Refusal) {
                 guard let head = try self.parser.parse(bytes.readableBytesUInt8Span) else { return .wait }
                 self.consume(head.length)
-                self.phase = .deciding(ResponseOptions(isHead: head.method == .head, closes: head.closes))
+                self.phase = .deciding(
+                    ResponseOptions(isHead: head.method == .head, closes: head.closes, saysKeepAlive: head.keepsAlive)
+                )
                 return .head(head, bytes)
             } catch {
                 self.phase = .deciding(ResponseOptions())
@@ -118,15 +140,16 @@ extension ServerConnection.State {
         case .body(var body):
             // Moved out, or the buffer would be copied when it grows; and this is where a refusal finds what it has to answer.
             self.phase = .deciding(ResponseOptions())
-            let isComplete = try body.decoder.decode(&self.input, into: &body.content)
-            try body.share.grow(to: body.content.readableBytes)
+            let isComplete = try body.decoder.decode(&self.input, into: &body.content.bytes)
+            try body.content.take()
+            try body.share.grow(to: body.content.size)
             self.consume(0)
             guard isComplete else {
                 self.phase = .body(body)
                 return .wait
             }
             self.phase = .deciding(body.options)
-            return .request(body.head, body.bytes, body.match, body: body.content)
+            return .request(body.head, body.bytes, body.match, body: body.content, body.place)
         case .deciding, .running, .streaming, .ending, .gone:
             return .wait
         }
@@ -151,11 +174,15 @@ extension ServerConnection.State {
 
     /// The client will send nothing more. Somebody who has sent everything may still want the answer (`printf … | nc`).
     mutating func inputEnded(now: NIODeadline) -> Actions {
-        self.inputIsOver = true
+        self.inputEnd = self.inputEnd ?? now
         switch self.phase {
         case .head, .body: return self.gate.isOpen ? self.beginFarewell(now) : Actions()
         case .ending(_, outputIsClosed: true): return self.abort(now: now)
-        case .deciding, .running, .streaming, .ending, .gone: return Actions()
+        case .running, .streaming:
+            // That is also how a client looks that has given up, of which nothing more will be heard until something is sent to it.
+            self.updateDeadline()
+            return Actions()
+        case .deciding, .ending, .gone: return Actions()
         }
     }
 }
@@ -172,27 +199,47 @@ extension ServerConnection.State {
         _ match: RouteTable.Match,
         limit: Int,
         _ share: BodyShare,
+        into content: RequestBody = RequestBody(),
+        _ place: WorkPlace? = nil,
         now: NIODeadline
     ) throws(Refusal) -> Bool {
         guard case .deciding(let options) = self.phase else { return false }
         let decoder = try BodyDecoder(head.body, limit: limit)
         let bytes = bytes.getSlice(at: bytes.readerIndex, length: head.length) ?? bytes
-        self.phase = .body(Body(head: head, bytes: bytes, match: match, options: options, began: now, decoder: decoder, share: share))
+        self.phase = .body(
+            Body(
+                head: head,
+                bytes: bytes,
+                match: match,
+                options: options,
+                decoder: decoder,
+                progress: Progress(self.deadlines.limits, now),
+                share: share,
+                content: content,
+                place: place
+            )
+        )
         return head.expectsContinue && self.input.readableBytes == 0
     }
 
     /// `work` is at work on the answer. `false`: there is nobody to answer to.
-    mutating func run(_ work: Work) -> Bool {
+    ///
+    /// - Parameters:
+    ///   - endsWithClient: it is for nothing when the client has gone.
+    ///   - place: held meanwhile.
+    mutating func run(_ work: Work, endsWithClient: Bool = true, _ place: WorkPlace? = nil) -> Bool {
         guard case .deciding(let options) = self.phase else { return false }
-        self.phase = .running(options, work)
+        self.phase = .running(Running(options: options, work: work, endsWithClient: endsWithClient, place: place))
+        self.updateDeadline()
         return true
     }
 
     /// `work` writes the answer piece by piece, after a head with these options. `nil`: there is nobody to answer to.
-    mutating func stream(_ work: Work) -> ResponseOptions? {
+    mutating func stream(_ work: Work, _ place: WorkPlace? = nil, now: NIODeadline) -> ResponseOptions? {
         guard case .deciding(var options) = self.phase else { return nil }
         options.closes = options.closes || self.lifecycle == .draining
-        self.phase = .streaming(Stream(closes: options.closes, work: work))
+        self.phase = .streaming(Stream(closes: options.closes, work: work, place: place, written: now))
+        self.updateDeadline()
         return options
     }
 
@@ -202,7 +249,8 @@ extension ServerConnection.State {
     mutating func answer(closes: Bool = false, now: NIODeadline) -> ResponseOptions? {
         var options: ResponseOptions
         switch self.phase {
-        case .deciding(let mine), .running(let mine, _): options = mine
+        case .deciding(let mine): options = mine
+        case .running(let running): options = running.options
         case .head, .body, .streaming, .ending, .gone: return nil
         }
         options.closes = options.closes || closes || self.lifecycle == .draining
@@ -214,14 +262,16 @@ extension ServerConnection.State {
     var takesPieces: Bool { if case .streaming = self.phase { true } else { false } }
 
     /// A piece was written. Returns its writer, if he can go on; otherwise he waits until there is room.
-    mutating func hold(_ writer: Writer) -> Writer? {
-        // The write may have found the client gone: those who waited have been told by then, and a dead channel need not have room again.
-        guard case .streaming(var stream) = self.phase, !self.gate.isOpen else { return writer }
+    mutating func hold(_ writer: Writer, now: NIODeadline) -> Writer? {
+        guard case .streaming(var stream) = self.phase else { return writer }
         self.phase = .gone
-        stream.waiting.append(writer)
+        stream.written = now
+        // The write may have found the client gone: those who waited have been told by then, and a dead channel need not have room again.
+        let waits = !self.gate.isOpen
+        if waits { stream.waiting.append(writer) }
         self.phase = .streaming(stream)
         self.updateDeadline()
-        return nil
+        return waits ? nil : writer
     }
 
     /// The last piece was written, and the end is written now. `nil`: nobody waits for it.
@@ -272,7 +322,8 @@ extension ServerConnection.State {
         // Only now has the client got everything and begins to be idle.
         case .head(isIdle: true, _): self.phase = .head(isIdle: true, since: now)
         case .streaming(let stream):
-            self.phase = .streaming(Stream(closes: stream.closes, work: stream.work))
+            self.phase = .streaming(Stream(closes: stream.closes, work: stream.work, place: stream.place, written: now))
+            self.updateDeadline()
             return Actions(resumed: stream.waiting)
         default: break
         }
@@ -289,6 +340,8 @@ extension ServerConnection.State {
             } else if case .head(isIdle: true, _) = self.phase, self.input.readableBytes > 0, self.gate.isOpen {
                 // A head that trickles in keeps the moment of its first byte: progress does not buy time.
                 self.phase = .head(isIdle: false, since: now)
+            } else {
+                self.noteProgress(now)
             }
         default: break
         }
@@ -297,13 +350,27 @@ extension ServerConnection.State {
         return actions
     }
 
+    /// What has come of a body buys the time that it takes at the slowest allowed rate.
+    private mutating func noteProgress(_ now: NIODeadline) {
+        guard case .body(var body) = self.phase, body.decoder.received > body.counted else { return }
+        self.phase = .gone
+        body.progress.add(body.decoder.received - body.counted, self.deadlines.limits, now)
+        body.counted = body.decoder.received
+        self.phase = .body(body)
+    }
+
     private mutating func updateDeadline() {
         let limits = self.deadlines.limits
         switch self.phase {
-        case .head(isIdle: true, let since): self.deadlines.set(since + limits.idle, self.gate)
-        case .head(isIdle: false, let since): self.deadlines.set(since + limits.head, self.gate)
-        case .body(let body): self.deadlines.set(body.began + limits.body + limits.granted(body.decoder.received), self.gate)
-        case .deciding, .running, .streaming: self.deadlines.set(.distantFuture, self.gate)
+        case .head(let isIdle, let since):
+            let due = since + (isIdle ? limits.idle : limits.head)
+            self.deadlines.set(self.input.readableBytes == 0 ? min(due, self.lastCall ?? due) : due, self.gate)
+        case .body(let body): self.deadlines.set(body.progress.due, self.gate)
+        case .running(let running) where running.endsWithClient:
+            self.deadlines.set(self.inputEnd.map { $0 + limits.patience } ?? .distantFuture, self.gate)
+        case .streaming(let stream):
+            self.deadlines.set(self.inputEnd.map { max($0, stream.written) + limits.patience } ?? .distantFuture, self.gate)
+        case .deciding, .running: self.deadlines.set(.distantFuture, self.gate)
         case .ending(let since, outputIsClosed: true): self.deadlines.set(since + limits.linger, self.gate)
         case .ending(let since, outputIsClosed: false):
             self.deadlines.set(limits.writing(since: since, self.gate.unsentBytes), self.gate)
@@ -315,14 +382,36 @@ extension ServerConnection.State {
 // MARK: The end
 
 extension ServerConnection.State {
-    /// What is running is answered, and then the connection ends.
+    /// The node is about to stop: each answer from now on is the last of its connection. Nothing ends for that, since who has a connection may be just
+    /// about to use it.
+    mutating func beginDraining() { self.lifecycle.advance(to: .draining) }
+
+    /// What is running is answered, and then the connection ends. Where nothing is running there is a last call: what is on its way is answered, and if
+    /// nothing has come by then, ``timedOut(now:)`` ends it.
     mutating func drain(now: NIODeadline) -> Actions {
         self.lifecycle.advance(to: .draining)
         switch self.phase {
-        case .head where self.input.readableBytes == 0: return self.beginFarewell(now)
+        case .head:
+            self.lastCall = self.lastCall ?? now + self.deadlines.limits.lastCall
+            self.updateDeadline()
+            return Actions()
         case .ending(_, outputIsClosed: true): return self.abort(now: now)
         default: return Actions()
         }
+    }
+
+    /// What was due by ``deadlines`` has not come.
+    mutating func timedOut(now: NIODeadline) -> Actions {
+        if case .head = self.phase, let lastCall, lastCall <= now, self.input.readableBytes == 0, self.gate.isOpen {
+            return self.beginFarewell(now)
+        }
+        return self.abort(now: now)
+    }
+
+    /// Since when there is nothing to do but to wait for what the client might ask next; `nil`: there is. What has been idle for longest goes when
+    /// others need its place.
+    var idleSince: NIODeadline? {
+        if case .head(_, let since) = self.phase, self.input.readableBytes == 0, self.gate.isOpen { since } else { nil }
     }
 
     private mutating func beginFarewell(_ now: NIODeadline) -> Actions {
@@ -344,8 +433,10 @@ extension ServerConnection.State {
     /// Whether what is due by ``deadlines`` is the client's: one that has nothing to ask is not slow, nor is one that takes its time to say goodbye.
     var isSlow: Bool {
         switch self.phase {
-        case .head(let isIdle, _): !(isIdle && self.gate.isOpen)
+        case .head(let isIdle, _): !((isIdle || self.lastCall != nil) && self.gate.isOpen)
         case .ending: !self.gate.isOpen
+        // It has gone.
+        case .running, .streaming: !(self.inputIsOver && self.gate.isOpen)
         default: true
         }
     }
@@ -379,7 +470,7 @@ extension ServerConnection.State {
     /// Lets go of whoever is at work for the client.
     private func dismiss() -> Actions {
         switch self.phase {
-        case .running(_, let work): Actions(cancelled: work)
+        case .running(let running): Actions(cancelled: running.work)
         case .streaming(let stream): Actions(resumed: stream.waiting, cancelled: stream.work)
         case .head, .body, .deciding, .ending, .gone: Actions()
         }

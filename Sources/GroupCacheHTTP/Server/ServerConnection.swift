@@ -32,14 +32,17 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     /// Whether TLS, where it is spoken, has been agreed on.
     private var isSecured = false
 
-    /// - Parameter permit: the connection's place among all; `nil` where nobody counts.
-    init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil) {
+    /// - Parameters:
+    ///   - permit: the connection's place among all; `nil` where nobody counts.
+    ///   - isRefused: there are too many, which is what the client is told.
+    init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil, isRefused: Bool = false) {
         self.core = core
         self.loop = loop
         self.permit = permit
         self.router = Router(core: core)
         self.loop.refresh()
-        self.state = State(core.limits, core.deadlines, now: loop.now)
+        self.state = State(core.limits, core.deadlines, isRefused: isRefused, now: loop.now)
+        if loop.isDraining || core.isDraining.load(ordering: .relaxed) { self.state.beginDraining() }
     }
 
     // MARK: Events
@@ -54,6 +57,16 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     func handlerRemoved(context: ChannelHandlerContext) {
         self.finish()
         self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if case .deciding = self.state.phase {
+            self.loop.refresh()
+            self.respond(.failure(.tooManyConnections), closes: true)
+            self.flush()
+            self.carryOut(self.state.settle(now: self.loop.now))
+        }
+        context.fireChannelActive()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -112,8 +125,12 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     func timeOut() {
         if self.state.isSlow { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
-        self.abort()
+        self.carryOut(self.state.timedOut(now: self.loop.now))
     }
+
+    var idleSince: NIODeadline? { self.state.idleSince }
+
+    func beginDraining() { self.state.beginDraining() }
 
     func drain() {
         self.loop.refresh()
@@ -131,7 +148,8 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
                 switch try self.state.next() {
                 case .wait: break steps
                 case .head(let head, let bytes): try self.receive(head, bytes)
-                case .request(let head, let bytes, let match, let body): self.answer(head, bytes.readableBytesUInt8Span, match, body: body)
+                case .request(let head, let bytes, let match, let body, let place):
+                    self.answer(head, bytes.readableBytesUInt8Span, match, body: body, place)
                 }
             } catch {
                 self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)

@@ -53,7 +53,8 @@ struct NodeClient: Sendable {
         request.method = method
         request.headers = headers
         request.tlsConfiguration = self.security?.tls
-        if method != .GET, let authorization = self.security?.authorization {
+        // Also for reading, which may need it, too (--token-reads).
+        if let authorization = self.security?.authorization {
             request.headers.replaceOrAdd(name: "Authorization", value: authorization)
         }
         if let body { request.body = .bytes(body) }

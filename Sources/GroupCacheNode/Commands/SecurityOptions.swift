@@ -12,7 +12,7 @@ struct SecurityOptions: ParsableArguments {
     @Option(help: "A PEM file with the certificate's private key.")
     var tlsKey: String?
 
-    @Option(help: "A file with a token a line; the first is shown to the node when something is to be changed.")
+    @Option(help: "A file with a token a line; the first is shown to the node.")
     var tokenFile: String?
 
     /// `nil`: nothing is said of TLS.

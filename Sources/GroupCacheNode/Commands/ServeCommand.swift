@@ -23,7 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
 
             Certificates, key and tokens are read again every 30 s; what is of no use is logged, and the old ones stay in force.
 
-            SIGTERM and SIGINT drain: /readyz turns 503, running requests finish, exit 0. A second signal ends at once.
+            SIGTERM and SIGINT drain: /readyz turns 503, each answer is the last of its connection, running requests finish, exit 0. A second signal ends at once.
             """
     )
 
@@ -52,6 +52,14 @@ struct ServeCommand: AsyncParsableCommand {
             "A file with a token a line; clients and peers need one of them, or a certificate, to change something. The first is sent to peers."
     )
     var tokenFile: String?
+    @Flag(help: "Reading, too, needs a token or a certificate; /livez and /readyz do not. Peers of other dialects have no tokens.")
+    var tokenReads = false
+    @Option(
+        name: .customLong("host"),
+        help:
+            "A name, without a port, under which clients may ask this node for changes, beside localhost, addresses and the host of --advertise; may be repeated."
+    )
+    var hosts: [String] = []
     @Flag(help: "Allow an address that other machines can reach though neither a certificate nor a token is asked for.")
     var insecure = false
     @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice).")
@@ -80,6 +88,8 @@ struct ServeCommand: AsyncParsableCommand {
         raw.dialect = self.dialect
         raw.groups = self.groups.isEmpty ? nil : self.groups
         raw.insecure = self.insecure ? true : nil
+        raw.tokenReads = self.tokenReads ? true : nil
+        raw.hosts = self.hosts.isEmpty ? nil : self.hosts
         raw.tlsCertificate = self.tlsCertificate
         raw.tlsKey = self.tlsKey
         raw.tlsTrustRoots = self.tlsTrustRoots

@@ -24,6 +24,9 @@ struct Node: Sendable {
         configuration.dialect = settings.dialect
         configuration.tls = settings.tls
         configuration.tokenFile = settings.tokenFile
+        configuration.tokenReads = settings.tokenReads
+        configuration.allowedHosts = settings.hosts
+        configuration.publicRoutes = true
         configuration.insecure = settings.insecure
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout

@@ -10,6 +10,8 @@ struct NodeSettings: Sendable {
     var groups: [GroupSpecification]
     var tls: HTTPPool.Configuration.TLS?
     var tokenFile: String?
+    var tokenReads: Bool
+    var hosts: [String]
     var insecure: Bool
     var logLevel: Logger.Level
     var drainDelay: Duration
@@ -22,7 +24,12 @@ struct NodeSettings: Sendable {
         self.tls = try Self.tls(raw)
         self.tokenFile = raw.tokenFile
         self.insecure = raw.insecure == true
+        self.tokenReads = raw.tokenReads == true
+        self.hosts = raw.hosts ?? []
         let asksWho = self.tokenFile != nil || (self.tls?.clientVerification ?? .none) != .none
+        guard !self.tokenReads || asksWho else {
+            throw .usage("--token-reads needs --token-file or --tls-client-verification: by what is a reader to be known?")
+        }
         guard self.listen.isLoopback || self.insecure || asksWho else {
             throw .usage(
                 "\(self.listen.host) can be reached from other machines, and this node asks nobody who they are; "

@@ -10,6 +10,8 @@ struct RawSettings: Sendable, Hashable {
     var dialect: String?
     var groups: [String]?
     var insecure: Bool?
+    var tokenReads: Bool?
+    var hosts: [String]?
     var tlsCertificate: String?
     var tlsKey: String?
     var tlsTrustRoots: String?
@@ -24,7 +26,7 @@ struct RawSettings: Sendable, Hashable {
     static let keys = [
         "listen", "advertise", "peers", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey", "tlsTrustRoots",
         "tlsClientVerification",
-        "tokenFile", "logLevel", "drainDelay", "drainTimeout", "warmTime",
+        "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime",
     ]
 
     init() {}
@@ -53,6 +55,8 @@ struct RawSettings: Sendable, Hashable {
             if result.peers == nil { result.peers = try await reader.fetchStringArray(forKey: "peers") }
             if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
             if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
+            if result.tokenReads == nil { result.tokenReads = try await reader.fetchBool(forKey: "tokenReads") }
+            if result.hosts == nil { result.hosts = try await reader.fetchStringArray(forKey: "hosts") }
             if result.insecure == nil { result.insecure = try await reader.fetchBool(forKey: "insecure") }
             if result.tlsCertificate == nil { result.tlsCertificate = try await reader.fetchString(forKey: "tlsCertificate") }
             if result.tlsKey == nil { result.tlsKey = try await reader.fetchString(forKey: "tlsKey") }
@@ -70,6 +74,7 @@ struct RawSettings: Sendable, Hashable {
         }
         // Peers may be written as a list or parted by commas.
         result.peers = result.peers?.flatMap { $0.split(separator: ",").map(String.init) }
+        result.hosts = result.hosts?.flatMap { $0.split(separator: ",").map(String.init) }
         return result
     }
 

@@ -193,6 +193,7 @@ import Testing
     @Test func drainingFinishesWhatRuns() async throws {
         var configuration = HTTPPool.Configuration()
         configuration.listen = .init(host: "127.0.0.1", port: 0)
+        configuration.publicRoutes = true
         configuration.server.drainDelay = .milliseconds(1)
         let pool = try HTTPPool(configuration: configuration)
         let gate = AsyncStream<Void>.makeStream()

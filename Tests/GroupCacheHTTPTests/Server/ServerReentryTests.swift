@@ -53,7 +53,7 @@ import Testing
                 var head = ByteBuffer(string: ServerStateTests.get)
                 connection.value.state.received(&head)
                 _ = try connection.value.state.next()
-                _ = connection.value.state.stream(Task {})
+                _ = connection.value.state.stream(Task {}, now: .now())
             }
             await withCheckedContinuation { continuation in
                 Task {

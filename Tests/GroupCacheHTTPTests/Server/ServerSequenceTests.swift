@@ -139,7 +139,7 @@ import Testing
                 let task = self.number()
                 self.tasks[task] = request
                 self.streams.insert(task)
-                if self.state.stream(task) == nil { self.fail("request \(request) cannot be streamed") }
+                if self.state.stream(task, now: self.now) == nil { self.fail("request \(request) cannot be streamed") }
                 return true
             default:
                 self.answer(request)
@@ -172,7 +172,7 @@ import Testing
                 if self.cancelled.contains(task) { self.fail("a piece of a cancelled task is sent") }
                 self.waiting.insert(writer)
                 self.send()
-                if let writer = self.state.hold(writer) { self.resume(writer) }
+                if let writer = self.state.hold(writer, now: self.now) { self.resume(writer) }
             } else if self.waiting.isEmpty {
                 // A stream ends when its last writer has gone on.
                 self.tasks[task] = nil
@@ -213,7 +213,7 @@ import Testing
             case 18 where Int.random(in: 0..<6, using: &self.random) == 0: self.carryOut(self.state.drain(now: self.now))
             case 19:
                 guard self.state.deadlines.isOver(at: self.now) || Int.random(in: 0..<20, using: &self.random) == 0 else { return }
-                self.carryOut(self.state.abort(now: self.now))
+                self.carryOut(self.state.timedOut(now: self.now))
             default: break
             }
         }
