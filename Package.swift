@@ -149,6 +149,7 @@ let package = Package(
             name: "GroupCacheHTTPTests",
             dependencies: [
                 "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
+                nio("NIOHTTP1"),
                 nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, tracing, lifecycle,
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -187,7 +188,7 @@ if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" {
     }
 }
 
-// The fuzzers of Tests/Fuzz: the decoders by themselves, so that little has to be built, and only they are instrumented.
+// The fuzzers of Tests/Fuzz: the decoders by themselves and llhttp to hold them against, so that little has to be built, and only they are instrumented.
 // For Tests/Fuzz/run.
 if Context.environment["GROUPCACHE_FUZZ"] == "1" {
     let fuzzing = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])]
@@ -205,7 +206,7 @@ if Context.environment["GROUPCACHE_FUZZ"] == "1" {
         ),
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["GroupCache", "GroupCacheHTTP", nio("NIOCore")],
+            dependencies: ["GroupCache", "GroupCacheHTTP", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOHTTP1")],
             path: "Tests/Fuzz/Drivers",
             swiftSettings: fuzzing,
             // Not gold, the default: it fails over the debug information of the fuzzer.

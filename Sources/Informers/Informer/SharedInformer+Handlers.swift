@@ -26,7 +26,9 @@ extension SharedInformer {
         resyncPeriod: Duration? = nil,
         _ handler: @escaping @Sendable (InformerEvent<Object>) async throws -> Void
     ) throws(InformerError) -> HandlerRegistration {
-        try self.core.addHandler(name: name, delivery: delivery, resyncPeriod: resyncPeriod) { try await handler($0.typed(as: Object.self)) }
+        try self.core.addHandler(name: name, delivery: delivery, resyncPeriod: resyncPeriod) {
+            try await handler($0.typed(as: Object.self))
+        }
     }
 
     /// Ends a handler; see ``HandlerRegistration/remove()``. One that belongs to another informer stays as it is.

@@ -29,7 +29,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         var core: Core
         var parked: [Int: CheckedContinuation<Core.Grant, Never>] = [:]
         var lastID = 0
-        var complaints: Complaints
+        /// Failures of work.
+        var failures = Repeated(every: .seconds(10))
     }
 
     private let state: NIOLockedValueBox<State>
@@ -57,7 +58,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         self.clock = clock
         self.logger = logger
         let core = Core(limiter: rateLimiter, maximumRetries: maximumRetries ?? .max)
-        self.state = NIOLockedValueBox(State(core: core, complaints: Complaints()))
+        self.state = NIOLockedValueBox(State(core: core))
     }
 
     // MARK: Adding
@@ -153,7 +154,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     /// Says that work has failed: at once the first time, then how often at intervals.
     func complain(_ error: any Error) {
         let now = self.clock.now
-        guard let count = self.state.withLockedValue({ $0.complaints.add(now: now) }) else { return }
+        guard let count = self.state.withLockedValue({ $0.failures.happened(now: now) }) else { return }
         self.logger.warning(
             "work failed and is tried again",
             metadata: ["queue": "\(self.name)", "error": "\(type(of: error))", "count": "\(count)"]
@@ -230,20 +231,5 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     private static func woken(_ wakes: Core.Wakes, _ state: inout State) -> [(CheckedContinuation<Core.Grant, Never>, Core.Grant)] {
         wakes.isEmpty ? [] : wakes.compactMap { wake in state.parked.removeValue(forKey: wake.waiter).map { ($0, wake.grant) } }
-    }
-}
-
-/// When to speak of a failure: the first time, then no more than once in ten seconds, of all that have come since.
-private struct Complaints: Sendable {
-    private var last: Duration?
-    private var count = 0
-
-    /// How many to speak of now; `nil`: not yet.
-    mutating func add(now: Duration) -> Int? {
-        self.count += 1
-        if let last = self.last, now - last < .seconds(10) { return nil }
-        defer { self.count = 0 }
-        self.last = now
-        return self.count
     }
 }

@@ -33,19 +33,19 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
 
     typealias Wakes = [(waiter: Int, grant: Grant)]
 
-    private struct Waiting: Sendable {
+    struct Waiting: Sendable {
         var priority: Int
         /// Tells its place in the line from earlier ones.
         var ticket: Int
         var since: Duration
     }
 
-    private struct Work: Sendable {
+    struct Work: Sendable {
         var priority: Int
         var since: Duration
     }
 
-    private struct Delayed: Sendable {
+    struct Delayed: Sendable {
         var due: Duration
         var number: Int
         var priority: Int
@@ -55,20 +55,20 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
     private static var batch: Int { 64 }
 
     /// What is to be worked on, keys included that are being worked on and were added again: those have no place in the line.
-    private var queued: [Key: Waiting] = [:]
-    private var working: [Key: Work] = [:]
-    private var ready = ReadyKeys<Key>()
-    private var readyCount = 0
-    private var delayed = Self.noDelays()
+    var queued: [Key: Waiting] = [:]
+    var working: [Key: Work] = [:]
+    var ready = ReadyKeys<Key>()
+    var readyCount = 0
+    var delayed = Self.noDelays()
     private var failures: [Key: Int] = [:]
     private var limiter: RateLimiter
-    private let maximumRetries: Int
-    private var lastNumber = 0
-    private var waiters: [Int] = []
-    private var drainers: [Int] = []
-    private var timekeeper: (waiter: Int, alarm: Duration)?
+    let maximumRetries: Int
+    var lastNumber = 0
+    var waiters: [Int] = []
+    var drainers: [Int] = []
+    var timekeeper: (waiter: Int, alarm: Duration)?
     private(set) var isShutDown = false
-    private var counts = WorkQueueStatistics()
+    var counts = WorkQueueStatistics()
 
     init(limiter: RateLimiter, maximumRetries: Int = .max) {
         self.limiter = limiter
@@ -124,7 +124,7 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
         if self.working[key] == nil { self.makeReady(key, entry) }
     }
 
-    private mutating func makeReady(_ key: Key, _ entry: Waiting, inFront: Bool = false) {
+    mutating func makeReady(_ key: Key, _ entry: Waiting, inFront: Bool = false) {
         let place = ReadyKeys<Key>.Place(key: key, ticket: entry.ticket)
         if inFront { self.ready.prepend(place, priority: entry.priority) } else { self.ready.append(place, priority: entry.priority) }
         self.readyCount += 1
@@ -142,7 +142,7 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
         self.delayed.set(key, entry)
     }
 
-    private mutating func retry(_ key: Key, waitAtLeast: Duration, _ priority: Int, _ now: Duration) {
+    mutating func retry(_ key: Key, waitAtLeast: Duration, _ priority: Int, _ now: Duration) {
         let before = self.failures[key] ?? 0
         self.failures[key] = before + 1
         self.counts.retries += 1
@@ -151,7 +151,7 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Makes ready what is due.
-    private mutating func promote(_ now: Duration) {
+    mutating func promote(_ now: Duration) {
         for _ in 0..<Self.batch {
             guard let first = self.delayed.min, first.element.due <= now else { break }
             self.delayed.remove(first.key)
@@ -161,124 +161,10 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    // MARK: Working
-
-    /// Comes for a key.
-    mutating func take(now: Duration) -> (step: Step, wakes: Wakes) {
-        self.promote(now)
-        if let key = self.start(now) { return (.key(key), self.handOut(now)) }
-        if self.hasEnded { return (.ended, []) }
-        return (.wait(alarm: self.timekeeper == nil ? self.delayed.min?.element.due : nil), [])
-    }
-
-    /// Begins to wait; a grant: there is no need to, any more.
-    mutating func join(_ waiter: Int, alarm: Duration?, now: Duration) -> (grant: Grant?, wakes: Wakes) {
-        self.promote(now)
-        if let key = self.start(now) { return (.key(key), self.handOut(now)) }
-        if self.hasEnded { return (.ended, []) }
-        if self.timekeeper == nil, let due = self.delayed.min?.element.due {
-            // The alarm may be for another moment than the first one now, and may have gone off before we were here.
-            guard let alarm, now < alarm, alarm <= due else { return (.again, []) }
-            self.timekeeper = (waiter, alarm)
-        }
-        self.waiters.append(waiter)
-        return (nil, [])
-    }
-
-    /// Stops waiting, because the task was cancelled; whether it did wait.
-    mutating func leave(_ waiter: Int, now: Duration) -> (waited: Bool, wakes: Wakes) {
-        if let index = self.drainers.firstIndex(of: waiter) {
-            self.drainers.remove(at: index)
-            return (true, [])
-        }
-        guard let index = self.waiters.firstIndex(of: waiter) else { return (false, []) }
-        self.remove(at: index)
-        return (true, self.handOut(now))
-    }
-
-    /// The moment has come for which a waiter watched the clock.
-    mutating func alarm(of waiter: Int, now: Duration) -> Wakes {
-        self.promote(now)
-        var wakes: Wakes = []
-        if self.timekeeper?.waiter == waiter, let index = self.waiters.firstIndex(of: waiter) {
-            self.remove(at: index)
-            wakes.append((waiter, self.start(now).map { .key($0) } ?? .again))
-        }
-        return wakes + self.handOut(now)
-    }
-
-    /// Work on a key has ended. A key that nobody works on is left as it is.
-    mutating func finish(_ key: Key, _ outcome: Outcome, now: Duration) -> Wakes {
-        guard let work = self.working.removeValue(forKey: key) else { return [] }
-        self.counts.work.add(now - work.since)
-        if let entry = self.queued[key] { self.makeReady(key, entry) }
-        switch outcome {
-        case .done: break
-        case .succeeded: self.forget(key)
-        case .failed(let pause):
-            if self.isShutDown || self.retries(of: key) >= self.maximumRetries {
-                self.counts.givenUp += 1
-                self.forget(key)
-            } else {
-                self.retry(key, waitAtLeast: pause, work.priority, now)
-            }
-        case .abandoned:
-            guard self.queued[key] == nil else { break }
-            self.lastNumber += 1
-            let entry = Waiting(priority: work.priority, ticket: self.lastNumber, since: now)
-            self.queued[key] = entry
-            self.makeReady(key, entry, inFront: true)
-        }
-        return self.handOut(now) + self.endDrains()
-    }
-
-    /// Takes the first key that is ready.
-    private mutating func start(_ now: Duration) -> Key? {
-        guard self.readyCount > 0 else { return nil }
-        while let place = self.ready.popFirst() {
-            guard let index = self.queued.index(forKey: place.key), self.queued[index].value.ticket == place.ticket else { continue }
-            let entry = self.queued.remove(at: index).value
-            self.queued.shrinkIfSparse()
-            self.readyCount -= 1
-            // Void places hold keys that nobody wants any more.
-            if self.readyCount == 0, self.ready.count > 0 { self.ready = ReadyKeys() }
-            self.working[place.key] = Work(priority: entry.priority, since: now)
-            self.counts.latency.add(now - entry.since)
-            return place.key
-        }
-        return nil
-    }
-
-    /// Gives keys to those who wait, and sees to it that one of those who still do watches the clock.
-    private mutating func handOut(_ now: Duration) -> Wakes {
-        if self.waiters.isEmpty { return [] }
-        var wakes: Wakes = []
-        while !self.waiters.isEmpty, let key = self.start(now) {
-            // Rather not the timekeeper: another one would have to be woken in its place.
-            let index = self.waiters.firstIndex { $0 != self.timekeeper?.waiter } ?? 0
-            wakes.append((self.waiters[index], .key(key)))
-            self.remove(at: index)
-        }
-        if self.hasEnded {
-            wakes += self.waiters.map { ($0, .ended) }
-            self.waiters = []
-            self.timekeeper = nil
-        } else if !self.waiters.isEmpty, let due = self.delayed.min?.element.due, self.timekeeper.map({ due < $0.alarm }) ?? true {
-            let index = self.waiters.firstIndex { $0 == self.timekeeper?.waiter } ?? 0
-            wakes.append((self.waiters[index], .again))
-            self.remove(at: index)
-        }
-        return wakes
-    }
-
-    private mutating func remove(at index: Int) {
-        if self.waiters.remove(at: index) == self.timekeeper?.waiter { self.timekeeper = nil }
-    }
-
     // MARK: Ending
 
     /// Whether no more keys will be handed out.
-    private var hasEnded: Bool { self.isShutDown && self.queued.isEmpty }
+    var hasEnded: Bool { self.isShutDown && self.queued.isEmpty }
 
     /// Nothing can be added any more; what is delayed is dropped. Whoever waits for the queue to drain does so no longer.
     mutating func shutDown(now: Duration) -> Wakes {
@@ -301,7 +187,7 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
         self.delayed = Self.noDelays()
     }
 
-    private mutating func endDrains() -> Wakes {
+    mutating func endDrains() -> Wakes {
         guard !self.drainers.isEmpty, self.queued.isEmpty, self.working.isEmpty else { return [] }
         defer { self.drainers = [] }
         return self.drainers.map { ($0, .ended) }
@@ -327,7 +213,7 @@ struct WorkQueueCore<Key: Hashable & Sendable>: Sendable {
 
 extension Dictionary {
     /// Gives memory back that was needed once: a dictionary does not by itself. Copies what is left, at most once for each seven removals of it.
-    fileprivate mutating func shrinkIfSparse() {
+    mutating func shrinkIfSparse() {
         guard self.capacity > 4096, self.count * 8 < self.capacity else { return }
         var smaller = Self(minimumCapacity: self.count * 2)
         for (key, value) in self { smaller[key] = value }

@@ -1,8 +1,14 @@
 import Informers
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// The benchmarks of `Informers`: `swift run -c release InformersBenchmark [--quick] [--json] [idle] [list] [log] [queue] [handler] [events]`.
 ///
-/// Without a name, all of them. Each figure is printed by name; with `--json` as one object.
+/// Without a name, all of them. Each figure is printed by name; with `--json` as one object. Exit code 1: a figure that has a bar has missed it.
 @main
 struct InformersBenchmark {
     static func main() async throws {
@@ -37,6 +43,8 @@ struct InformersBenchmark {
             try await Self.controllerEvents(500_000 / scale, &report)
         }
         report.finish()
+        for missed in report.missed { print("missed: \(missed)") }
+        if !report.missed.isEmpty { exit(1) }
     }
 
     // MARK: Events
@@ -163,19 +171,20 @@ struct InformersBenchmark {
             }
         }
         while log.statistics.parked < watchers { await Task.yield() }
+        // Processor time: what else the machine does is not in it.
         var least = (alone: Duration.seconds(1000), crowded: Duration.seconds(1000))
         for _ in 0..<5 {
-            var start = ContinuousClock.now
+            var start = ProcessTime.now
             for number in 0..<count / 5 { alone.append(number) }
-            least.alone = min(least.alone, ContinuousClock.now - start)
-            start = ContinuousClock.now
+            least.alone = min(least.alone, ProcessTime.now - start)
+            start = ProcessTime.now
             for number in 0..<count / 5 { log.append(number) }
-            least.crowded = min(least.crowded, ContinuousClock.now - start)
+            least.crowded = min(least.crowded, ProcessTime.now - start)
         }
         report.add("append about a topic that nobody watches", least.alone / .nanoseconds(count / 5), "ns")
         report.add("the same beside \(watchers) watchers of other topics", least.crowded / .nanoseconds(count / 5), "ns")
-        report.add("the one as a multiple of the other", least.crowded / least.alone, "")
-        report.add("watchers that were overtaken", Double(log.statistics.overtaken), "")
+        report.add("the one as a multiple of the other", least.crowded / least.alone, atMost: 1.5)
+        report.add("watchers that were overtaken", Double(log.statistics.overtaken), atMost: 0)
         log.close()
         for watcher in waiting { _ = try await watcher.value }
     }
@@ -196,7 +205,7 @@ struct InformersBenchmark {
         if let peak, let after = Memory.resident {
             report.add("memory of a list of \(count) objects when it is there", Double(after - before) / 1_048_576, "MiB")
             report.add("memory at its most while it came", Double(peak - before) / 1_048_576, "MiB")
-            report.add("the most as a multiple of what stays", Double(peak - before) / Double(after - before), "")
+            report.add("the most as a multiple of what stays", Double(peak - before) / Double(after - before), atMost: 2)
         }
         running.cancel()
         await running.value

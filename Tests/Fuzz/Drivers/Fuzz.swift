@@ -26,7 +26,7 @@ enum Fuzz {
 
 /// Which decoder is tried. A run finds out more about one than about all at once, since each has a corpus of its own.
 enum FuzzTarget: String {
-    case link, websocket, request, response, fields, body, percent, protobuf
+    case link, websocket, request, response, requestReference, responseReference, fields, body, percent, protobuf
 
     /// By the environment: the arguments belong to libFuzzer.
     static let chosen: FuzzTarget = {
@@ -41,6 +41,8 @@ enum FuzzTarget: String {
         case .websocket: fuzzWebSocket(input)
         case .request: fuzzStream(input, HTTPEvents.requests)
         case .response: fuzzStream(input, HTTPEvents.responses)
+        case .requestReference: fuzzReference(input, HTTPReference.differenceOfRequests)
+        case .responseReference: fuzzReference(input, HTTPReference.differenceOfResponses)
         case .fields: fuzzPeerFields(input)
         case .body: fuzzBody(input)
         case .percent: fuzzPercentEncoding(input)

@@ -64,7 +64,7 @@ struct StuckPeerTests {
             let recovery = ContinuousClock.now
             var number = 10_000
             while try await group.get("key-\(number)") != "from the peer" {
-                try #require(ContinuousClock.now - recovery < .seconds(4))
+                try #require(ContinuousClock.now - recovery < .seconds(20))
                 number += 1
                 try await Task.sleep(for: .milliseconds(1))
             }
@@ -88,7 +88,7 @@ struct StuckPeerTests {
             let recovery = ContinuousClock.now
             var number = 10_000
             while try await group.get("key-\(number)") != "from the peer" {
-                try #require(ContinuousClock.now - recovery < .seconds(4))
+                try #require(ContinuousClock.now - recovery < .seconds(20))
                 number += 1
                 try await Task.sleep(for: .milliseconds(1))
             }

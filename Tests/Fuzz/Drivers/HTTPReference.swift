@@ -1,0 +1,1 @@
+../../GroupCacheHTTPTests/HTTP/HTTPReference.swift
