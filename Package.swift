@@ -200,7 +200,7 @@ if Context.environment["GROUPCACHE_FUZZ"] == "1" {
             name: "GroupCacheHTTP",
             dependencies: ["GroupCache", nio("NIOCore")],
             sources: [
-                "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift", "WebSocket",
+                "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift", "Routes/CacheControl.swift", "WebSocket",
             ],
             swiftSettings: fuzzing
         ),
