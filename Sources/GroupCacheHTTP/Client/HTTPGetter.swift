@@ -20,7 +20,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     let standing = PeerStanding()
     let lanes: [PeerLane]
     /// Beside each lane, on the same loop; empty when the peer is not to be asked over links.
-    let links: [LinkLane]
+    let links: [PeerLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
     private let isClosed = Atomic(false)
@@ -71,7 +71,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         )
         self.eventLoopGroup = eventLoopGroup
         self.lanes = eventLoopGroup.makeIterator().map { PeerLane(settings, eventLoop: $0) }
-        self.links = configuration.usesLinks(dialect) ? self.lanes.map { LinkLane(settings, http: $0, eventLoop: $0.eventLoop) } : []
+        self.links = configuration.usesLinks(dialect) ? self.lanes.map { PeerLane(settings, eventLoop: $0.eventLoop, linkBeside: $0) } : []
     }
 
     /// Whoever forgets ``close()`` must not leave connections behind: a link is opened again for ever.
@@ -141,7 +141,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         } else if admission == nil, call.isGet {
             // Down, and being tried again already: nobody waits for that.
             let isClosed = self.isClosed.load(ordering: .relaxed)
-            call.finish(.failure(isClosed ? GroupCacheError(.shutDown, "the peer is gone") : LinkDialer.isDown))
+            call.finish(.failure(isClosed ? PeerCall.isGone : LinkDialer.isDown))
         } else {
             lane.enqueue(call)
         }
@@ -252,7 +252,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     // MARK: Lanes
 
     /// The link to ask over, if there is one. On a loop of the group it is that loop's own, which costs no change of thread.
-    private func link(_ now: NIODeadline, for kind: PeerCall.Kind) -> LinkLane? {
+    private func link(_ now: NIODeadline, for kind: PeerCall.Kind) -> PeerLane? {
         guard let first = self.links.first else { return nil }
         switch kind {
         case .path: return nil

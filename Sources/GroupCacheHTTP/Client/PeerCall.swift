@@ -100,6 +100,8 @@ final class PeerCall: PeerTicket {
 
     private static let tooSlow = GroupCacheError(.peerFailed, "the peer did not answer in the time that a request may take")
 
+    static let overloaded = GroupCacheError(.overloaded, "too many requests to one peer are waiting", retryAfter: .seconds(1))
+    static let isGone = GroupCacheError(.shutDown, "the peer is gone")
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
 
     /// The version in the answer to a set: there was nothing before.
@@ -114,6 +116,15 @@ final class PeerCall: PeerTicket {
     func finish(_ outcome: Outcome) {
         guard self.close() else { return }
         self.caller.peerAnswered(self.tag, outcome)
+    }
+
+    /// Ends without an answer, or without those that it has not got yet.
+    ///
+    /// - Parameter answered: of many keys, which have been answered; empty: none.
+    func fail(_ error: GroupCacheError, answered: [Bool] = []) {
+        guard case .many = self.kind else { return self.finish(.failure(error)) }
+        guard self.close() else { return }
+        for index in 0..<self.count where answered.isEmpty || !answered[index] { self.answer(index, .failure(error)) }
     }
 
     /// The answer to one key of many.
@@ -201,4 +212,39 @@ protocol PeerCarrier: AnyObject, Sendable {
     func ended(_ call: PeerCall)
     /// The caller has left.
     func abandon(_ call: PeerCall)
+}
+
+/// Calls that cannot be sent yet, the oldest first: a value.
+struct WaitingCalls {
+    private var calls = CircularBuffer<PeerCall>()
+
+    var isEmpty: Bool { self.calls.isEmpty }
+    var count: Int { self.calls.count }
+
+    mutating func append(_ call: PeerCall) { self.calls.append(call) }
+    /// One that was sent in vain goes first.
+    mutating func prepend(_ call: PeerCall) { self.calls.prepend(call) }
+
+    /// The next one for which somebody still waits.
+    mutating func next() -> PeerCall? {
+        while let call = self.calls.popFirst() { if !call.isFinished { return call } }
+        return nil
+    }
+
+    /// All of them. Whoever is told something may come back and wait again, so none is here any more by then.
+    mutating func takeAll() -> [PeerCall] {
+        defer { self.calls = CircularBuffer() }
+        return Array(self.calls)
+    }
+
+    /// Takes out those whose time is over, and those for which nobody waits. O(calls).
+    ///
+    /// - Returns: the former.
+    mutating func expire(_ now: NIODeadline) -> [PeerCall] {
+        var late: [PeerCall] = []
+        for call in self.takeAll() where !call.isFinished { if call.deadline <= now { late.append(call) } else { self.calls.append(call) } }
+        return late
+    }
+
+    func forEach(_ body: (PeerCall) -> Void) { self.calls.forEach(body) }
 }

@@ -62,7 +62,7 @@ final class PeerConnection: ChannelInboundHandler {
             )
         case .many:
             // Taken apart before it comes here.
-            call.finish(.failure(GroupCacheError(.badRequest, "many keys do not go by GET")))
+            call.fail(GroupCacheError(.badRequest, "many keys do not go by GET"))
         case .path(let path):
             self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n")
             if let authorization = settings.credentials.readAuthorization { self.output.writeString("Authorization: \(authorization)\r\n") }

@@ -4,15 +4,13 @@ internal import NIOPosix
 internal import Synchronization
 
 /// The connections of one loop to one peer, and the calls that wait for one. Used on its loop only.
-final class PeerConnections {
-    static let overloaded = GroupCacheError(.overloaded, "too many requests to one peer are waiting", retryAfter: .seconds(1))
-
+final class PeerConnections: PeerTransport {
     private let lane: PeerLane
     private let eventLoop: any EventLoop
     private var idle: [PeerConnection] = []
     private var busy: [ObjectIdentifier: PeerConnection] = [:]
     private var connecting = 0
-    private var waiting = CircularBuffer<PeerCall>()
+    private var waiting = WaitingCalls()
     private var isClosed = false
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
@@ -23,6 +21,14 @@ final class PeerConnections {
     }
 
     private var count: Int { self.idle.count + self.busy.count + self.connecting }
+
+    func dispatch(_ calls: [PeerCall], abandoned: [PeerCall]) {
+        for call in calls { self.dispatch(call) }
+        for call in abandoned { self.abandon(call) }
+    }
+
+    /// A request finds out by itself.
+    func probe() {}
 
     func dispatch(_ call: PeerCall) {
         if call.isFinished { return }
@@ -35,7 +41,7 @@ final class PeerConnections {
             let client = self.lane.settings.client
             let connectable = self.connecting + max(0, client.connectionsPerLoop - self.count)
             guard self.waiting.count < client.waitingPerLoop + connectable else {
-                return call.finish(.failure(Self.overloaded))
+                return call.finish(.failure(PeerCall.overloaded))
             }
             self.waiting.append(call)
             self.connectIfNeeded()
@@ -54,8 +60,7 @@ final class PeerConnections {
     /// A connection has answered and can be used again.
     func release(_ connection: PeerConnection) {
         self.busy[ObjectIdentifier(connection)] = nil
-        while let call = self.waiting.popFirst() {
-            if call.isFinished { continue }
+        if let call = self.waiting.next() {
             self.busy[ObjectIdentifier(connection)] = connection
             return connection.send(call)
         }
@@ -72,7 +77,7 @@ final class PeerConnections {
         self.connectIfNeeded()
     }
 
-    func abandon(_ call: PeerCall) {
+    private func abandon(_ call: PeerCall) {
         // The answer could be waited for and the connection kept, but a slow answer is the usual reason to leave.
         for connection in self.busy.values where connection.call === call { return connection.close() }
     }
@@ -118,13 +123,13 @@ final class PeerConnections {
         let failure = GroupCacheError(.peerFailed, "the peer cannot be connected to", cause: error)
         guard self.idle.isEmpty, self.busy.isEmpty else {
             // Others are connected, so the peer lives: only the oldest call pays.
-            self.waiting.popFirst()?.finish(.failure(failure))
+            self.waiting.next()?.fail(failure)
             return self.connectIfNeeded()
         }
         // Nobody is connected: a dead peer must not cost each of its callers a timeout of its own.
         let standing = self.lane.settings.standing
         if standing.links.load(ordering: .relaxed) <= 0 { standing.health.lost() }
-        while let call = self.waiting.popFirst() { call.finish(.failure(failure)) }
+        for call in self.waiting.takeAll() { call.fail(failure) }
     }
 
     // MARK: Time
@@ -163,16 +168,8 @@ final class PeerConnections {
         var next = NIODeadline.distantFuture
 
         // First those that wait: a connection that closes below must not make room for a call whose time is over.
-        var rest = CircularBuffer<PeerCall>()
-        for call in self.waiting where !call.isFinished {
-            if call.deadline <= now {
-                call.finish(.failure(call.lateness))
-            } else {
-                next = min(next, self.look(call, now))
-                rest.append(call)
-            }
-        }
-        self.waiting = rest
+        for call in self.waiting.expire(now) { call.fail(call.lateness) }
+        self.waiting.forEach { next = min(next, self.look($0, now)) }
         for connection in Array(self.busy.values) {
             guard let call = connection.call else { continue }
             if call.deadline <= now {

@@ -4,7 +4,17 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// The way to one peer over one event loop: a queue that any thread may add to, and what the loop makes of it.
+/// What carries the calls of one loop to a peer: connections with one request at a time, or a link. Used on its loop only.
+protocol PeerTransport: AnyObject {
+    /// Calls have come, and the callers of others have left.
+    func dispatch(_ calls: [PeerCall], abandoned: [PeerCall])
+    /// Finds out whether a peer that was down is up again.
+    func probe()
+    /// Ends, once what is under way is answered.
+    func close()
+}
+
+/// The way to one peer over one event loop: a queue that any thread may add to. What the loop makes of it is its transport's business.
 final class PeerLane: PeerCarrier {
     struct Settings: Sendable {
         let url: PeerURL
@@ -20,40 +30,52 @@ final class PeerLane: PeerCarrier {
 
     private struct Inbox {
         var calls: [PeerCall] = []
+        var abandoned: [PeerCall] = []
         /// Whether the loop has been told that there is something.
         var isScheduled = false
         var isClosed = false
     }
 
     let settings: Settings
-    private let calls = Atomic<Int>(0)
     let eventLoop: any EventLoop
+    /// Of a link: where requests go that it does not take.
+    private let instead: PeerLane?
+    /// Until when the peer, which has refused a link, is not asked for one again; uptime in nanoseconds.
+    let refusedUntil = Atomic<UInt64>(0)
+    private let calls = Atomic<Int>(0)
     private let inbox = NIOLockedValueBox(Inbox())
-    private let connections: NIOLoopBoundBox<PeerConnections?>
+    private let transport: NIOLoopBoundBox<(any PeerTransport)?>
 
-    init(_ settings: Settings, eventLoop: any EventLoop) {
+    /// - Parameter http: the lane of the same loop whose requests go by GET, if this one is to be a link.
+    init(_ settings: Settings, eventLoop: any EventLoop, linkBeside http: PeerLane? = nil) {
         self.settings = settings
         self.eventLoop = eventLoop
-        self.connections = NIOLoopBoundBox.makeEmptyBox(eventLoop: eventLoop)
+        self.instead = http
+        self.transport = NIOLoopBoundBox.makeEmptyBox(eventLoop: eventLoop)
     }
 
+    /// The lane that takes every request.
+    var http: PeerLane { self.instead ?? self }
     /// How many calls are under way: what a getter that has several lanes goes by.
     var busy: Int { self.calls.load(ordering: .relaxed) }
+
+    func isRefused(_ now: NIODeadline) -> Bool { self.refusedUntil.load(ordering: .relaxed) > now.uptimeNanoseconds }
+
+    func began() { self.calls.wrappingAdd(1, ordering: .relaxed) }
+    func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
+
     /// Tells the peer's health how a call ended.
     func judge(_ call: PeerCall, _ outcome: PeerHealth.Outcome) {
         guard let admission = call.admission, !call.isFinished else { return }
         self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
     }
 
-    func began() { self.calls.wrappingAdd(1, ordering: .relaxed) }
-    func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
-
-    /// Takes over a call that another transport cannot carry.
+    /// Takes over a call that a link cannot carry.
     ///
     /// - Parameter isHeld: The peer has said that it holds the value.
     func take(_ call: PeerCall, isHeld: Bool = false) {
         if call.kind.isPeek, !isHeld {
-            LinkPending(call).fail(PeerCall.cannotPeek)
+            call.fail(PeerCall.cannotPeek)
         } else if case .many = call.kind {
             guard call.close() else { return }
             for index in 0..<call.count { if let single = call.single(index, by: self) { self.enqueue(single) } }
@@ -62,13 +84,14 @@ final class PeerLane: PeerCarrier {
         }
     }
 
-    /// Hands a call to the loop. However many calls come at once, the loop is woken once.
+    /// Hands a call to the loop. However many calls come at once, the loop is woken once, and over a link they leave in one message.
     func enqueue(_ call: PeerCall) {
-        let limit = self.settings.client.waitingPerLoop + self.settings.client.connectionsPerLoop
+        let client = self.settings.client
+        let limit = client.waitingPerLoop + (self.instead == nil ? client.connectionsPerLoop : LinkSlots<LinkPending>.limit)
         enum Action { case none, wake, refuse(GroupCacheError) }
         let action: Action = self.inbox.withLockedValue { inbox in
-            if inbox.isClosed { return .refuse(GroupCacheError(.shutDown, "the peer is gone")) }
-            guard inbox.calls.count < limit else { return .refuse(PeerConnections.overloaded) }
+            if inbox.isClosed { return .refuse(PeerCall.isGone) }
+            guard inbox.calls.count < limit else { return .refuse(PeerCall.overloaded) }
             inbox.calls.append(call)
             if inbox.isScheduled { return .none }
             inbox.isScheduled = true
@@ -77,41 +100,67 @@ final class PeerLane: PeerCarrier {
         switch action {
         case .none: break
         case .wake: self.eventLoop.execute { self.drain() }
-        case .refuse(let error): call.finish(.failure(error))
+        case .refuse(let error): call.fail(error)
         }
     }
 
-    /// The caller has left: frees the connection that is at work for it.
+    /// The caller has left: whatever is at work for it is free for others.
     func abandon(_ call: PeerCall) {
-        self.eventLoop.execute { self.connections.value?.abandon(call) }
+        let wakes = self.inbox.withLockedValue { inbox in
+            inbox.abandoned.append(call)
+            defer { inbox.isScheduled = true }
+            return !inbox.isScheduled
+        }
+        if wakes { self.eventLoop.execute { self.drain() } }
+    }
+
+    /// Opens a link if it is not open, so that a peer that was down is known to be up again.
+    func probe() {
+        self.eventLoop.execute {
+            if !self.inbox.withLockedValue({ $0.isClosed }) { self.made.probe() }
+        }
     }
 
     func close() {
         self.inbox.withLockedValue { $0.isClosed = true }
         self.eventLoop.execute {
-            self.connections.value?.close()
-            self.connections.value = nil
+            // What came before goes before.
+            self.drain()
+            self.transport.value?.close()
+            self.transport.value = nil
         }
     }
 
+    private var made: any PeerTransport {
+        if let transport = self.transport.value { return transport }
+        let transport: any PeerTransport =
+            self.instead == nil ? PeerConnections(self, eventLoop: self.eventLoop) : LinkDialer(self)
+        self.transport.value = transport
+        return transport
+    }
+
     private func drain() {
-        let calls = self.inbox.withLockedValue { inbox in
+        let (calls, abandoned) = self.inbox.withLockedValue { inbox in
             inbox.isScheduled = false
-            let calls = inbox.calls
-            inbox.calls.removeAll(keepingCapacity: calls.count < 1_024)
-            return calls
+            let taken = (inbox.calls, inbox.abandoned)
+            inbox.calls.removeAll(keepingCapacity: inbox.calls.count < 1_024)
+            inbox.abandoned.removeAll(keepingCapacity: inbox.abandoned.count < 1_024)
+            return taken
         }
-        let connections: PeerConnections
-        if let existing = self.connections.value {
-            connections = existing
-        } else {
-            connections = PeerConnections(self, eventLoop: self.eventLoop)
-            self.connections.value = connections
-        }
-        for call in calls { connections.dispatch(call) }
-        if self.inbox.withLockedValue({ $0.isClosed }) {
-            connections.close()
-            self.connections.value = nil
-        }
+        if !calls.isEmpty || self.transport.value != nil { self.made.dispatch(calls, abandoned: abandoned) }
+    }
+}
+
+/// What all ways to one peer know together.
+final class PeerStanding: Sendable {
+    let health = PeerHealth()
+    /// How many loops have an open link to the peer.
+    let links = Atomic<Int>(0)
+    /// The version of our ring, to be sent along; 0: none.
+    let ringVersion = Atomic<UInt64>(0)
+
+    var ring: UInt64? {
+        let version = self.ringVersion.load(ordering: .relaxed)
+        return version == 0 ? nil : version
     }
 }

@@ -45,6 +45,8 @@ struct RequestHead: Equatable {
     var ring: UInt64?
     /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.
     var linkKey: Range<Int>?
+    /// Whether it asks for a WebSocket of another version than the one there is.
+    var wantsOtherWebSocket = false
     /// Whether there are headers of our own that are read only by who wants them: see ``PeerFields``.
     var hasPeerFields = false
     /// How many bytes the head has, with its last empty line.

@@ -78,7 +78,10 @@ struct RequestParser {
         // RFC 9112 §9.3: "close" ends it in any case, and in HTTP/1.0 it ends unless the client has asked for more.
         self.head.keepsAlive = self.head.minorVersion == 0 && self.keepsAlive && !self.closes
         self.head.closes = self.closes || (self.head.minorVersion == 0 && !self.keepsAlive)
-        if self.head.method == .get, self.head.minorVersion == 1 { self.head.linkKey = self.upgrade.linkKey }
+        if self.head.method == .get, self.head.minorVersion == 1 {
+            self.head.linkKey = self.upgrade.linkKey
+            self.head.wantsOtherWebSocket = self.upgrade.toWebSocket && self.upgrade.inConnection && !self.upgrade.isVersion13
+        }
         self.head.length = self.lines.lineStart
         let head = self.head
         self = RequestParser(limits: self.limits)

@@ -64,7 +64,7 @@ extension LinkClient.State.Open {
                 call.slot.store(id, ordering: .relaxed)
                 self.write(call, id, now)
             } else {
-                refused.append((call, PeerConnections.overloaded))
+                refused.append((call, PeerCall.overloaded))
             }
         }
         calls = calls[taken...]

@@ -120,13 +120,13 @@ final class LinkClient: ChannelInboundHandler {
                 rest = []
             }
             for (call, error) in refused {
-                if let error { LinkPending(call).fail(error) } else { self.dialer.lane.http.take(call) }
+                if let error { call.fail(error) } else { self.dialer.lane.http.take(call) }
             }
             switch asked {
             case .send: self.flush()
             case .hold: break
             case .refuse:
-                for call in rest { LinkPending(call).fail(LinkDialer.isDown) }
+                for call in rest { call.fail(LinkDialer.isDown) }
                 return
             // A message may find the connection dead, and then everybody who is waited for here has been told. Nobody would tell those who come
             // after.

@@ -8,7 +8,7 @@ internal import Synchronization
 ///
 /// A lost link is opened again without anybody asking, because nobody will: while it is down the pool sends requests to other nodes. So the
 /// attempt is also the probe by which the peer is found to be up again, and no caller ever waits for one.
-final class LinkDialer {
+final class LinkDialer: PeerTransport {
     enum End {
         /// There was no answer, or the connection broke.
         case lost((any Error)?)
@@ -31,9 +31,9 @@ final class LinkDialer {
     /// How long a peer that refuses links is asked by GET before it is offered one again, in seconds.
     private static let refusalTime = 20.0...40.0
 
-    let lane: LinkLane
+    let lane: PeerLane
     private var state = State.idle
-    private var waiting = CircularBuffer<PeerCall>()
+    private var waiting = WaitingCalls()
     private var backoff = LinkBackoff()
     private var retry: Scheduled<Void>?
     private var isWatching = false
@@ -42,7 +42,7 @@ final class LinkDialer {
     /// How many of its connections have come about and are not lost.
     private var connected = 0
 
-    init(_ lane: LinkLane) { self.lane = lane }
+    init(_ lane: PeerLane) { self.lane = lane }
 
     private var health: PeerHealth { self.lane.settings.health }
 
@@ -61,9 +61,9 @@ final class LinkDialer {
             // Only this loop's link is down, or it is not known to be down for long: the peer can still be asked in another way.
             for call in calls { self.lane.http.take(call) }
         case .down:
-            for call in calls { LinkPending(call).fail(Self.isDown) }
+            for call in calls { call.fail(Self.isDown) }
         case .closed:
-            for call in calls { LinkPending(call).fail(GroupCacheError(.shutDown, "the peer is gone")) }
+            for call in calls { call.fail(PeerCall.isGone) }
         }
         if case .open(let client) = self.state, !abandoned.isEmpty { client.abandon(abandoned) }
     }
@@ -76,7 +76,7 @@ final class LinkDialer {
             if self.waiting.count < self.lane.settings.client.waitingPerLoop {
                 self.waiting.append(call)
             } else {
-                LinkPending(call).fail(PeerConnections.overloaded)
+                call.fail(PeerCall.overloaded)
             }
         }
         self.watch()
@@ -94,35 +94,21 @@ final class LinkDialer {
     private func sweep() {
         self.isWatching = false
         let now = NIODeadline.now()
-        let calls = self.waiting
-        self.waiting = CircularBuffer()
-        var late: [PeerCall] = []
-        for call in calls where !call.isFinished {
-            if call.deadline <= now { late.append(call) } else { self.waiting.append(call) }
-        }
-        for call in late { LinkPending(call).fail(call.lateness) }
+        for call in self.waiting.expire(now) { call.fail(call.lateness) }
         self.watch()
     }
 
     /// Sends what was held; ``LinkClient`` gives back what it has no room for.
     func release() {
         guard case .open(let client) = self.state, !self.waiting.isEmpty else { return }
-        let calls = Array(self.waiting)
-        self.waiting.removeAll()
-        client.send(calls)
+        client.send(self.waiting.takeAll())
     }
 
-    private func failWaiting(_ error: GroupCacheError) {
-        let calls = self.waiting
-        self.waiting = CircularBuffer()
-        for call in calls { LinkPending(call).fail(error) }
-    }
+    private func failWaiting(_ error: GroupCacheError) { for call in self.waiting.takeAll() { call.fail(error) } }
 
     /// Everything that waits goes over the other transport.
     private func passOn() {
-        let calls = self.waiting
-        self.waiting = CircularBuffer()
-        for call in calls { self.lane.http.take(call) }
+        for call in self.waiting.takeAll() { self.lane.http.take(call) }
     }
 
     // MARK: Opening
@@ -234,7 +220,7 @@ final class LinkDialer {
     /// Ends for good, once what is under way is answered.
     func close() {
         self.retry?.cancel()
-        self.failWaiting(GroupCacheError(.shutDown, "the peer is gone"))
+        self.failWaiting(PeerCall.isGone)
         // Before the client ends, which tells us so: it is to be counted down once.
         let last = self.state
         self.state = .closed
@@ -243,4 +229,21 @@ final class LinkDialer {
             client.closeWhenDone()
         }
     }
+}
+
+/// When to try again to reach a peer: at once, then after pauses that double up to a second and a half, with full jitter (Brooker, "Exponential
+/// Backoff And Jitter", AWS Architecture Blog, 2015). A value.
+struct LinkBackoff {
+    private static let longest: Int64 = 1_500
+    private var attempts = 0
+
+    /// Milliseconds until the next attempt.
+    mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
+        defer { self.attempts += 1 }
+        guard self.attempts > 0 else { return Int64.random(in: 1...10, using: &random) }
+        let ceiling = min(Self.longest, 25 << Int64(min(self.attempts, 10)))
+        return Int64.random(in: ceiling / 2...ceiling, using: &random)
+    }
+
+    mutating func reset() { self.attempts = 0 }
 }

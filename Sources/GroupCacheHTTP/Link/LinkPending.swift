@@ -25,9 +25,5 @@ struct LinkPending {
     }
 
     /// Ends what is still open.
-    func fail(_ error: GroupCacheError) {
-        guard self.isMany else { return self.call.finish(.failure(error)) }
-        guard self.call.close() else { return }
-        for index in self.answered.indices where !self.answered[index] { self.call.answer(index, .failure(error)) }
-    }
+    func fail(_ error: GroupCacheError) { self.call.fail(error, answered: self.answered) }
 }

@@ -7,8 +7,8 @@ extension LinkServer {
 
     func answer(_ request: LinkRequest, _ bytes: Span<UInt8>) throws {
         // An id in use twice: nobody could tell the answers apart.
-        guard self.running[request.id] == nil else { throw WebSocketCloseCode.protocolError }
-        guard let group = self.groups[Int(request.group)] else {
+        guard !self.state.isRunning(request.id) else { throw WebSocketCloseCode.protocolError }
+        guard let group = self.state.open?.groups[Int(request.group)] else {
             return self.refuse(request, GroupCacheError(.noSuchGroup, "this node has no group of that name"))
         }
         guard request.keys.isEmpty else { return self.answerMany(request, group, bytes) }
@@ -94,6 +94,10 @@ extension LinkServer {
         if !isRunning { self.refuse(request, Self.overloaded) }
     }
 
+    private func begin(_ id: UInt32, keys: Int, _ work: @escaping @Sendable (UInt64) async -> Void) -> Bool {
+        self.state.run(id, keys: keys) { serial in Task { await work(serial) } }
+    }
+
     // MARK: Many keys
 
     private func answerMany(_ request: LinkRequest, _ group: any PeerServing, _ bytes: Span<UInt8>) {
@@ -108,7 +112,7 @@ extension LinkServer {
         while let range = keys.next(bytes) {
             defer { index += 1 }
             // While the peer does not read, a task waits with what would be at hand.
-            if request.verb == .get, request.freshOnly == 0, self.takesAnswers,
+            if request.verb == .get, request.freshOnly == 0, self.state.takesAnswers,
                 let served = group.serveCached(bytes.extracting(range), for: .peer)
             {
                 self.write(request.id, index, .entry(served))
@@ -149,7 +153,7 @@ extension LinkServer {
         var index: UInt32 = 0
         while let range = keys.next(bytes) {
             // A peer that does not read gets no values that would gather here.
-            let held = self.takesAnswers ? group.servePeek(Key(bytes: bytes.array(range))) : nil
+            let held = self.state.takesAnswers ? group.servePeek(Key(bytes: bytes.array(range))) : nil
             self.write(request.id, index, held.map { .entry($0) } ?? .failure(.notHeld))
             index += 1
         }
@@ -157,63 +161,30 @@ extension LinkServer {
 
     // MARK: Replies
 
-    /// Sends what tasks have come up with.
-    ///
-    /// A write may fill the channel and find it empty again before it returns, and then `channelWritabilityChanged` comes here from within. If it
-    /// took what has become ready meanwhile, the end of a request could overtake those of its answers that still wait below, and they would be
-    /// dropped as nobody's: so it only leaves word.
-    func sendReplies() {
-        self.hasReplies = true
-        if self.isSending { return }
-        self.isSending = true
-        while self.hasReplies, self.takesAnswers {
-            self.hasReplies = false
-            self.sendReady()
-        }
-        self.isSending = false
-        self.closeIfDrained()
-    }
-
-    private func sendReady() {
-        var rest = self.replies.take()[...]
-        while let reply = rest.first {
-            // What the peer does not take must not gather in the channel.
-            guard self.takesAnswers else {
-                self.replies.putBack(rest)
-                break
-            }
-            rest.removeFirst()
-            // Cancelled meanwhile: the id may be in use again.
-            guard self.running[reply.id]?.serial == reply.serial else { continue }
-            if reply.isLast { self.end(reply.id) }
-            self.write(reply.id, reply.index ?? 0, reply.content)
-        }
-        self.flush()
-    }
-
     private func refuse(_ request: LinkRequest, _ error: GroupCacheError) {
         let count = max(1, request.keys.count)
         for index in 0..<count { self.write(request.id, UInt32(index), .failure(error)) }
     }
 
-    private func write(_ id: UInt32, _ index: UInt32, _ content: LinkReplies.Reply.Content) {
+    func write(_ id: UInt32, _ index: UInt32, _ content: LinkReplies.Reply.Content) {
         // One request may ask for a thousand large values, and the peer accepts no message larger than ``LinkLimits/messageSize``.
         defer { self.flushIfLarge() }
         switch content {
         case .end: break
-        case .created: self.writer.payload.writeLinkReply(id: id, status: .done, version: PeerCall.created, index: index)
-        case .done: self.writer.payload.writeLinkReply(id: id, status: .done, index: index)
+        case .created:
+            self.state.open?.writer.payload.writeLinkReply(id: id, status: .done, version: PeerCall.created, index: index)
+        case .done: self.state.open?.writer.payload.writeLinkReply(id: id, status: .done, index: index)
         case .entry(let entry):
             let ttl = LinkTime.replyTTL(entry.ttl)
             guard let value = entry.value else {
-                self.writer.payload.writeLinkReply(id: id, status: .notFound, ttl: ttl, index: index)
+                self.state.open?.writer.payload.writeLinkReply(id: id, status: .notFound, ttl: ttl, index: index)
                 return
             }
             guard value.count <= LinkLimits().valueSize else {
-                self.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index)
+                self.state.open?.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index)
                 return
             }
-            self.writer.payload.writeLinkReply(
+            self.state.open?.writer.payload.writeLinkReply(
                 id: id,
                 value: value,
                 ttl: ttl,
@@ -223,7 +194,7 @@ extension LinkServer {
                 attributes: LinkAttributes(entry.attributes)
             )
         case .failure(let error):
-            self.writer.payload.writeLinkReply(
+            self.state.open?.writer.payload.writeLinkReply(
                 id: id,
                 status: LinkStatus(error),
                 ttl: error.code == .notFound ? LinkTime.replyTTL(error.retryAfter) : 0,

@@ -8,6 +8,8 @@ internal import Synchronization
 ///
 /// What the cache holds is answered here, on the event loop, without a task; all answers to what one read brought leave in one message. What has to
 /// be loaded becomes a task, whose answer leaves when it is ready, in whatever order.
+///
+/// What happens is told to a ``State``; this class does what that says.
 final class LinkServer: ChannelDuplexHandler, LoopMember {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -17,72 +19,41 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     static let runningLimit = 16_384
     /// The keys that they may be about: a request can name a thousand, all of which are held until the last has its answer.
     static let runningKeysLimit = 65_536
-
-    /// A request that is being loaded. Its id may be used again once it is cancelled; the serial number is its own.
-    struct Running {
-        var serial: UInt64
-        var keys: Int
-        var task: Task<Void, Never>
-    }
-
     /// A message is sent before it gets larger than this.
     private static let writeAhead = 262_144
     /// How long a peer has, once it is told that this node stops, for what it sent before it knew.
-    private static let lingerTime = TimeAmount.seconds(2)
+    static let lingerTime = TimeAmount.seconds(2)
 
     let core: PoolCore
     let loop: LoopContext
-    let replies: LinkReplies
+    let replies = LinkReplies()
+    var state: State<Task<Void, Never>>
     private var permit: ConnectionPermit?
-    var context: ChannelHandlerContext?
-    private var input = ByteBuffer()
-    private var reader = WebSocketReader(expectsMask: true, limit: LinkLimits().messageSize)
-    var writer = WebSocketWriter()
-    /// The message at hand, of which the rest waits while the peer does not read its answers.
-    private var current: (payload: ByteBuffer, reader: LinkReader)?
-    /// The groups that it has named.
-    var groups: [(any PeerServing)?] = []
-    /// Requests that are being loaded.
-    var running: [UInt32: Running] = [:]
-    private var runningKeys = 0
-    private var serial: UInt64 = 0
-    private var isProcessing = false
-    /// Whether answers of tasks are being sent, and whether there may be more.
-    var isSending = false
-    var hasReplies = false
-    /// Nothing that the peer says counts any more: it has said goodbye, or nonsense.
-    private var isClosing = false
-    /// The channel has been told to close, and nothing is timed any more.
-    private var isAborted = false
-    private var holdsRead = false
-    /// Since this node stops: until when the link stays for what is on its way.
-    var lingersUntil: NIODeadline?
-    private var isClosed = false
-    private var stalledSince: NIODeadline?
-    private(set) var deadline = NIODeadline.distantFuture
+    private var context: ChannelHandlerContext?
 
     /// - Parameter permit: the connection's place among all; `nil` where nobody counts.
     init(core: PoolCore, loop: LoopContext, permit: consuming ConnectionPermit? = nil) {
         self.core = core
         self.loop = loop
         self.permit = permit
-        self.replies = LinkReplies()
+        self.loop.refresh()
+        self.state = State(core.deadlines, BodyShare(of: core.bodies), now: loop.now)
     }
 
-    // MARK: Events
+    // MARK: Events of the channel
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.replies.attach(self, context.eventLoop)
         self.loop.add(self)
         // What was sent before the handshake may have filled the channel, of which nobody tells us.
-        if !context.channel.isWritable { self.stall() }
-        self.touch()
+        if !context.channel.isWritable { self.writabilityChanged(false) }
     }
 
     /// Begins with what came right behind the handshake.
     func begin(with rest: ByteBuffer) {
-        self.input = rest
+        var rest = rest
+        self.state.received(&rest)
         self.process()
         // The HTTP handler may have held a read back.
         self.context?.read()
@@ -90,8 +61,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var incoming = self.unwrapInboundIn(data)
-        if self.isClosed || self.isClosing { return }
-        self.input.append(&incoming)
+        self.state.received(&incoming)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -99,33 +69,23 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         self.process()
     }
 
-    /// A peer that does not read its answers is not asked for more questions.
     func read(context: ChannelHandlerContext) {
-        if self.stalledSince == nil { context.read() } else { self.holdsRead = true }
+        if self.state.read() { context.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            self.stalledSince = nil
-            self.loop.refresh()
-            self.replies.resume()
-            // First what is at hand: a link that ends goes when all that runs is answered.
-            self.process()
-            self.sendReplies()
-            if self.holdsRead, self.stalledSince == nil {
-                self.holdsRead = false
-                context.read()
-            }
-        } else {
-            self.stall()
-        }
-        self.touch()
+        self.loop.refresh()
+        self.writabilityChanged(context.channel.isWritable)
         context.fireChannelWritabilityChanged()
     }
 
-    private func stall() {
-        self.stalledSince = self.loop.now
-        self.replies.pause()
+    private func writabilityChanged(_ isWritable: Bool) {
+        self.state.writabilityChanged(isWritable, now: self.loop.now)
+        guard isWritable else { return self.replies.pause() }
+        self.replies.resume()
+        // First what is at hand: a link that ends goes when all that runs is answered.
+        self.process()
+        self.sendReplies()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -150,67 +110,55 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     }
 
     private func finish() {
-        if self.isClosed { return }
-        self.isClosed = true
-        for running in self.running.values { running.task.cancel() }
-        self.running.removeAll()
-        self.replies.close()
+        guard let actions = self.state.finish() else { return }
+        self.carryOut(actions)
         self.loop.remove(self)
         self.permit = nil
     }
 
-    // MARK: Messages
+    // MARK: Events of the loop
 
-    private func process() {
-        // Writing may call channelWritabilityChanged, and so come here, before it returns; what is at work goes on by itself then.
-        if self.isProcessing { return }
-        self.isProcessing = true
-        let isSound = self.takeSteps()
-        self.isProcessing = false
-        guard isSound else { return }
-        if self.input.readableBytes == 0 { self.input = ByteBuffer() }
-        self.touch()
-        // What was running may have been cancelled.
-        self.closeIfDrained()
+    var deadline: NIODeadline { self.state.deadlines.next }
+
+    func timeOut() { self.carryOut(self.state.timeOut(now: self.loop.now)) }
+
+    func drain() {
+        self.loop.refresh()
+        self.carryOut(self.state.drain(now: self.loop.now))
     }
 
-    /// Goes on as far as possible. `false`: the peer has said what makes no sense.
-    private func takeSteps() -> Bool {
+    func abort() { self.carryOut(self.state.abort()) }
+
+    // MARK: Actions
+
+    /// Answers what can be answered now, sends it, and goes on reading when there is room.
+    private func process() {
+        guard self.state.beginReading() else { return }
         do throws(WebSocketCloseCode) {
-            var goesOn = true
-            while goesOn {
-                while try self.step() {}
+            repeat {
+                while let step = try self.state.next(now: self.loop.now) {
+                    switch step {
+                    case .message(let payload, let reader): try self.receive(payload, reader)
+                    case .actions(let actions): self.carryOut(actions)
+                    }
+                }
                 // If sending has made room at once, nobody else will come back to what was left.
-                let wasStalled = self.stalledSince != nil
-                self.flush()
-                goesOn = wasStalled && self.takesAnswers
-            }
-            return true
+            } while self.flush()
         } catch {
             self.core.counters.refusedRequests.wrappingAdd(1, ordering: .relaxed)
             self.core.logger.debug("a link is closed", metadata: ["code": "\(error.rawValue)"])
-            self.close(error)
-            return false
+            self.carryOut(self.state.close(error, now: self.loop.now))
         }
+        self.state.endReading(now: self.loop.now)
+        self.carryOut(self.state.settle(now: self.loop.now))
     }
 
-    /// Whether the peer reads its answers, so that more can be made.
-    var takesAnswers: Bool { !self.isClosed && !self.isClosing && self.stalledSince == nil }
-
-    /// Goes on by one message, or what is left of one. False when that is not possible now.
-    ///
-    /// A message of 16 MiB can ask for many gigabytes, so it stops in the middle when the peer does not take what it has asked for.
-    private func step() throws(WebSocketCloseCode) -> Bool {
-        guard self.takesAnswers else { return false }
-        guard case (let payload, var reader)? = self.current.take() else {
-            guard let message = try self.reader.next(&self.input) else { return false }
-            try self.receive(message)
-            return true
-        }
+    private func receive(_ payload: ByteBuffer, _ rest: LinkReader) throws(WebSocketCloseCode) {
+        var reader = rest
         let bytes = payload.readableBytesUInt8Span
         do {
-            while self.takesAnswers {
-                guard let item = try reader.next(bytes) else { return true }
+            while self.state.takesAnswers {
+                guard let item = try reader.next(bytes) else { return }
                 try self.receive(item, bytes)
             }
         } catch let fault as LinkFault {
@@ -218,30 +166,14 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         } catch {
             throw .protocolError
         }
-        self.current = (payload, reader)
-        return false
-    }
-
-    private func receive(_ message: WebSocketReader.Message) throws(WebSocketCloseCode) {
-        switch message.opcode {
-        case .binary:
-            self.groups.removeAll(keepingCapacity: true)
-            self.current = (message.payload, LinkReader())
-        case .ping: self.send(.pong, message.payload)
-        case .pong: break
-        case .close:
-            self.isClosing = true
-            self.send(.close, message.payload)
-            self.abort()
-        case .text, .continuation: throw .notBinary
-        }
+        self.state.keep(payload, reader)
     }
 
     private func receive(_ item: LinkItem, _ bytes: Span<UInt8>) throws {
         switch item {
         case .request(let request): try self.answer(request, bytes)
-        case .group(let name): self.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
-        case .cancel(let id): self.end(id)?.task.cancel()
+        case .group(let name): self.state.open?.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
+        case .cancel(let id): self.carryOut(self.state.cancel(id))
         case .ring(let version):
             self.core.note(ring: version)
         case .draining: break
@@ -250,103 +182,60 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         }
     }
 
-    /// Sends what has been written, as one message.
-    func flush() {
-        guard let context = self.context, !self.writer.isEmpty else { return }
-        let frame = self.writer.frame(mask: nil)
+    private func carryOut(_ actions: [State<Task<Void, Never>>.Action]) {
+        for action in actions {
+            switch action {
+            case .cancel(let tasks): for task in tasks { task.cancel() }
+            case .send(let frame): self.context?.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
+            case .sendMessage: self.flush()
+            case .farewell(let frame): self.sendFarewell(frame)
+            case .over: self.replies.close()
+            case .slow: self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed)
+            case .close: self.context?.close(promise: nil)
+            case .read: self.context?.read()
+            }
+        }
+    }
+
+    private func sendFarewell(_ frame: ByteBuffer) {
+        guard let context = self.context else { return }
+        let link = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.writeAndFlush(self.wrapOutboundOut(frame)).whenComplete { _ in link.value.carryOut(link.value.state.farewellLeft()) }
+    }
+
+    /// Sends what has been written, as one message. Its memory comes back, so that the next message needs none of its own.
+    ///
+    /// - Returns: whether there was any.
+    @discardableResult
+    private func flush() -> Bool {
+        guard let context = self.context, let frame = self.state.message() else { return false }
         context.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
-        self.writer.reuse(frame)
+        self.state.open?.writer.reuse(frame)
+        return true
     }
 
     /// Sends what has been written when it is much.
     func flushIfLarge() {
-        if self.writer.count > Self.writeAhead { self.flush() }
+        if let count = self.state.open?.writer.count, count > Self.writeAhead { self.flush() }
     }
 
-    private func send(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
-        guard let context = self.context else { return }
-        context.writeAndFlush(self.wrapOutboundOut(WebSocketWriter.control(opcode, payload, mask: nil)), promise: nil)
-    }
-
-    // MARK: Closing
-
-    /// A peer pings every few seconds, so silence means that it is gone; one that takes nothing is cut.
-    private func touch() {
-        let server = self.core.configuration.server
-        if self.isAborted {
-            self.deadline = .distantFuture
-        } else if let stalledSince {
-            // Also when this node stops: a peer that is still reading its answers is not cut in the middle of them.
-            self.deadline = stalledSince + .init(server.writeTimeout)
-        } else {
-            self.deadline = self.loop.now + .init(server.idleTimeout)
-            if let lingersUntil, lingersUntil > self.loop.now { self.deadline = min(self.deadline, lingersUntil) }
+    /// Sends what tasks have come up with.
+    func sendReplies() {
+        guard self.state.beginReplies() else { return }
+        while self.state.takesReplies() {
+            var rest = self.replies.take()[...]
+            while let reply = rest.first {
+                // What the peer does not take must not gather in the channel.
+                guard self.state.takesAnswers else {
+                    self.replies.putBack(rest)
+                    break
+                }
+                rest.removeFirst()
+                guard self.state.take(reply.id, reply.serial, isLast: reply.isLast) else { continue }
+                self.write(reply.id, reply.index ?? 0, reply.content)
+            }
+            self.flush()
         }
-    }
-
-    func timeOut() {
-        if self.lingersUntil != nil, self.stalledSince == nil, !self.isClosing {
-            self.touch()
-            return self.closeIfDrained()
-        }
-        if self.stalledSince != nil { self.core.counters.timeouts.wrappingAdd(1, ordering: .relaxed) }
-        self.abort()
-    }
-
-    /// Says so. The peer closes when it has had its answers; if it does not, we do. Closing at once would fail the requests that the peer
-    /// sent before it knew, of which sets and removes are not repeated elsewhere.
-    func drain() {
-        guard self.lingersUntil == nil else { return }
-        self.lingersUntil = .now() + Self.lingerTime
-        self.writer.payload.writeLinkDraining()
-        self.flush()
-        self.touch()
-    }
-
-    /// Notes that a request is being loaded, by what `work` says under the serial number that it is given.
-    ///
-    /// - Returns: `false`: too much is running.
-    func begin(_ id: UInt32, keys: Int, _ work: @escaping @Sendable (UInt64) async -> Void) -> Bool {
-        // An answer that was at hand may have found the peer gone: nobody would cancel the task.
-        if self.isClosed { return true }
-        guard self.running.count < Self.runningLimit, self.runningKeys + keys <= Self.runningKeysLimit else { return false }
-        self.runningKeys += keys
-        self.serial += 1
-        let serial = self.serial
-        self.running[id] = Running(serial: serial, keys: keys, task: Task { await work(serial) })
-        return true
-    }
-
-    /// Forgets a request that is answered or cancelled.
-    @discardableResult
-    func end(_ id: UInt32) -> Running? {
-        guard let running = self.running.removeValue(forKey: id) else { return nil }
-        self.runningKeys -= running.keys
-        return running
-    }
-
-    func closeIfDrained() {
-        guard let lingersUntil, lingersUntil <= self.loop.now, self.running.isEmpty else { return }
-        // What has been asked and not even been looked at, because the peer was still reading, is answered first.
-        guard self.current == nil, !self.isProcessing, self.stalledSince == nil else { return }
-        self.close(.goingAway)
-    }
-
-    private func close(_ code: WebSocketCloseCode) {
-        guard !self.isClosing else { return }
-        self.isClosing = true
-        self.flush()
-        guard let context = self.context else { return }
-        let frame = WebSocketWriter.control(.close, code.payload, mask: nil)
-        let link = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.writeAndFlush(self.wrapOutboundOut(frame)).whenComplete { _ in link.value.abort() }
-    }
-
-    /// Closes now; over TLS that takes as long as the peer takes to say goodbye, or a second.
-    func abort() {
-        self.isClosing = true
-        self.isAborted = true
-        self.deadline = .distantFuture
-        self.context?.close(promise: nil)
+        self.carryOut(self.state.settle(now: self.loop.now))
     }
 }

@@ -103,6 +103,7 @@ struct Failure: Sendable {
         case 416: "RangeNotSatisfiable"
         case 417: "ExpectationFailed"
         case 421: "MisdirectedRequest"
+        case 426: "UpgradeRequired"
         case 431: "RequestHeaderFieldsTooLarge"
         case 501: "NotImplemented"
         case 502: "BadGateway"

@@ -66,6 +66,8 @@ struct Response: Sendable {
         /// Seconds.
         var retryAfter: Int?
         var allow: String?
+        /// The version of WebSocket that is spoken here is said.
+        var saysWebSocket = false
         var contentType: StaticString?
         /// In place of ``contentType``.
         var mediaType: String?
@@ -125,6 +127,13 @@ extension Response {
         response.fields.error = failure.error
         response.fields.retryAfter = failure.status.details?.retryAfterSeconds
         response.fields.allow = failure.allow?.description
+        return response
+    }
+
+    /// A WebSocket of a version that is not spoken here is asked for (RFC 6455 §4.4).
+    static var otherWebSocket: Response {
+        var response = self.failure(Failure(426, "only version 13 of WebSocket is spoken here", .request))
+        response.fields.saysWebSocket = true
         return response
     }
 

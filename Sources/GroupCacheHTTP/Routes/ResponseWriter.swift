@@ -66,6 +66,7 @@ struct ResponseWriter {
             out.writeStaticString("\r\nAllow: ")
             out.writeString(allow)
         }
+        if fields.saysWebSocket { out.writeStaticString("\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13") }
         if let type = fields.mediaType {
             out.writeStaticString("\r\nContent-Type: ")
             out.writeString(type)
@@ -151,6 +152,7 @@ struct ResponseWriter {
         case 416: "HTTP/1.1 416 Range Not Satisfiable"
         case 417: "HTTP/1.1 417 Expectation Failed"
         case 421: "HTTP/1.1 421 Misdirected Request"
+        case 426: "HTTP/1.1 426 Upgrade Required"
         case 431: "HTTP/1.1 431 Request Header Fields Too Large"
         case 501: "HTTP/1.1 501 Not Implemented"
         case 502: "HTTP/1.1 502 Bad Gateway"

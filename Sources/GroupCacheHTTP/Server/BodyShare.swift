@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The bytes that the unfinished bodies of all connections may take together.
+/// The bytes that the unfinished bodies and messages of all connections may take together.
 final class BodyBudget: Sendable {
     private let limit: Int
     private let taken = Atomic(0)
@@ -21,8 +21,11 @@ final class BodyBudget: Sendable {
     }
 }
 
-/// What one body takes of a ``BodyBudget``, until it goes away.
+/// What one body, or what a link holds of unfinished messages, takes of a ``BodyBudget``, until it goes away.
 final class BodyShare {
+    /// So many bytes of an unfinished message are held even when the budget is used up.
+    static let free = 65_536
+
     private let budget: BodyBudget
     private var count = 0
 
@@ -40,5 +43,17 @@ final class BodyShare {
         guard more > 0 else { return }
         self.count = count
         guard self.budget.take(more) else { throw Refusal(status: 503, message: "too many bodies are on their way; try again") }
+    }
+
+    /// There are so many bytes now; maybe fewer than before.
+    ///
+    /// - Returns: whether all together are few enough. They are counted either way.
+    func hold(_ count: Int) -> Bool {
+        let more = count - self.count
+        guard more != 0 else { return true }
+        self.count = count
+        if more > 0 { return self.budget.take(more) }
+        self.budget.giveBack(-more)
+        return true
     }
 }

@@ -18,7 +18,8 @@ extension ServerConnection {
 
     /// - Parameter place: among those at work, if the request has one already.
     func answer(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match, body: RequestBody, _ place: WorkPlace? = nil) {
-        if let key = head.linkKey, self.asksForLink(head, bytes) {
+        if head.wantsOtherWebSocket, self.asksForUpgrade(head, bytes) { return self.respond(.otherWebSocket) }
+        if let key = head.linkKey, self.asksForUpgrade(head, bytes) {
             // A link is a peer's, which may change things, and its requests prove nothing more. Who may not is left to GET.
             if let refusal = self.router.refuseChange(head, bytes) { return self.respond(.failure(refusal)) }
             return self.becomeLink(key: bytes.string(key))
@@ -98,10 +99,10 @@ extension ServerConnection {
 
     // MARK: Links
 
-    /// Whether the request asks for a link, and is to get one.
-    private func asksForLink(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
+    /// Whether an upgrade is asked for where there are links.
+    private func asksForUpgrade(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
         // A page in a browser may open WebSockets to anywhere, but cannot keep the browser from saying whose page it is: peers have no origin.
-        head.linkKey != nil && head.origin == nil && head.path.count == self.core.basePath.utf8.count
+        head.origin == nil && head.path.count == self.core.basePath.utf8.count
             && bytes.hasPrefix(self.core.basePath, at: head.path.lowerBound)
             && head.body == .length(0)
     }

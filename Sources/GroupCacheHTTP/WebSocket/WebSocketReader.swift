@@ -21,10 +21,14 @@ struct WebSocketReader {
         self.limit = limit
     }
 
+    /// Bytes of the beginning of a message in several frames.
+    var held: Int { self.begun?.payload.readableBytes ?? 0 }
+
     /// The next whole message; `nil` when more bytes are needed. A message takes its bytes with it.
     mutating func next(_ input: inout ByteBuffer) throws(WebSocketCloseCode) -> Message? {
         while let frame = try self.frame(&input) {
             guard !frame.opcode.isControl else {
+                if frame.opcode == .close { try WebSocketCloseCode.check(frame.payload) }
                 return Message(opcode: frame.opcode, payload: frame.payload)
             }
             if frame.opcode == .continuation {
@@ -61,21 +65,22 @@ struct WebSocketReader {
         guard (second & 0x80 != 0) == self.expectsMask else { throw .protocolError }
         var header = 2
         var length = UInt64(second & 0x7F)
+        // Neither in pieces nor long.
+        if opcode.isControl { guard first & 0x80 != 0, length <= 125 else { throw .protocolError } }
         switch length {
         case 126:
             guard let word = input.getInteger(at: start + 2, as: UInt16.self) else { return nil }
             (length, header) = (UInt64(word), 4)
+            guard word > 125 else { throw .protocolError }
         case 127:
             guard let word = input.getInteger(at: start + 2, as: UInt64.self) else { return nil }
             (length, header) = (word, 10)
+            // The fewest bytes that hold the length have to be used, and its first bit is zero.
+            guard word > 0xFFFF, word >> 63 == 0 else { throw .protocolError }
         default: break
         }
         // Refused before the bytes have come: nobody makes us wait for, or hold, more than the limit.
-        if opcode.isControl {
-            guard first & 0x80 != 0, length <= 125 else { throw .protocolError }
-        } else {
-            guard length <= UInt64(self.limit - (self.begun?.payload.readableBytes ?? 0)) else { throw .tooLarge }
-        }
+        guard opcode.isControl || length <= UInt64(self.limit - self.held) else { throw .tooLarge }
         let count = Int(length)
         let maskLength = self.expectsMask ? 4 : 0
         guard input.readableBytes >= header + maskLength + count else { return nil }

@@ -23,14 +23,14 @@ import Testing
     private struct Asking {
         let client: LinkClient
         let channel: EmbeddedChannel
-        let lane: LinkLane
+        let lane: PeerLane
         let answers = Answers()
 
         /// An open link that is not to be opened again.
         init(_ handler: any ChannelOutboundHandler) throws {
             let loop = EmbeddedEventLoop()
             let settings = try HTTPGetter(url: "http://127.0.0.1:1").lanes[0].settings
-            self.lane = LinkLane(settings, http: PeerLane(settings, eventLoop: loop), eventLoop: loop)
+            self.lane = PeerLane(settings, eventLoop: loop, linkBeside: PeerLane(settings, eventLoop: loop))
             let dialer = LinkDialer(self.lane)
             dialer.close()
             self.client = LinkClient(dialer, LinkClient.State(opened: .now()))

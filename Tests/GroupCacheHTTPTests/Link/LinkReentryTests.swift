@@ -52,8 +52,8 @@ import Testing
         }
         let isRunning = try await channel.testingEventLoop.executeInContext {
             let link = LinkServer(core: core, loop: LoopContext(core: core, eventLoop: channel.testingEventLoop))
-            let isRunning = link.begin(7, keys: 5) { _ in }
-            let (replies, serial) = (link.replies, link.running[7]?.serial ?? 0)
+            let isRunning = link.state.run(7, keys: 5) { _ in Task {} }
+            let (replies, serial) = (link.replies, link.state.open?.running[7]?.serial ?? 0)
             let hesitation = Hesitation {
                 await replies.add(reply(serial, 4))
                 await replies.add(LinkReplies.Reply(id: 7, serial: serial, content: .end))
@@ -78,7 +78,7 @@ import Testing
         }
         #expect(received == [0, 1, 2, 3, 4])
         let left = try await channel.testingEventLoop.executeInContext {
-            try channel.pipeline.syncOperations.handler(type: LinkServer.self).running.count
+            try channel.pipeline.syncOperations.handler(type: LinkServer.self).state.open?.running.count
         }
         #expect(left == 0)
         _ = try await channel.finish(acceptAlreadyClosed: true)
@@ -112,10 +112,10 @@ import Testing
     @Test("a link on a channel that is full when it begins answers when there is room")
     func beginsFull() async throws {
         let takesAnswers = try await self.withLink(isWritable: false) { link, channel in
-            let before = link.takesAnswers
+            let before = link.state.takesAnswers
             channel.isWritable = true
             channel.pipeline.fireChannelWritabilityChanged()
-            return [before, link.takesAnswers]
+            return [before, link.state.takesAnswers]
         }
         #expect(takesAnswers == [false, true])
     }
@@ -139,7 +139,7 @@ import Testing
     func stopsWithQuestions() async throws {
         _ = try await self.withLink(isWritable: false) { link, channel in
             // Two seconds later, as far as the link knows.
-            link.lingersUntil = .now() - .seconds(1)
+            _ = link.state.drain(now: .now() - .seconds(3))
             channel.isWritable = true
             channel.pipeline.fireChannelWritabilityChanged()
         }

@@ -53,6 +53,8 @@ import Testing
                 let response = try await connection.response()
                 #expect(!response.head.hasPrefix("HTTP/1.1 101"), "\(what)")
                 #expect(response.head.contains("HTTP/1.1 "), "\(what)")
+                let saysVersion = response.head.contains("\r\nSec-WebSocket-Version: 13\r\n") && response.head.contains("\r\nUpgrade: websocket\r\n")
+                #expect((what == "version") == (response.head.hasPrefix("HTTP/1.1 426 ") && saysVersion), "\(what)")
                 await connection.close()
             }
         }
@@ -92,7 +94,14 @@ import Testing
                 ("text", [0x81, 0x81, 0, 0, 0, 0, 0x41], 1003),
                 ("long ping", [0x89, 0xFE, 0x10, 0x00], 1002),
                 ("17 MiB announced", [0x82, 0xFF, 0, 0, 0, 0, 1, 0x10, 0, 0], 1009),
-                ("2⁶³ announced", [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], 1009),
+                ("2⁶³ announced", [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], 1002),
+                ("2⁶² announced", [0x82, 0xFF, 0x40, 0, 0, 0, 0, 0, 0, 0], 1009),
+                ("125 bytes announced in two bytes more than it takes", [0x82, 0xFE, 0, 125, 0, 0, 0, 0], 1002),
+                ("half of a ping", [0x09, 0x80, 0, 0, 0, 0], 1002),
+                ("a close of one byte", [0x88, 0x81, 0, 0, 0, 0, 3], 1002),
+                ("a close with 999", [0x88, 0x82, 0, 0, 0, 0, 3, 0xE7], 1002),
+                ("a close with 1005", [0x88, 0x82, 0, 0, 0, 0, 3, 0xED], 1002),
+                ("a close with a reason that is no text", [0x88, 0x83, 0, 0, 0, 0, 3, 0xE8, 0xFF], 1007),
                 ("unknown wire type", frame { $0.writeBytes([0x0F]) }, 1002),
                 ("truncated", frame { $0.writeBytes([0x12, 0x05, 0x08]) }, 1002),
                 ("a group that was not named", frame { $0.writeLinkRequest(id: 1, group: 3, key: Array("k".utf8).span) }, 1002),

@@ -142,13 +142,23 @@ import Testing
             ("a continuation of nothing", Self.frame(0x80, [1], mask: mask), true, .protocolError),
             ("a ping in pieces", Self.frame(0x09, [1], mask: mask), true, .protocolError),
             ("one byte too many", [0x82, 0xFE, 0x04, 0x01], true, .tooLarge),
-            ("more than there is", [0x82, 0xFF] + [UInt8](repeating: 0xFF, count: 8), true, .tooLarge),
+            ("more than there is", [0x82, 0xFF, 0x7F] + [UInt8](repeating: 0xFF, count: 7), true, .tooLarge),
+            ("the first bit of a length", [0x82, 0xFF, 0x80] + [UInt8](repeating: 0, count: 7), true, .protocolError),
+            ("125 in two bytes more", [0x82, 0xFE, 0x00, 0x7D], true, .protocolError),
+            ("65,535 in eight bytes", [0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], true, .protocolError),
+            ("a close of one byte", Self.frame(0x88, [3], mask: mask), true, .protocolError),
+            ("a close with a reason that is no text", Self.frame(0x88, [3, 0xE8, 0xC3], mask: mask), true, .notText),
             // Only the header of these has come.
             ("a long ping", [0x89, 0xFE, 0x00, 0x7E], true, .protocolError),
             ("a long close", [0x88, 0xFE, 0x03, 0xFF], true, .protocolError),
         ]
         for (what, bytes, expectsMask, code) in cases {
             #expect(self.read([bytes], expectsMask: expectsMask, limit: 1_024) == Result(code: code), "\(what)")
+        }
+        for code in 0...5_000 as ClosedRange<UInt16> {
+            let maySay = (1000...1003).contains(code) || (1007...1014).contains(code) || (3000...4999).contains(code)
+            let result = self.read([Self.frame(0x88, [UInt8(code >> 8), UInt8(code & 255)], mask: mask)])
+            #expect((result.code == nil) == maySay && (maySay || result.code == .protocolError), "a close with \(code)")
         }
         let begun = [Self.frame(0x02, [1], mask: mask), Self.frame(0x82, [1], mask: mask)]
         #expect(self.read(begun).code == .protocolError, "a message inside another")
