@@ -8,27 +8,38 @@ extension Group {
     ///   - value: The value.
     ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:)-(String)``.
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
-    ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
+    ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four. In the
+    ///   dialects of Go every other node is told, too: `peerFailed` names those that have not heard, `unsupported` says that none can be told.
     public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
         _ = try await self.store(key, value, ttl: ttl, if: nil)
     }
 
     /// Stores a value at the owner of the key.
-    func store(_ key: Key, _ value: Value, ttl: Duration?, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome {
+    func store(
+        _ key: Key,
+        _ value: Value,
+        ttl: Duration?,
+        if condition: ChangeCondition?,
+        _ attributes: EntryAttributes = .none
+    ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let hashed = self.hashed(key)
+        let outcome: SetOutcome
         if let owner = self.peers?.pickOwner(of: key) {
             var entry = PeerEntry(value: try self.codec.encoded(value), ttl: ttl)
             entry.schema = self.configuration.schema
+            entry.attributes = attributes
             // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
             // failed, for it may have failed after it stored the value. And when its value was not the one that the caller had expected: the
             // caller may have that from our copy.
             defer { self.discard(hashed) }
-            return try await owner.set(self.request(key), to: entry, if: condition)
+            outcome = try await owner.set(self.request(key), to: entry, if: condition)
         } else {
-            return try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition)
+            outcome = try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition, attributes)
         }
+        try await self.peers?.changed(self.request(key))
+        return outcome
     }
 
     /// Stores a value, as ``set(_:to:ttl:)-(Key,_,_)``.
@@ -47,11 +58,14 @@ extension Group {
     func erase(_ key: Key, if condition: ChangeCondition?) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         let hashed = self.hashed(key)
-        guard let owner = self.peers?.pickOwner(of: key) else {
-            return try self.discard(hashed, if: condition)
+        if let owner = self.peers?.pickOwner(of: key) {
+            // What another node owns it tells of itself.
+            defer { self.discard(hashed) }
+            try await owner.remove(self.request(key), if: condition)
+        } else {
+            try self.discard(hashed, if: condition)
         }
-        defer { self.discard(hashed) }
-        try await owner.remove(self.request(key), if: condition)
+        try await self.peers?.changed(self.request(key))
     }
 
     /// Removes a value, as ``remove(_:)-(Key)``.
@@ -125,7 +139,8 @@ extension Group {
         _ value: Value,
         encoded: ByteView?,
         ttl: Duration?,
-        if condition: ChangeCondition? = nil
+        if condition: ChangeCondition? = nil,
+        _ attributes: EntryAttributes
     ) throws(GroupCacheError) -> SetOutcome {
         let (stored, size) = try self.codec.kept(value, encoded: encoded)
         let freshness = self.configuration.freshness
@@ -143,8 +158,8 @@ extension Group {
             if condition != nil { throw .notOwner }
             life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
         }
-        let (outcome, wasThere) = try self.change(key, if: condition) {
-            self.insert(key, stored, size, owned ? .main : .near, life, releasing: &$0)
+        let (outcome, wasThere) = try self.change(key, records: true, if: condition) {
+            self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes, age: 0), releasing: &$0)
         }
         if owned { self.endSoonIfMoved(key) }
         if outcome == .tooLarge {
@@ -160,15 +175,17 @@ extension Group {
     }
 
     /// Removes what this node has, and what loads that began before would bring.
-    func discard(_ key: HashedKey) {
-        _ = self.change(key) { self.drop(key, releasing: &$0) }
+    ///
+    /// - Parameter records: Whether it is this node's change, of which others have to hear.
+    func discard(_ key: HashedKey, records: Bool = false) {
+        _ = self.change(key, records: records) { self.drop(key, releasing: &$0) }
     }
 
-    /// Removes what this node has if a condition holds.
+    /// Removes what this node has if a condition holds. It is this node's change, of which others have to hear.
     func discard(_ key: HashedKey, if condition: ChangeCondition?) throws(GroupCacheError) {
-        guard let condition else { return self.discard(key) }
+        guard let condition else { return self.discard(key, records: true) }
         guard self.owns(key) else { throw .notOwner }
-        _ = try self.change(key, if: condition) { self.drop(key, releasing: &$0) }
+        _ = try self.change(key, records: true, if: condition) { self.drop(key, releasing: &$0) }
     }
 
     /// Whether this node owns `key` by its own ring.
@@ -184,28 +201,30 @@ extension Group {
     /// So of two callers who have seen the same value one finds the other's.
     private func change<R>(
         _ key: HashedKey,
+        records: Bool,
         if condition: ChangeCondition?,
         _ body: (inout Victims<Value>) -> R
     ) throws(GroupCacheError) -> (R, wasThere: Bool) {
-        guard let condition else { return self.change(key, body) }
+        guard let condition else { return self.change(key, records: records, body) }
         for _ in 0..<Self.attempts {
             let held = try self.held(key, withTag: condition.comparesTags)
             guard condition.holds(isThere: held.isThere, held.tag) else { throw .conditionFailed }
-            if let done = self.change(key, onlyOf: held.version, body) { return done }
+            if let done = self.change(key, records: records, onlyOf: held.version, body) { return done }
         }
         throw GroupCacheError(.overloaded, "others change the key all the time", retryAfter: .milliseconds(100))
     }
 
-    /// Changes the store in one step with sending off the loads that began before.
-    private func change<R>(_ key: HashedKey, _ body: (inout Victims<Value>) -> R) -> (R, wasThere: Bool) {
+    /// Changes the store in one step with sending off the loads that began before, and with writing it down.
+    private func change<R>(_ key: HashedKey, records: Bool, _ body: (inout Victims<Value>) -> R) -> (R, wasThere: Bool) {
         // Never nil: it asks for nothing.
-        while true { if let done = self.change(key, onlyOf: nil, body) { return done } }
+        while true { if let done = self.change(key, records: records, onlyOf: nil, body) { return done } }
     }
 
     /// - Parameter version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
     /// - Returns: `nil`: something else is there by now, and nothing has changed.
     private func change<R>(
         _ key: HashedKey,
+        records: Bool,
         onlyOf version: UInt64?,
         _ body: (inout Victims<Value>) -> R
     ) -> (R, wasThere: Bool)? {
@@ -220,8 +239,12 @@ extension Group {
             if let now { table.changed.insert(key.hash, now: now) }
             table.failures.forget(key.hash)
             let next = table.supersede(key)
-            return (body(&victims), isThere, next)
+            let result = body(&victims)
+            // Last, and under the lock: see ChangeRecorder.
+            if records { _ = self.recorder?.record(.key(key.key, group: self.name)) }
+            return (result, isThere, next)
         }
+        if records, done != nil { self.recorder?.wake() }
         // The optimiser may end a life after its last use: these last until the lock is let go.
         withExtendedLifetime((victims, found)) {}
         guard let (result, wasThere, next) = done else { return nil }

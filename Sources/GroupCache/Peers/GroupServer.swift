@@ -76,7 +76,11 @@ final class GroupServer<Value: Sendable>: PeerServing {
         for requester: Requester
     ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
-        if let ttl = entry.ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
+        if let ttl = entry.ttl, ttl <= .zero {
+            guard requester == .peer else { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
+            // It expired on its way: what was there before is not to be served any more, and this neither.
+            return self.group.discard(self.group.hashed(key))
+        }
         switch requester {
         case .client: return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition)
         case .peer:
@@ -199,6 +203,10 @@ extension Group {
         // Times are kept to the second, but what lies between two of them is exact.
         served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created)) }
         served.version = entry.details.version
+        if entry.details.state == .stale {
+            let until = max(entry.details.staleUntil ?? now, entry.details.staleIfErrorUntil ?? now)
+            served.staleFor = .milliseconds(max(0, until - now))
+        }
         return served
     }
 }

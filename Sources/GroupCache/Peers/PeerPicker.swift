@@ -7,6 +7,10 @@ public protocol PeerPicker: Sendable {
     func pickPeer(for key: Key) -> PeerRoute
     /// The node that owns `key`, whether or not it can be reached; `nil`: this one. Must not block.
     func pickOwner(of key: Key) -> (any PeerGetter)?
+    /// The owner of a key has made a change. Tells the other nodes to drop what they hold of it, if nothing else tells them. By default nobody.
+    ///
+    /// - Throws: who has not heard, or that nobody can be told.
+    func changed(_ request: PeerRequest) async throws(GroupCacheError)
     /// Which node owned `key` before this one did, as long as that was a moment ago and that node can be asked; `nil`: nobody is to be
     /// asked. Called before each load of a key that this node owns; must not block. By default nobody.
     ///
@@ -21,6 +25,9 @@ public protocol PeerPicker: Sendable {
 extension PeerPicker {
     /// The owner that ``pickPeer(for:)`` names.
     public func pickOwner(of key: Key) -> (any PeerGetter)? { self.pickPeer(for: key).owner }
+
+    /// Nobody.
+    public func changed(_ request: PeerRequest) async throws(GroupCacheError) {}
 
     /// Nobody.
     public func formerOwner(of key: Key) -> (any PeerGetter)? { nil }

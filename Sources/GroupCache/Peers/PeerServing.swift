@@ -121,10 +121,12 @@ public struct ServedEntry: Sendable {
     public var isStored = false
     /// Whether a load was tried because what was held was past its time.
     public var wasStale = false
-    /// How long ago the value was stored, in whole seconds.
+    /// How old the value is, in whole seconds: how long ago it was stored or last confirmed, and how old it was then.
     public var age: Int
     /// How much longer the value is fresh; `nil`: without end. Negative when it is stale.
     public var ttl: Duration?
+    /// Of a stale one: how much longer it may be served so.
+    public var staleFor = Duration.zero
     /// How long the value was to be fresh when its ``age`` was none: what of it has passed and what is left; `nil`: without end, or not known.
     public var lifetime: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.

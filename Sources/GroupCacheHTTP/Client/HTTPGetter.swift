@@ -14,7 +14,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     let url: PeerURL
     private let configuration: HTTPPool.Configuration.Client
     /// How long a request may take.
-    private let requestTime: TimeAmount
+    private let requestTime: TimeAmount?
     /// How long a connection may take to come about, in milliseconds.
     private let connectTime: Int64
     let standing = PeerStanding()
@@ -59,7 +59,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.id = url.id(dialect)
         self.url = url
         self.configuration = configuration
-        self.requestTime = TimeAmount(configuration.requestTimeout)
+        self.requestTime = configuration.requestTime(dialect)
         self.connectTime = TimeAmount(configuration.connectTimeout).nanoseconds / 1_000_000
         let settings = PeerLane.Settings(
             url: url,
@@ -102,11 +102,19 @@ public final class HTTPGetter: PeerGetter, Sendable {
         )
     }
 
-    /// - Parameter timeout: in milliseconds; negative: as long as a request may take.
-    private func start(_ kind: consuming PeerCall.Kind, tag: Int, for caller: any PeerCaller, timeout: Int64) -> PeerCall? {
+    /// - Parameters:
+    ///   - timeout: in milliseconds; negative: as long as a request may take.
+    ///   - isProbe: also of a peer that is down.
+    private func start(
+        _ kind: consuming PeerCall.Kind,
+        tag: Int,
+        for caller: any PeerCaller,
+        timeout: Int64,
+        isProbe: Bool = false
+    ) -> PeerCall? {
         let now = NIODeadline.now()
-        let usual = self.requestTime
         let timeout: TimeAmount? = timeout < 0 ? nil : .milliseconds(timeout)
+        let usual = self.requestTime ?? HTTPPool.Configuration.Client.requestTime(of: timeout)
         if let link = self.link(now, for: kind) {
             // All of the caller's time: a link finds out by itself, and soon, that its peer is dead. Only who asks a node that peeks waits no longer
             // than a request may take, and is to have the getter's answer in that time.
@@ -138,7 +146,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         )
         if case .many = call.kind {
             lane.take(call)
-        } else if admission == nil, call.isGet {
+        } else if admission == nil, call.isGet, !isProbe {
             // Down, and being tried again already: nobody waits for that.
             let isClosed = self.isClosed.load(ordering: .relaxed)
             call.finish(.failure(isClosed ? PeerCall.isGone : LinkDialer.isDown))
@@ -155,7 +163,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Stores a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
-        guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
+        guard self.dialect.canWrite else { throw Self.cannotWrite }
         _ = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
     }
 
@@ -189,7 +197,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Removes a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func remove(_ request: PeerRequest) async throws(GroupCacheError) {
-        guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
+        guard self.dialect.canWrite else { throw Self.cannotWrite }
         _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
     }
 
@@ -215,7 +223,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// The body of any page of the peer.
     func fetch(_ path: String) async throws(GroupCacheError) -> ByteView {
-        try await self.call(.path(path), timeout: -1).value
+        try await self.call(.path(path), timeout: 5_000).value
     }
 
     /// Tells the version of the ring to send along.
@@ -223,7 +231,12 @@ public final class HTTPGetter: PeerGetter, Sendable {
         self.standing.ringVersion.store(version, ordering: .relaxed)
     }
 
-    private static let cannotWrite = GroupCacheError(.unsupported, "peers of this dialect cannot set or remove")
+    private static let cannotWrite = GroupCacheError(
+        .unsupported,
+        "nodes of this dialect have no word for set or remove: nothing is changed but this node's copy"
+    )
+
+    private var dialect: Dialect { self.lanes[0].settings.dialect }
 
     /// Whether the peer may be asked over a link, as far as is known.
     var hasLinks: Bool { self.links.first?.isRefused(.now()) == false }
@@ -245,8 +258,13 @@ public final class HTTPGetter: PeerGetter, Sendable {
             return link.probe()
         }
         let probe = PeerProbe(self.standing.health, ticket)
-        // Whatever a server answers to this, it lives.
-        _ = self.start(.path(self.lanes[0].settings.dialect.basePath), tag: 0, for: probe, timeout: self.connectTime)
+        // A peer that was silent about a key of its own has to say something about that: a server whose getter hangs answers everything else.
+        if let request = self.standing.unanswered.withLockedValue({ $0 }) {
+            _ = self.start(.peer(.get, request), tag: 0, for: probe, timeout: request.milliseconds, isProbe: true)
+        } else {
+            // Whatever a server answers to this, it lives.
+            _ = self.start(.path(self.dialect.basePath), tag: 0, for: probe, timeout: self.connectTime)
+        }
     }
 
     // MARK: Lanes

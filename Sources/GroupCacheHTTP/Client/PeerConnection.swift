@@ -186,7 +186,7 @@ final class PeerConnection: ChannelInboundHandler {
                 self.owner.remove(self)
                 return self.owner.retry(call)
             }
-            self.lane.judge(call, .reset)
+            self.lane.judge(call, self.lane.settings.dialect.hangsUpOnUnknownGroups && !self.hasAnswerBytes ? .withdrawn : .reset)
             let message = "the peer closed the connection, or it failed, before there was an answer"
             call.finish(.failure(GroupCacheError(.peerFailed, message, cause: self.failure)))
         }

@@ -67,6 +67,7 @@ final class PeerLane: PeerCarrier {
     /// Tells the peer's health how a call ended.
     func judge(_ call: PeerCall, _ outcome: PeerHealth.Outcome) {
         guard let admission = call.admission, !call.isFinished else { return }
+        if outcome == .timedOut, case .peer(.get, let request) = call.kind { self.settings.standing.unanswered.withLockedValue { $0 = request } }
         self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
     }
 
@@ -156,6 +157,8 @@ final class PeerStanding: Sendable {
     let health = PeerHealth()
     /// How many loops have an open link to the peer.
     let links = Atomic<Int>(0)
+    /// A GET that was not answered in its time: what a peer that was silent is probed with.
+    let unanswered = NIOLockedValueBox<PeerRequest?>(nil)
     /// The version of our ring, to be sent along; 0: none.
     let ringVersion = Atomic<UInt64>(0)
 

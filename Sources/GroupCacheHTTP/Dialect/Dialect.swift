@@ -106,6 +106,10 @@ public struct Dialect: Sendable, Hashable, CustomStringConvertible {
     /// Whether peers can set and remove.
     var canWrite: Bool { self.base == .native || self.hasExpire }
 
+    /// Whether a node hangs up on who asks for a group that it does not have, so that a connection which breaks says nothing of its health: v3 calls
+    /// a method of a group that is nil. One that is dead refuses the next connection.
+    var hangsUpOnUnknownGroups: Bool { self.base == .groupcacheGo }
+
     /// The `Content-Type` of an answer.
     var contentType: StaticString {
         switch self.base {

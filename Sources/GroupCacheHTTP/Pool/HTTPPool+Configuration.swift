@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import NIOCore
 
 extension HTTPPool {
     /// A node of the cluster.
@@ -138,8 +139,11 @@ extension HTTPPool {
             public var waitingPerLoop = 4_096
             /// How long opening a connection may take.
             public var connectTimeout = Duration.seconds(1)
-            /// How long a request may take, waiting included, when its caller does not say.
-            public var requestTimeout = Duration.seconds(5)
+            /// How long a GET may take, waiting included; a caller with less time waits no longer. Of a GET nobody can tell whether the peer is dead or
+            /// its getter slow. `nil`, the default: 5 s in the native dialect, where links tell; in the others, whose getters may take as long as
+            /// they like, four fifths of the caller's time (usually ``GroupCache/GroupConfiguration/loadTimeout``), so that it can load the value
+            /// itself in the rest.
+            public var requestTimeout: Duration?
             /// Whether peers are asked over links.
             public var links = Links.automatic
             /// How long a connection is kept without use. Shorter than the server's, so that we close first.
@@ -155,6 +159,14 @@ extension HTTPPool {
                 /// Never: by GET only.
                 case never
             }
+
+            /// ``requestTimeout``, if it does not depend on the caller's time.
+            func requestTime(_ dialect: Dialect) -> TimeAmount? {
+                self.requestTimeout.map { TimeAmount($0) } ?? (dialect == .native ? .seconds(5) : nil)
+            }
+
+            /// How long a request may take whose caller has so much time; `nil`: he does not say.
+            static func requestTime(of time: TimeAmount?) -> TimeAmount { .nanoseconds((time ?? .seconds(30)).nanoseconds / 5 * 4) }
 
             func usesLinks(_ dialect: Dialect) -> Bool { self.links == .automatic && dialect == .native }
         }
@@ -232,7 +244,7 @@ extension HTTPPool.Configuration.Client {
         try require((1...10_000).contains(self.connectionsPerLoop), "client.connectionsPerLoop is not within 1...10000")
         try require((0...1_000_000).contains(self.waitingPerLoop), "client.waitingPerLoop is not within 0...1000000")
         for (name, timeout) in [
-            ("connectTimeout", self.connectTimeout), ("requestTimeout", self.requestTimeout), ("idleTimeout", self.idleTimeout),
+            ("connectTimeout", self.connectTimeout), ("requestTimeout", self.requestTimeout ?? .seconds(1)), ("idleTimeout", self.idleTimeout),
         ] {
             try require(timeout > .zero && timeout <= .seconds(86_400), "client.\(name) is not positive and at most a day")
         }

@@ -71,6 +71,18 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         )
         let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
         self.core = try PoolCore(configuration: configuration, logger: logger ?? silent, members: members, credentials: credentials)
+        self.warn(of: configuration.peers)
+    }
+
+    /// Go's nodes compare ids byte for byte: one that is not in its normal form is a trap for whoever writes it differently elsewhere.
+    private func warn(of peers: [Peer]) {
+        let dialect = self.configuration.dialect
+        for case let url? in peers.map({ try? PeerURL($0.url) }) where url.id(dialect) != url.normalID(dialect) {
+            self.core.logger.warning(
+                "a peer's id in the ring is the text as given, which has to be the same on every node, and is not in its normal form",
+                metadata: ["id": "\(url.id(dialect))", "normal": "\(url.normalID(dialect))"]
+            )
+        }
     }
 
     // MARK: Peers
@@ -100,6 +112,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
                 old: old
             )
         }
+        self.warn(of: peers)
     }
 
     private func replaceMembers(_ make: (Members) throws(GroupCacheError) -> Members) throws(GroupCacheError) {
@@ -138,6 +151,48 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     public func pickPeer(for key: Key) -> PeerRoute {
         self.core.members.withLockedValue { $0 }.route(key.bytes.span)
     }
+
+    /// Tells every other node but the key's owner to drop what it holds, in the dialects whose nodes can be told and have no other way to hear of it.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/peerFailed`` with the ids of those that have not heard;
+    ///   ``GroupCache/GroupCacheError/Code/unsupported`` in the dialects that have no word for it.
+    public func changed(_ request: PeerRequest) async throws(GroupCacheError) {
+        let dialect = self.configuration.dialect
+        guard dialect != .native else { return }
+        let members = self.core.members.withLockedValue { $0 }
+        let owner = members.owner(of: request.key.bytes.span)
+        let others = members.getters.compactMap { $0 }.filter { $0 !== owner }
+        if others.isEmpty { return }
+        guard dialect.canWrite else {
+            throw GroupCacheError(
+                .unsupported,
+                "the change is made here, but nodes that speak \(dialect) cannot be told of it, and may serve what they hold"
+            )
+        }
+        var request = request
+        request.timeout = min(request.timeout ?? Self.tellingTime, Self.tellingTime)
+        let deaf: [String] = await withTaskGroup(of: String?.self) { [request] tasks in
+            for other in others {
+                tasks.addTask {
+                    do throws(GroupCacheError) {
+                        try await other.remove(request)
+                        return nil
+                    } catch {
+                        return other.id
+                    }
+                }
+            }
+            return await tasks.reduce(into: [String]()) { deaf, id in if let id { deaf.append(id) } }
+        }
+        if deaf.isEmpty { return }
+        throw GroupCacheError(
+            .peerFailed,
+            "the owner has the change, but these nodes have not heard of it, and may serve what they hold: \(deaf.sorted().joined(separator: ", "))"
+        )
+    }
+
+    /// How long a node may take to hear of a change that is made already.
+    private static let tellingTime = Duration.seconds(5)
 
     /// Which node owned `key` until a moment ago; see ``Configuration/warmTime``. O(1) expected; does not block.
     public func formerOwner(of key: Key) -> (any PeerGetter)? {

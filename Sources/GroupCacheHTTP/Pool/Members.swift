@@ -44,7 +44,9 @@ final class Members: Sendable {
     /// Whom to ask for `key`.
     func route(_ key: Span<UInt8>) -> PeerRoute {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), let getter = self.getters[owner] else { return .local }
-        guard let next else { return PeerRoute(owner: getter.isUp ? getter : nil) }
+        // Who is asked in the owner's place answers for itself in our own dialect only. A node of Go asks the owner once more, which costs the caller
+        // as much time again and makes the node look dead that has only forwarded: here this one loads.
+        guard self.ring.dialect == .native, let next else { return PeerRoute(owner: getter.isUp ? getter : nil) }
         guard getter.isUp, self.getters[next]?.isUp ?? true else { return self.detour(key) }
         return PeerRoute(owner: getter, next: self.getters[next])
     }
@@ -78,16 +80,18 @@ final class Members: Sendable {
     ) throws(GroupCacheError) -> Members {
         let dialect = configuration.dialect
         var byID: [String: PeerURL] = [:]
+        var known: Set<String> = []
         var members: [HashRing.Member] = []
         for peer in peers {
             let peerURL = try PeerURL(peer.url)
             let id = peerURL.id(dialect)
-            guard byID.updateValue(peerURL, forKey: id) == nil else {
+            guard byID.updateValue(peerURL, forKey: id) == nil, known.insert(peerURL.string).inserted else {
                 throw GroupCacheError(.invalidConfiguration, "the peer \(id) is listed twice")
             }
             members.append(HashRing.Member(id, weight: peer.weight))
         }
-        let selfID = url?.id(dialect)
+        // However this node writes its own URL: in the ring it is as it stands in the list.
+        let selfID = url.map { url in byID.first { $0.value.string == url.string }?.key ?? url.id(dialect) }
         if !peers.isEmpty, configuration.listen != nil {
             guard let selfID else {
                 throw GroupCacheError(.invalidConfiguration, "peers are given, but not which of them this node is: set advertise")
@@ -97,10 +101,10 @@ final class Members: Sendable {
             }
         }
         let ring = members.isEmpty ? HashRing(dialect: dialect.ring) : try HashRing(members, dialect: dialect.ring)
-        let known = Dictionary((old?.getters ?? []).compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
+        let former = Dictionary((old?.getters ?? []).compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
         let getters: [HTTPGetter?] = ring.members.map { member in
             guard member.id != selfID, let peerURL = byID[member.id] else { return nil }
-            if let getter = known[member.id], getter.url == peerURL { return getter }
+            if let getter = former[member.id], getter.url == peerURL { return getter }
             return HTTPGetter(
                 url: peerURL,
                 dialect: dialect,

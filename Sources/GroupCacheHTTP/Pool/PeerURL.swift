@@ -4,6 +4,8 @@ internal import NIOCore
 /// A peer's base URL, normalised, so that the same node is the same string on every node: lower-case scheme and host, no default port,
 /// no slash at the end.
 struct PeerURL: Sendable, Hashable {
+    /// As it was given.
+    let text: String
     /// `https://`.
     let isSecure: Bool
     /// Without brackets: fit for a connection.
@@ -14,11 +16,24 @@ struct PeerURL: Sendable, Hashable {
     /// The path without its last slash; usually empty.
     let path: String
 
-    /// The URL: the node's id in every ring but v3's.
+    /// The URL.
     var string: String { "\(self.isSecure ? "https" : "http")://\(self.authority)\(self.path)" }
 
-    /// The node's id in `dialect`'s ring.
+    /// The node's id in `dialect`'s ring: in our own the URL, in the others what Go's nodes make of the text that they are given, which they do
+    /// not change. Of v3's, which are given `host:port`, that part of it.
     func id(_ dialect: Dialect) -> String {
+        switch dialect {
+        case .native: return self.string
+        case .groupcacheGo:
+            let authority = self.text.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
+            let hasPort = authority.last?.isNumber == true && authority.contains(":")
+            return hasPort ? String(authority) : "\(authority):\(self.port)"
+        default: return self.text
+        }
+    }
+
+    /// What ``id(_:)`` would be of the normal form.
+    func normalID(_ dialect: Dialect) -> String {
         guard dialect == .groupcacheGo else { return self.string }
         return self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
     }
@@ -69,6 +84,7 @@ struct PeerURL: Sendable, Hashable {
         } else {
             port = ordinaryPort
         }
+        self.text = text
         self.host = String(host)
         self.port = port
         let bracketed = host.contains(":") ? "[\(host)]" : String(host)

@@ -227,8 +227,10 @@ extension Response {
             }
         }
         guard dialect.usesProtobuf else { return response }
-        // A value without an end has `expire` 0, as mailgun's server writes it.
-        let expire = dialect.hasExpire ? entry.ttl.map { HTTPDate.unixNanoseconds() &+ $0.nanoseconds } ?? 0 : nil
+        // A value without an end has `expire` 0, as mailgun's server writes it. One that is past its time would be thrown away, and the origin asked
+        // in its place, which is what a stale value is to prevent.
+        let left = entry.ttl.map { $0 > .zero ? $0 : max(entry.staleFor, .seconds(1)) }
+        let expire = dialect.hasExpire ? left.map { HTTPDate.unixNanoseconds() &+ $0.nanoseconds } ?? 0 : nil
         response.body = .message(value, expire: expire)
         return response
     }

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import GroupCache
 internal import NIOCore
 
@@ -93,14 +94,8 @@ extension Router {
             return Serving.set(group, key, to: entry, if: condition.of, for: .peer, .peer(dialect))
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }
-            // groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
-            guard let request = body.keys, request.group == group.name else { return .now(self.malformed) }
-            if let failure = request.finish() {
-                let isOfKey = failure.error == GroupCacheError.Code.keyTooLong.description
-                return .now(isOfKey ? self.peerFailure(.keyTooLong) : self.malformed)
-            }
-            let keys = request.keys
-            return Serving.remove(group, keys, for: .peer, .peer(dialect))
+            let bytes = body.bytes
+            return .later(.change) { await Self.removeMany(bytes, of: group, dialect) }
         default:
             let key = Key(bytes: decoded)
             if let error = key.error { return .now(self.peerFailure(error)) }
@@ -116,6 +111,39 @@ extension Router {
             return RequestConditions(bytes, length: head.length).isWithoutTags ? (nil, ()) : nil
         }
         return self.core.configuration.dialect == .native ? (condition, ()) : nil
+    }
+
+    private struct RemoveKeys: Decodable {
+        var group: String
+        var keys: [String]
+    }
+
+    /// groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
+    ///
+    /// Removes all keys that are keys, and names the others by their places in the list: a key that nobody can have must not keep its neighbours
+    /// from being removed. How many there are is bounded by the size of the body; not on the event loop, which so many would hold up.
+    @concurrent private static func removeMany(_ body: ByteBuffer, of group: any PeerServing, _ dialect: Dialect) async -> Response {
+        guard let request = try? JSONDecoder().decode(RemoveKeys.self, from: Data(body.readableBytesView)), request.group == group.name
+        else { return .peerFailure(GroupCacheError(.badRequest, "bad request"), dialect) }
+        var refused: [String] = []
+        var count = 0
+        for (index, text) in request.keys.enumerated() {
+            let key = Key(text)
+            do throws(GroupCacheError) {
+                if let error = key.error { throw error }
+                try await group.serveRemove(key, for: .peer)
+            } catch {
+                count += 1
+                if refused.count < 20 { refused.append("number \(index) (\(error.message))") }
+            }
+        }
+        if count == 0 { return .empty }
+        var response = Response.peerFailure(GroupCacheError(.badRequest, "bad request"), dialect)
+        let rest = count > refused.count ? " and \(count - refused.count) more" : ""
+        response.body = .bytes(
+            ByteBuffer(string: "removed \(request.keys.count - count) keys; not " + refused.joined(separator: ", ") + rest + "\n")
+        )
+        return response
     }
 
     /// Key and value of a set. In mailgun's dialect the key stands in the body, and the one of the path is only for logs.
@@ -138,7 +166,7 @@ extension Router {
         }
         guard let message = try? Protobuf.setRequest(body), body.equals(message.group, group) else { return nil }
         let now = HTTPDate.unixNanoseconds()
-        let ttl: Duration? = message.expire == 0 ? nil : .nanoseconds(max(0, message.expire.subtractingReportingOverflow(now).partialValue))
+        let ttl: Duration? = message.expire == 0 ? nil : message.expire <= now ? .zero : .nanoseconds(message.expire - now)
         return (Key(bytes: body.array(message.key)), PeerEntry(value: ByteView(copying: body.extracting(message.value)), ttl: ttl))
     }
 }

@@ -73,6 +73,10 @@ struct ServeCommand: AsyncParsableCommand {
             "How long after the start the former owners of this node's keys are asked for their values before the origin is (default: 30s; 0s: not)."
     )
     var warmTime: String?
+    @Option(help: "How long a peer may take to answer a GET (default: 5s; in the dialects of Go four fifths of the load's time, which is 30s).")
+    var peerTimeout: String?
+    @Option(help: "The largest value that is taken from clients and peers, as in 32MiB (default: 8MiB; at most 1GiB).")
+    var maxValue: String?
     @Flag(help: "Check the settings and the origins, open no port, and exit.")
     var dryRun = false
     @Flag(help: "Print the URL as JSON.")
@@ -99,6 +103,8 @@ struct ServeCommand: AsyncParsableCommand {
         raw.drainDelay = self.drainDelay
         raw.drainTimeout = self.drainTimeout
         raw.warmTime = self.warmTime
+        raw.peerTimeout = self.peerTimeout
+        raw.maxValue = self.maxValue
         raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)
         let settings = try NodeSettings(raw)
 

@@ -31,6 +31,12 @@ struct Node: Sendable {
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout
         configuration.warmTime = settings.warmTime
+        configuration.client.requestTimeout = settings.peerTimeout
+        if let size = settings.maxValue {
+            configuration.limits.valueSize = size
+            // Room for two of them on their way, whatever the default is.
+            configuration.limits.bodies = max(configuration.limits.bodies, 2 * (size + 65_536))
+        }
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
         let pool = try HTTPPool(configuration: configuration, logger: logger)
         let tables = try settings.groups.map { try OriginFactory($0.origin) }

@@ -17,6 +17,9 @@ struct NodeSettings: Sendable {
     var drainDelay: Duration
     var drainTimeout: Duration
     var warmTime: Duration
+    /// `nil`: as the pool has it.
+    var peerTimeout: Duration?
+    var maxValue: Int?
 
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
@@ -60,6 +63,13 @@ struct NodeSettings: Sendable {
         self.drainDelay = try Self.duration("drain-delay", raw.drainDelay, default: .zero)
         self.drainTimeout = try Self.duration("drain-timeout", raw.drainTimeout, default: .seconds(10))
         self.warmTime = try Self.duration("warm-time", raw.warmTime, default: .seconds(30))
+        self.peerTimeout = try raw.peerTimeout.map { text throws(CommandError) in try Self.duration("peer-timeout", text, default: .zero) }
+        self.maxValue = try raw.maxValue.map { text throws(CommandError) in
+            guard let size = SizeText.parse(text), (1...1 << 30).contains(size) else {
+                throw .usage("--max-value wants a size like 32MiB, at most 1GiB, not \"\(text)\"")
+            }
+            return size
+        }
     }
 
     /// What the files hold is found out when the pool is made.

@@ -7,6 +7,9 @@ struct RawSettings: Sendable, Hashable {
     var listen: String?
     var advertise: String?
     var peers: [String]?
+    var discovery: String?
+    var nodeID: String?
+    var allowEmpty: Bool?
     var dialect: String?
     var groups: [String]?
     var insecure: Bool?
@@ -21,12 +24,15 @@ struct RawSettings: Sendable, Hashable {
     var drainDelay: String?
     var drainTimeout: String?
     var warmTime: String?
+    var peerTimeout: String?
+    var maxValue: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
-        "listen", "advertise", "peers", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey", "tlsTrustRoots",
+        "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
+        "tlsTrustRoots",
         "tlsClientVerification",
-        "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime",
+        "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "peerTimeout", "maxValue",
     ]
 
     init() {}
@@ -35,6 +41,7 @@ struct RawSettings: Sendable, Hashable {
     ///
     /// In the environment a semicolon parts the elements of `GROUPCACHE_GROUPS`, because a group's text holds commas.
     func completed(environment: [String: String], file: String?) async throws -> RawSettings {
+        try Self.check(environment: environment)
         var providers: [any ConfigProvider] = [
             EnvironmentVariablesProvider(environmentVariables: environment, arraySeparator: ";").prefixKeys(with: "groupcache")
         ]
@@ -53,6 +60,9 @@ struct RawSettings: Sendable, Hashable {
             if result.listen == nil { result.listen = try await reader.fetchString(forKey: "listen") }
             if result.advertise == nil { result.advertise = try await reader.fetchString(forKey: "advertise") }
             if result.peers == nil { result.peers = try await reader.fetchStringArray(forKey: "peers") }
+            if result.discovery == nil { result.discovery = try await reader.fetchString(forKey: "discovery") }
+            if result.nodeID == nil { result.nodeID = try await reader.fetchString(forKey: "nodeId") }
+            if result.allowEmpty == nil { result.allowEmpty = try await reader.fetchBool(forKey: "allowEmpty") }
             if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
             if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
             if result.tokenReads == nil { result.tokenReads = try await reader.fetchBool(forKey: "tokenReads") }
@@ -69,6 +79,8 @@ struct RawSettings: Sendable, Hashable {
             if result.drainDelay == nil { result.drainDelay = try await reader.fetchString(forKey: "drainDelay") }
             if result.drainTimeout == nil { result.drainTimeout = try await reader.fetchString(forKey: "drainTimeout") }
             if result.warmTime == nil { result.warmTime = try await reader.fetchString(forKey: "warmTime") }
+            if result.peerTimeout == nil { result.peerTimeout = try await reader.fetchString(forKey: "peerTimeout") }
+            if result.maxValue == nil { result.maxValue = try await reader.fetchString(forKey: "maxValue") }
         } catch {
             throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
         }
@@ -76,6 +88,35 @@ struct RawSettings: Sendable, Hashable {
         result.peers = result.peers?.flatMap { $0.split(separator: ",").map(String.init) }
         result.hosts = result.hosts?.flatMap { $0.split(separator: ",").map(String.init) }
         return result
+    }
+
+    /// The names in the environment that are settings of a node.
+    private static var variables: Set<String> {
+        Set(self.keys.map { key in "GROUPCACHE_" + key.flatMap { $0.isUppercase ? ["_", $0] : [Character($0.uppercased())] } })
+    }
+
+    /// What the scripts and tests of this repository are told. A node that one of them starts sees it, too.
+    private static let scriptVariables: Set<String> = [
+        "GROUPCACHE_BINARY", "GROUPCACHE_CHECK_AGAIN", "GROUPCACHE_CORE_ONLY", "GROUPCACHE_FUZZ", "GROUPCACHE_GOPATH", "GROUPCACHE_IMAGE",
+        "GROUPCACHE_REQUIRE", "GROUPCACHE_SCHEDULES", "GROUPCACHE_SEED", "GROUPCACHE_TAKEOVER", "GROUPCACHE_TRACES",
+        "GROUPCACHE_WARNINGS_AS_ERRORS",
+    ]
+
+    /// A misspelt name would otherwise be a setting that silently does nothing.
+    private static func check(environment: [String: String]) throws(CommandError) {
+        let known = Self.variables
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("GROUPCACHE_") {
+            if known.contains(name) || Self.scriptVariables.contains(name) || Self.isOfKubernetes(name, value) { continue }
+            throw .usage("\(name) in the environment is no setting; there are \(known.sorted().joined(separator: ", "))")
+        }
+    }
+
+    /// Whether Kubernetes sets such a variable in every container because there is a service whose name begins with `groupcache`.
+    private static func isOfKubernetes(_ name: String, _ value: String) -> Bool {
+        if name.hasSuffix("_SERVICE_HOST") { return true }
+        if name.contains("_SERVICE_PORT") { return UInt16(value) != nil }
+        if name.hasSuffix("_PORT"), value.contains("://") { return true }
+        return name.firstMatch(of: /_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/) != nil
     }
 
     /// A misspelt key would otherwise be a setting that silently does nothing.

@@ -15,7 +15,21 @@ import Testing
         let settings = try NodeSettings(self.raw)
         #expect(settings.listen.host == "127.0.0.1" && settings.listen.port == 8001)
         #expect(settings.peers.isEmpty)
+        #expect(settings.peerTimeout == nil && settings.maxValue == nil)
         #expect(settings.drainTimeout == .seconds(10) && settings.drainDelay == .zero && settings.warmTime == .seconds(30))
+    }
+
+    @Test func peerTimeoutAndMaxValue() throws {
+        var raw = self.raw
+        (raw.peerTimeout, raw.maxValue) = ("250ms", "32MiB")
+        let settings = try NodeSettings(raw)
+        #expect(settings.peerTimeout == .milliseconds(250) && settings.maxValue == 32 << 20)
+        for text in ["", "0", "2GiB", "-1", "many"] {
+            raw.maxValue = text
+            #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        }
+        (raw.peerTimeout, raw.maxValue) = ("soon", nil)
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
     }
 
     @Test(arguments: [
