@@ -1,4 +1,5 @@
 public import GroupCache
+internal import NIOConcurrencyHelpers
 public import NIOCore
 public import NIOPosix
 internal import Synchronization

@@ -67,7 +67,9 @@ final class PeerLane: PeerCarrier {
     /// Tells the peer's health how a call ended.
     func judge(_ call: PeerCall, _ outcome: PeerHealth.Outcome) {
         guard let admission = call.admission, !call.isFinished else { return }
-        if outcome == .timedOut, case .peer(.get, let request) = call.kind { self.settings.standing.unanswered.withLockedValue { $0 = request } }
+        if outcome == .timedOut, case .peer(.get, let request) = call.kind {
+            self.settings.standing.unanswered.withLockedValue { $0 = request }
+        }
         self.settings.health.record(outcome, admission, started: call.started.uptimeNanoseconds)
     }
 

@@ -5,11 +5,15 @@ public import GroupCache
 /// | dialect | base path | 200 body | TTL | set, remove | ring ids |
 /// |---|---|---|---|---|---|
 /// | ``native`` | `/_groupcache/` | the value | `GroupCache-TTL` | `PUT` with the value, `DELETE` | URL |
-/// | ``groupcache`` | `/_groupcache/` | `GetResponse` | none | none | URL |
-/// | ``geecache`` | `/_geecache/` | the value | none | none | URL |
-/// | ``geecacheProtobuf`` | `/_geecache/` | `Response` | none | none | URL |
-/// | ``mailgun`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | URL |
-/// | ``groupcacheGo`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | `host:port` |
+/// | ``groupcache`` | `/_groupcache/` | `GetResponse` | none | none | URL as given |
+/// | ``geecache`` | `/_geecache/` | the value | none | none | URL as given |
+/// | ``geecacheProtobuf`` | `/_geecache/` | `Response` | none | none | URL as given |
+/// | ``mailgun`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | URL as given |
+/// | ``groupcacheGo`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | `host:port` as given |
+///
+/// Among nodes of Go the next owner of a key is never asked, since such a node asks the owner in its turn: this one loads. A set or remove is told to
+/// every other node where there is a word for it; where there is none, it throws ``GroupCache/GroupCacheError/Code/unsupported``, with the change
+/// made at this node if the key is its own.
 ///
 /// A request with `Cache-Control: no-cache` makes one of our nodes load the value anew. Headers of our own, all optional; other implementations ignore them:
 ///

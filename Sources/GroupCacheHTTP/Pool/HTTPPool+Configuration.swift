@@ -5,7 +5,7 @@ extension HTTPPool {
     /// A node of the cluster.
     public struct Peer: Sendable, Hashable, ExpressibleByStringLiteral {
         /// Its base URL, such as `http://10.0.0.1:8001` or `https://cache-1.example.org:8001`. Case of the host, a default port and a slash
-        /// at the end do not matter.
+        /// at the end do not matter in the native dialect; in the others the ring has the text as it is, as Go's nodes have.
         public var url: String
         /// Its share of the keys against that of others; 1...100. The dialects other than native know only 1.
         public var weight: Int
@@ -244,7 +244,8 @@ extension HTTPPool.Configuration.Client {
         try require((1...10_000).contains(self.connectionsPerLoop), "client.connectionsPerLoop is not within 1...10000")
         try require((0...1_000_000).contains(self.waitingPerLoop), "client.waitingPerLoop is not within 0...1000000")
         for (name, timeout) in [
-            ("connectTimeout", self.connectTimeout), ("requestTimeout", self.requestTimeout ?? .seconds(1)), ("idleTimeout", self.idleTimeout),
+            ("connectTimeout", self.connectTimeout), ("requestTimeout", self.requestTimeout ?? .seconds(1)),
+            ("idleTimeout", self.idleTimeout),
         ] {
             try require(timeout > .zero && timeout <= .seconds(86_400), "client.\(name) is not positive and at most a day")
         }

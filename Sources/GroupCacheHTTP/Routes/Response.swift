@@ -229,7 +229,7 @@ extension Response {
         guard dialect.usesProtobuf else { return response }
         // A value without an end has `expire` 0, as mailgun's server writes it. One that is past its time would be thrown away, and the origin asked
         // in its place, which is what a stale value is to prevent.
-        let left = entry.ttl.map { $0 > .zero ? $0 : max(entry.staleFor, .seconds(1)) }
+        let left = entry.ttl.map { entry.source == .stale && $0 <= .zero ? max(entry.staleFor, .seconds(1)) : $0 }
         let expire = dialect.hasExpire ? left.map { HTTPDate.unixNanoseconds() &+ $0.nanoseconds } ?? 0 : nil
         response.body = .message(value, expire: expire)
         return response

@@ -73,7 +73,9 @@ struct ServeCommand: AsyncParsableCommand {
             "How long after the start the former owners of this node's keys are asked for their values before the origin is (default: 30s; 0s: not)."
     )
     var warmTime: String?
-    @Option(help: "How long a peer may take to answer a GET (default: 5s; in the dialects of Go four fifths of the load's time, which is 30s).")
+    @Option(
+        help: "How long a peer may take to answer a GET (default: 5s; in the dialects of Go four fifths of the load's time, which is 30s)."
+    )
     var peerTimeout: String?
     @Option(help: "The largest value that is taken from clients and peers, as in 32MiB (default: 8MiB; at most 1GiB).")
     var maxValue: String?

@@ -228,7 +228,9 @@ import Testing
         }
     }
 
-    @Test("a node that has not heard of a change is named, and where there is no word for it the error says so; the change is made all the same")
+    @Test(
+        "a node that has not heard of a change is named, and where there is no word for it the error says so; the change is made all the same"
+    )
     func notTold() async throws {
         for dialect in [Dialect.mailgun, .groupcache, .geecache] {
             try await withPools(1, { $0.dialect = dialect }) { pools in

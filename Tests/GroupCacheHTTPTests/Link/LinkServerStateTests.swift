@@ -197,7 +197,13 @@ import Testing
         ("full", { rig in rig.writability(false) }), ("room", { rig in rig.writability(true) }), ("read", { rig in rig.read() }),
         ("ping", { rig in rig.receive(control(.ping)) }), ("pong", { rig in rig.receive(control(.pong)) }),
         ("close", { rig in rig.receive(control(.close, [3, 232])) }), ("nonsense", { rig in rig.receive([0xFF, 0xFF]) }),
-        ("text", { rig in rig.receive(control(.text)) }), ("a piece", { rig in rig.receive([0x82]); rig.isMidFrame = true }), ("nothing", { rig in rig.receive([]) }),
+        ("text", { rig in rig.receive(control(.text)) }),
+        (
+            "a piece",
+            { rig in
+                rig.receive([0x82]); rig.isMidFrame = true
+            }
+        ), ("nothing", { rig in rig.receive([]) }),
         ("a second", { rig in rig.tick(after: .seconds(1)) }), ("an hour", { rig in rig.tick(after: .hours(1)) }),
         ("drain", { rig in rig.carryOut(rig.state.drain(now: rig.now)) }), ("abort", { rig in rig.carryOut(rig.state.abort()) }),
         ("farewell left", { rig in rig.farewellLeft() }), ("gone", { rig in rig.finish() }),

@@ -53,7 +53,8 @@ import Testing
                 let response = try await connection.response()
                 #expect(!response.head.hasPrefix("HTTP/1.1 101"), "\(what)")
                 #expect(response.head.contains("HTTP/1.1 "), "\(what)")
-                let saysVersion = response.head.contains("\r\nSec-WebSocket-Version: 13\r\n") && response.head.contains("\r\nUpgrade: websocket\r\n")
+                let saysVersion =
+                    response.head.contains("\r\nSec-WebSocket-Version: 13\r\n") && response.head.contains("\r\nUpgrade: websocket\r\n")
                 #expect((what == "version") == (response.head.hasPrefix("HTTP/1.1 426 ") && saysVersion), "\(what)")
                 await connection.close()
             }
