@@ -160,9 +160,9 @@ import Testing
             #expect(getter.standing.health.isUp == isUp, "\(dialect)")
             getter.close()
         }
-        try await server.close()
         // One that is gone refuses the next connection.
         let getter = try self.getter(server, .groupcacheGo)
+        try await server.close()
         _ = try? await getter.get(PeerRequest(group: "none", key: "Tom"))
         #expect(!getter.standing.health.isUp)
         getter.close()
@@ -237,7 +237,7 @@ import Testing
                 let (own, gone) = ("http://127.0.0.1:\(pools[0].port)", "http://127.0.0.1:1")
                 try pools[0].pool.setPeers([HTTPPool.Peer(own), HTTPPool.Peer(gone)])
                 let group = try Group<String>("scores", capacity: .mebibytes(1), peers: pools[0].pool) { _, _ in "loaded" }
-                let key = try #require((0..<100).map { Key("k-\($0)") }.first { pools[0].pool.pickOwner(of: $0) == nil })
+                let key = try #require((0..<5_000).map { Key("\($0 &* 2_654_435_761)-k") }.first { pools[0].pool.pickOwner(of: $0) == nil })
                 let set = await #expect(throws: GroupCacheError.self) { try await group.set(key, to: "set") }
                 #expect(set?.code == (dialect == .mailgun ? .peerFailed : .unsupported))
                 #expect(dialect != .mailgun || set?.message.contains(gone) == true)
