@@ -78,16 +78,8 @@ import Testing
             set { self.metadata[key] = newValue }
         }
 
-        func log(
-            level: Logger.Level,
-            message: Logger.Message,
-            metadata: Logger.Metadata?,
-            source: String,
-            file: String,
-            function: String,
-            line: UInt
-        ) {
-            if level == .warning, let id = metadata?["id"] { self.lines.withLockedValue { $0.append("\(id)") } }
+        func log(event: LogEvent) {
+            if event.level == .warning, let id = event.metadata?["id"] { self.lines.withLockedValue { $0.append("\(id)") } }
         }
     }
 
