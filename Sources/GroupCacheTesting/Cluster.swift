@@ -145,6 +145,7 @@ final class ClusterPeer: PeerGetter {
             throw error
         }
         var entry = PeerEntry(value: value, ttl: served.ttl)
+        entry.attributes = served.attributes
         entry.schema = served.schema
         return entry
     }

@@ -31,14 +31,32 @@ struct FailureTable: Sendable {
 
     /// The getter has failed.
     ///
-    /// - Parameter random: 0 to 1: which part of the variation, a quarter downwards, is taken.
-    mutating func note(_ error: GroupCacheError, of hash: UInt64, now: Int64, _ backOff: Freshness.BackOff, random: Double) {
+    /// - Parameters:
+    ///   - random: 0 to 1: which part of the variation, a quarter downwards, is taken.
+    ///   - stated: How long the getter has said that it holds, in milliseconds: then it is that. Zero: the getter may be called again at once,
+    ///     but if that fails, too, the pauses begin.
+    mutating func note(
+        _ error: GroupCacheError,
+        of hash: UInt64,
+        now: Int64,
+        _ backOff: Freshness.BackOff,
+        random: Double,
+        stated: Int64? = nil
+    ) {
         let (first, longest) = (backOff.first.milliseconds, backOff.longest.milliseconds)
+        if self.failures[hash] == nil, self.failures.count >= self.capacity { self.makeRoom(now) }
+        if let stated, stated > 0 {
+            self.failures[hash] = Failure(error: error, until: now + min(stated, 1 << 40), pause: first)
+            return
+        }
         guard first > 0 else { return }
         // A key that has had peace for a while begins anew.
         let last = self.failures[hash].flatMap { now < $0.until + longest ? $0.pause : nil }
-        let pause = min(last.map { $0 * 2 } ?? first, max(first, longest))
-        if self.failures[hash] == nil, self.failures.count >= self.capacity { self.makeRoom(now) }
+        if stated != nil, last == nil {
+            self.failures[hash] = Failure(error: error, until: now, pause: 0)
+            return
+        }
+        let pause = min(last.map { max(first, $0 * 2) } ?? first, max(first, longest))
         let varied = Int64(Double(pause) * (1 - 0.25 * random))
         self.failures[hash] = Failure(error: error, until: now + max(1, varied), pause: pause)
     }

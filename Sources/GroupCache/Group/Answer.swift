@@ -11,13 +11,28 @@ struct Answer: Sendable {
         let isSuperseded: Bool
         let version: UInt64
         let ttl: Duration?
+        let attributes: EntryAttributes
+        let age: Int64
+        let wasStale: Bool
 
-        init(_ value: (any Sendable)?, _ source: ServedEntry.Source, _ isSuperseded: Bool, _ version: UInt64, _ ttl: Duration?) {
+        init(
+            _ value: (any Sendable)?,
+            _ source: ServedEntry.Source,
+            _ isSuperseded: Bool,
+            _ version: UInt64,
+            _ ttl: Duration?,
+            _ attributes: EntryAttributes,
+            _ age: Int64,
+            _ wasStale: Bool
+        ) {
             self.value = value
             self.source = source
             self.isSuperseded = isSuperseded
             self.version = version
             self.ttl = ttl
+            self.attributes = attributes
+            self.age = age
+            self.wasStale = wasStale
         }
     }
 
@@ -29,8 +44,19 @@ struct Answer: Sendable {
     ///   - value: `nil`: there is no such key. Else a `Value` of the group.
     ///   - version: That of the entry that was stored with it; 0: not known.
     ///   - ttl: `nil`: without end (or, with no value, not remembered).
-    init(value: (any Sendable)?, source: ServedEntry.Source, version: UInt64 = 0, ttl: Duration? = nil) {
-        self.storage = Storage(value, source, false, version, ttl)
+    ///   - attributes: What is said of the value.
+    ///   - age: How old the value was already when it came, in milliseconds.
+    ///   - wasStale: The load was to replace what was held, whose time was over.
+    init(
+        value: (any Sendable)?,
+        source: ServedEntry.Source,
+        version: UInt64 = 0,
+        ttl: Duration? = nil,
+        attributes: EntryAttributes = .none,
+        age: Int64 = 0,
+        wasStale: Bool = false
+    ) {
+        self.storage = Storage(value, source, false, version, ttl, attributes, age, wasStale)
     }
 
     var value: (any Sendable)? { self.storage.value }
@@ -39,11 +65,14 @@ struct Answer: Sendable {
     var isSuperseded: Bool { self.storage.isSuperseded }
     var version: UInt64 { self.storage.version }
     var ttl: Duration? { self.storage.ttl }
+    var attributes: EntryAttributes { self.storage.attributes }
+    var age: Int64 { self.storage.age }
+    var wasStale: Bool { self.storage.wasStale }
 
     /// The same, but what the store has is newer; nor is it a peer's to keep who asked for it.
     var superseded: Answer {
         var answer = self
-        answer.storage = Storage(self.value, self.source, true, self.version, .zero)
+        answer.storage = Storage(self.value, self.source, true, self.version, .zero, self.attributes, self.age, self.wasStale)
         return answer
     }
 }

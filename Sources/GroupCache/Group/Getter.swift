@@ -45,6 +45,7 @@ public struct Loaded<Value: Sendable>: Sendable {
         case value(Value)
         case notFound
         case notModified
+        case failed(any Error, isAnswer: Bool)
     }
 
     var outcome: Outcome
@@ -52,6 +53,26 @@ public struct Loaded<Value: Sendable>: Sendable {
     var staleWhileRevalidate: Duration?
     var staleIfError: Duration?
     var cacheable = true
+    /// How old the value is already: for the `Age` that clients are told. Does not shorten the `ttl`. Not negative.
+    public var age: Duration = .zero
+    /// How long after its time, and after its stale windows, the value is still held so that the getter can say ``notModified`` of it. Nobody is
+    /// served it for that. Not negative; default: as long as its place is not needed.
+    public var confirmable: Duration = .zero
+    /// What is said of the value beside its bytes.
+    public var attributes = EntryAttributes.none
+    /// The value is ``LoadContext/previous`` with, perhaps, something else noted beside it: counts as "not modified".
+    public var isConfirmation = false
+
+    var confirms: Bool { if case .notModified = self.outcome { true } else { self.isConfirmation } }
+    /// An answer, and not a good one.
+    var isRefusal: Bool { if case .failed(_, true) = self.outcome { true } else { false } }
+    /// How long a failure is remembered, if that is said.
+    var failureTTL: Duration? { if case .failed = self.outcome { self.ttl } else { nil } }
+    /// Whether a failure is to be remembered, if the getter has told of one.
+    var isMemorable: Bool? {
+        guard case .failed(_, let isAnswer) = self.outcome else { return nil }
+        return !isAnswer || self.ttl ?? .seconds(1) > .zero
+    }
 
     /// A value. What is `nil` is as the group's configuration says.
     ///
@@ -80,6 +101,24 @@ public struct Loaded<Value: Sendable>: Sendable {
     /// There is no such key, and that is to be remembered for `ttl`; `nil`: as the group's configuration says.
     public static func notFound(ttl: Duration? = nil) -> Self {
         Self(outcome: .notFound, ttl: ttl)
+    }
+
+    /// There is an answer, and it is an error: unlike when the getter throws, nobody is served an old value in its stead, and what is held goes.
+    ///
+    /// - Parameters:
+    ///   - error: What callers get as the cause of ``GroupCacheError/Code/getterFailed``.
+    ///   - ttl: How long that is remembered; zero: not at all; `nil`: as ``Freshness/backOff`` says.
+    public static func refused(_ error: any Error, ttl: Duration? = nil) -> Self {
+        Self(outcome: .failed(error, isAnswer: true), ttl: ttl)
+    }
+
+    /// There is no answer, as when the getter throws `error`; but the key is left alone for `ttl`.
+    ///
+    /// - Parameters:
+    ///   - error: What callers get as the cause of ``GroupCacheError/Code/getterFailed``.
+    ///   - ttl: How long the getter is not called; `nil`: as ``Freshness/backOff`` says; zero: so, too, but not after the first failure in a row.
+    public static func failed(_ error: any Error, ttl: Duration?) -> Self {
+        Self(outcome: .failed(error, isAnswer: false), ttl: ttl)
     }
 
     /// There is no such key.

@@ -51,8 +51,8 @@ extension Group {
         case .drop:
             self.drop(key, releasing: &victims)
             return false
-        case .store(let value, let size, let kind, let life):
-            return self.insert(key, value, size, kind, life, releasing: &victims) == .tooLarge && kind == .main
+        case .store(let value, let size, let kind, let life, let sidecar):
+            return self.insert(key, value, size, kind, life, sidecar, releasing: &victims) == .tooLarge && kind == .main
         case .extend(let value, let size, let kind, let life):
             let isThere = self.withBytes(of: key.key) { self.store.extend(key.hash, $0, life: life) }
             return !isThere && self.insert(key, value, size, kind, life, releasing: &victims) == .tooLarge && kind == .main
@@ -66,10 +66,11 @@ extension Group {
         _ size: ValueSize,
         _ kind: EntryKind,
         _ life: EntryLife,
+        _ sidecar: Sidecar? = nil,
         releasing victims: inout Victims<Value>
     ) -> InsertOutcome {
         self.withBytes(of: key.key) {
-            self.store.insert(key.hash, $0, value, size: size, kind: kind, life: life, releasing: &victims)
+            self.store.insert(key.hash, $0, value, size: size, kind: kind, life: life, sidecar: sidecar, releasing: &victims)
         }
     }
 
@@ -77,9 +78,11 @@ extension Group {
         self.withBytes(of: key.key) { _ = self.store.remove(key.hash, $0, releasing: &victims) }
     }
 
-    func noteFailure(_ error: GroupCacheError, _ key: HashedKey, _ failures: inout FailureTable) {
+    /// - Parameter stated: How long it holds; `nil`: the group's back-off.
+    func noteFailure(_ error: GroupCacheError, _ key: HashedKey, _ failures: inout FailureTable, stated: Duration? = nil) {
         let now = self.configuration.clock.milliseconds
-        failures.note(error, of: key.hash, now: now, self.configuration.freshness.backOff, random: .random(in: 0...1))
+        let backOff = self.configuration.freshness.backOff
+        failures.note(error, of: key.hash, now: now, backOff, random: .random(in: 0...1), stated: stated?.milliseconds)
     }
 
     func decode(_ bytes: ByteView) throws(GroupCacheError) -> Value { try self.codec.decoded(bytes) }

@@ -157,13 +157,13 @@ extension Group: LoadingGroup {
         case .failure(let error):
             self.counters.localLoadErrors.increment()
             self.metrics.countLoadErrors()
-            self.land(load, .failure(error), getterFailed: error.isMemorable && !self.wasHurried(load))
+            self.land(load, .failure(error), failed: error.isMemorable && !self.wasHurried(load) ? LoadFailure() : nil)
             return
         }
         // Only the owner keeps a value for its full time. We may be loading for a key that is not ours because its owner is down, or because a
         // peer sees another ring than we do; the true owner's value may change without our knowing.
         let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
-        if case .notModified = loaded.outcome, previous != nil { self.counters.notModified.increment() }
+        if previous != nil, loaded.confirms { self.counters.notModified.increment() }
         do throws(GroupCacheError) {
             let rules = LandingRules(self.configuration, self.codec, from: isOwner ? .getter : .standIn)
             let (answer, change) = try rules.land(loaded, previous: previous, cost: cost, version: load.flight.number)
@@ -171,7 +171,10 @@ extension Group: LoadingGroup {
             self.land(load, .success(answer), change)
         } catch {
             self.counters.localLoadErrors.increment()
-            self.land(load, .failure(error), getterFailed: error.code == .getterFailed)
+            // An answer of the getter's, if not a good one, is truer than what is held; a failure is no answer.
+            let drops: StoreChange<Value> = loaded.isRefusal ? .drop : .none
+            let isMemorable = loaded.isMemorable ?? (error.code == .getterFailed)
+            self.land(load, .failure(error), drops, failed: isMemorable ? LoadFailure(stated: loaded.failureTTL) : nil)
         }
         if isOwner { self.endSoonIfMoved(load.key) }
     }
@@ -190,7 +193,7 @@ extension Group: LoadingGroup {
             }
             self.counters.loadsDeduped.increment()
             self.counters.peerLoads.increment()
-            let answer = Outcome.success(Answer(value: value, source: .peer, ttl: entry.ttl))
+            let answer = Outcome.success(Answer(value: value, source: .peer, ttl: entry.ttl, attributes: entry.attributes))
             if load.kind.isRouted, self.store.admitRemote(load.key.hash) { return self.landCopy(load, answer, value, entry) }
             self.landRouted(load, answer)
         case .failure(let error):
@@ -253,15 +256,15 @@ extension Group: LoadingGroup {
     }
 
     /// Ends a load that changes nothing in the store.
-    func land(_ load: Load, _ result: Outcome, cancelling: Bool = false, getterFailed: Bool = false) {
-        self.land(load, result, changes: false, cancelling: cancelling, getterFailed: getterFailed) {}
+    func land(_ load: Load, _ result: Outcome, cancelling: Bool = false, failed: LoadFailure? = nil) {
+        self.land(load, result, changes: false, cancelling: cancelling, failed: failed) {}
     }
 
     /// Ends a load and changes the store, unless the load was superseded.
-    func land(_ load: Load, _ result: Outcome, _ change: StoreChange<Value>, cancelling: Bool = false) {
+    func land(_ load: Load, _ result: Outcome, _ change: StoreChange<Value>, cancelling: Bool = false, failed: LoadFailure? = nil) {
         var victims = Victims<Value>()
         var isTooLarge = false
-        self.land(load, result, changes: change.isChange, cancelling: cancelling, getterFailed: false) {
+        self.land(load, result, changes: change.isChange, cancelling: cancelling, failed: failed) {
             isTooLarge = self.apply(change, load.key, releasing: &victims)
         }
         // The optimiser may end a life after its last use: this one lasts until the lock is let go.
@@ -277,23 +280,30 @@ extension Group: LoadingGroup {
     /// - Parameters:
     ///   - changes: Whether `change` changes anything.
     ///   - cancelling: It is not the load's own work that ends it.
-    ///   - getterFailed: The key is left alone for a while.
+    ///   - failed: The getter has, and the key is left alone for a while.
     private func land(
         _ load: Load,
         _ result: Outcome,
         changes: Bool,
         cancelling: Bool,
-        getterFailed: Bool,
+        failed: LoadFailure?,
         change: () -> Void
     ) {
         var landing = Flights.Table.Landing()
         var next: Load?
+        var isChange = false
         let isOpen = self.flights.withTable(self.shard(load)) { table -> Bool in
+            // What is loaded is no change, but if somebody had it loaded anew: others have what was there before.
+            if changes, load.kind == .local, self.recorder != nil { isChange = table.isReload(load.flight) }
             guard table.land(load.flight, changes: changes, into: &landing) else { return false }
-            guard landing.stores else { return true }
+            guard landing.stores else {
+                isChange = false
+                return true
+            }
             change()
-            if getterFailed, landing.wasCalled, case .failure(let error) = result {
-                self.noteFailure(error, load.key, &table.failures)
+            if isChange { _ = self.recorder?.record(.key(load.key.key, group: self.name)) }
+            if let failed, landing.wasCalled, case .failure(let error) = result {
+                self.noteFailure(error, load.key, &table.failures, stated: failed.stated)
             } else if load.kind == .local, case .success = result {
                 table.failures.forget(load.key.hash)
             }
@@ -302,6 +312,7 @@ extension Group: LoadingGroup {
             return true
         }
         guard isOpen else { return }
+        if isChange { self.recorder?.wake() }
         next?.start()
         self.end(load, landing, result, cancelling: cancelling)
     }
@@ -334,3 +345,9 @@ extension Group: LoadingGroup {
 
 /// What a look into the store has come to.
 enum Look { case ended, found, goesOn }
+
+/// The getter has failed, in a way that is to be remembered.
+struct LoadFailure {
+    /// For how long, as the getter has said; `nil`: as the group's back-off says.
+    var stated: Duration?
+}

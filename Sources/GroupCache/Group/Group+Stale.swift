@@ -10,7 +10,7 @@ extension Group {
             entry.details.state != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
         if counts { self.counters.staleIfErrorHits.increment() }
-        return Answer(value: value, source: .stale, ttl: .zero)
+        return Answer(value: value, source: .stale, ttl: .zero, attributes: entry.sidecar?.attributes ?? .none)
     }
 
     /// The value that is to be loaded anew, if we hold it as its owner.
@@ -57,7 +57,9 @@ extension Group {
                     if load.began + longest <= now { overdue.append(load) } else { oldest = min(oldest ?? .max, load.began) }
                 }
             }
-            for load in overdue { self.land(load, .failure(.deadlineExceeded), cancelling: true, getterFailed: load.kind == .local) }
+            for load in overdue {
+                self.land(load, .failure(.deadlineExceeded), cancelling: true, failed: load.kind == .local ? LoadFailure() : nil)
+            }
         }
         guard let oldest else { return }
         self.flights.isWatched.store(true, ordering: .sequentiallyConsistent)

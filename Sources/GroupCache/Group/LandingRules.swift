@@ -4,7 +4,7 @@ enum StoreChange<Value: Sendable>: Sendable {
     /// Takes out what is there.
     case drop
     /// `value` is `nil`: there is no such key.
-    case store(Value?, ValueSize, EntryKind, EntryLife)
+    case store(Value?, ValueSize, EntryKind, EntryLife, Sidecar? = nil)
     /// The entry has a new life; if it has been evicted meanwhile, it is stored again.
     case extend(Value, ValueSize, EntryKind, EntryLife)
 
@@ -52,19 +52,24 @@ struct LandingRules<Value: Sendable> {
         if case .getter = self.origin {
             life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.freshness.staleWhileRevalidate).milliseconds
             life.staleIfError = (loaded.staleIfError ?? self.freshness.staleIfError).milliseconds
+            life.confirmable = loaded.confirmable.milliseconds
         }
         switch loaded.outcome {
         case .value(let value):
             let (value, size) = try self.codec.kept(value)
-            let keeps = loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0)
+            let keeps =
+                loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0 || life.confirmable > 0)
             // What is not to be kept must not be kept by a peer that asked for it, either.
             let answer = Answer(
                 value: value,
                 source: self.source,
                 version: version,
-                ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero
+                ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero,
+                attributes: loaded.attributes,
+                age: loaded.age.milliseconds,
+                wasStale: previous != nil
             )
-            return (answer, keeps ? .store(value, size, self.kind, life) : .drop)
+            return (answer, keeps ? .store(value, size, self.kind, life, Sidecar(answer.attributes, age: answer.age)) : .drop)
         case .notModified:
             guard let previous else {
                 throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
@@ -80,6 +85,8 @@ struct LandingRules<Value: Sendable> {
             guard let negative, negative > .zero else { return (answer, .drop) }
             let ttl = self.bounded(self.isTakenOver ? negative.milliseconds : self.freshness.jittered(negative))
             return (answer, .store(nil, ValueSize(payload: 0), self.kind, EntryLife(ttl: ttl, cost: life.cost, version: version)))
+        case .failed(let error, _):
+            throw .getter(error)
         }
     }
 
@@ -87,7 +94,7 @@ struct LandingRules<Value: Sendable> {
     func copy(_ value: Value, _ entry: PeerEntry, version: UInt64) -> StoreChange<Value> {
         let fresh = min(self.nearTTL, entry.ttl ?? self.nearTTL)
         guard fresh > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
-        return .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version))
+        return .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version), Sidecar(entry.attributes, age: 0))
     }
 
     private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }

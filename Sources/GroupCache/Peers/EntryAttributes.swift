@@ -40,6 +40,15 @@ public struct EntryAttributes: Sendable, Hashable {
         self.storage = isNone ? nil : Storage(parts)
     }
 
+    /// What it takes of the capacity; copies count each for themselves.
+    var footprint: Int {
+        guard let parts = self.storage?.parts else { return 0 }
+        func text(_ text: String?) -> Int { text.map { $0.utf8.count > 15 ? MallocChunk.size(32 + $0.utf8.count + 1) : 0 } ?? 0 }
+        let tags = parts.tags.isEmpty ? 0 : MallocChunk.size(32 + 16 * parts.tags.count)
+        return MallocChunk.size(16 + MemoryLayout<Parts>.stride) + text(parts.contentType) + text(parts.directives)
+            + parts.tags.reduce(tags) { $0 + text($1) }
+    }
+
     private static func text(_ text: String?) throws(GroupCacheError) -> String? {
         guard let text, let first = text.utf8.first, let last = text.utf8.last else { return nil }
         let space = UInt8(ascii: " ")
@@ -53,7 +62,9 @@ public struct EntryAttributes: Sendable, Hashable {
     public var isNone: Bool { self.storage == nil }
     /// The media type.
     public var contentType: String? { self.storage?.parts.contentType }
-    /// What caches are to do with the value.
+    /// What whoever made the value stated for the caches behind this one: a `Cache-Control` list without its `max-age` and `s-maxage`, for which
+    /// the entry's own age and time stand, and without what is to be done here alone. It has a `max-age` only where private caches were given
+    /// another time than shared ones: then the entry's is the `s-maxage`.
     public var directives: String? { self.storage?.parts.directives }
     /// By which the value can be removed together with others.
     public var tags: [String] { self.storage?.parts.tags ?? [] }

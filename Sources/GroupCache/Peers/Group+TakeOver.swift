@@ -103,13 +103,14 @@ extension Group {
     ) -> Bool {
         // Not all at the same moment: each of them is loaded when its time is over.
         let longest = self.configuration.nearTTL * Double.random(in: 0.5...1)
-        let loaded: Loaded<Value>
+        var loaded: Loaded<Value>
         switch result {
         case .success(let entry):
             let ttl = min(entry.ttl ?? longest, longest)
             do throws(GroupCacheError) {
                 // A value without time left is good for those who wait.
                 loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
+                loaded.attributes = entry.attributes
             } catch {
                 self.noteMismatch(error)
                 return false

@@ -1,7 +1,7 @@
 internal import NIOCore
 
 /// The face that a group shows to a pool: values as bytes, keys from the wire.
-final class GroupServer<Value: Sendable>: PeerServing {
+final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     private let group: Group<Value>
 
     init(_ group: Group<Value>) { self.group = group }
@@ -26,7 +26,7 @@ final class GroupServer<Value: Sendable>: PeerServing {
                 let found = options.isStrict ? self.group.peek(key) : self.group.find(request.key).found
                 var served = try self.group.served(key, try await self.group.answer(key, found, options))
                 // One within its grace is served at once, unless the caller does not want it.
-                served.wasStale = found.state == .expired || (found.state == .stale && served.source != .stale)
+                served.wasStale = served.wasStale || found.state == .expired || (found.state == .stale && served.source != .stale)
                 return served
             }
         } catch {
@@ -79,10 +79,12 @@ final class GroupServer<Value: Sendable>: PeerServing {
         if let ttl = entry.ttl, ttl <= .zero {
             guard requester == .peer else { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
             // It expired on its way: what was there before is not to be served any more, and this neither.
-            return self.group.discard(self.group.hashed(key))
+            self.group.discard(self.group.hashed(key), records: true)
+            return .unknown
         }
         switch requester {
-        case .client: return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition)
+        case .client:
+            return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition, entry.attributes)
         case .peer:
             let key = self.group.hashed(key)
             let value: Value
@@ -93,10 +95,10 @@ final class GroupServer<Value: Sendable>: PeerServing {
                 self.group.noteMismatch(error)
                 // But not if that may be for nothing.
                 if condition != nil { throw error }
-                self.group.discard(key)
+                self.group.discard(key, records: true)
                 return .unknown
             }
-            return try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition)
+            return try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition, entry.attributes)
         }
     }
 
@@ -111,6 +113,8 @@ final class GroupServer<Value: Sendable>: PeerServing {
         case .peer: try self.group.discard(self.group.hashed(key), if: condition)
         }
     }
+
+    func heard(_ change: Change) { self.group.heard(change) }
 
     func serveClear() { self.group.clearLocal() }
 
@@ -169,14 +173,15 @@ extension Group {
     func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
         if answer.value != nil { encoded = try self.codec.encoded(try self.value(of: answer)) }
-        let served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
+        var served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
+        if !answer.attributes.isNone { served.attributes = answer.attributes }
+        (served.age, served.wasStale) = (Int(answer.age / 1000), answer.wasStale)
         guard answer.source != .peer, !answer.isSuperseded else { return served }
         let entry = self.entry(key)
         // Another value has come meanwhile, or what there was has gone: what we hand out is not to be kept for the time of something else.
         guard let entry, answer.version == 0 || answer.version == entry.details.version,
             answer.source != .stale || entry.details.state != .fresh
         else {
-            var served = served
             if answer.source != .loaded { served.ttl = .zero }
             return served
         }
@@ -198,10 +203,12 @@ extension Group {
         guard let entry else { return served }
         let now = self.configuration.clock.milliseconds
         var served = served
-        served.age = Int(max(0, now - entry.details.created) / 1000)
+        served.age = Int((max(0, now - entry.details.created) + (entry.sidecar?.age ?? 0)) / 1000)
+        if let attributes = entry.sidecar?.attributes, !attributes.isNone { served.attributes = attributes }
         served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
         // Times are kept to the second, but what lies between two of them is exact.
-        served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created)) }
+        let early = entry.sidecar?.age ?? 0
+        served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created) + early) }
         served.version = entry.details.version
         if entry.details.state == .stale {
             let until = max(entry.details.staleUntil ?? now, entry.details.staleIfErrorUntil ?? now)

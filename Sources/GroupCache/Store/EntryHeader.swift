@@ -68,7 +68,7 @@ extension EntryHeader {
         get { Int((self.packed >> 16) & 0xFF) + Self.minimumOverhead }
         set { self.packed = self.packed & ~0xFF_0000 | UInt32(newValue - Self.minimumOverhead) << 16 }
     }
-    /// Which pair of graces of ``Graces`` it has.
+    /// Which set of graces of ``Graces`` it has.
     var graces: Int {
         get { Int((self.packed >> 24) & 0x3F) }
         set { self.packed = self.packed & ~0x3F00_0000 | UInt32(newValue) << 24 }

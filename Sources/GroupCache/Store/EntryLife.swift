@@ -16,6 +16,8 @@ package struct EntryLife: Sendable, Hashable {
     package var staleWhileRevalidate: Int64
     /// How long after its time it is kept for the case that a load fails, in milliseconds; kept to 1/2048.
     package var staleIfError: Int64
+    /// How long after its time it is kept, without being served, to be confirmed by its getter; in milliseconds; kept to 1/2048.
+    package var confirmable: Int64
     /// How long the load took, in microseconds, 0 if it is not known; kept to an eighth.
     package var cost: Int64
     /// The origin's version, 48 bits; 0 if there is none.
@@ -27,12 +29,14 @@ package struct EntryLife: Sendable, Hashable {
         ttl: Int64? = nil,
         staleWhileRevalidate: Int64 = 0,
         staleIfError: Int64 = 0,
+        confirmable: Int64 = 0,
         cost: Int64 = 0,
         version: UInt64 = 0
     ) {
         self.ttl = ttl
         self.staleWhileRevalidate = staleWhileRevalidate
         self.staleIfError = staleIfError
+        self.confirmable = confirmable
         self.cost = cost
         self.version = version
     }

@@ -35,17 +35,22 @@ extension ShardCore {
     func keptUntil(_ slot: Int) -> Int64? {
         let header = self.slab.header(slot)
         guard header.pointee.expires != 0 else { return nil }
-        return header.pointee.expires + max(self.staleWhileRevalidate(header), self.staleIfError(header))
+        return header.pointee.expires
+            + max(
+                self.staleWhileRevalidate(header),
+                self.staleIfError(header),
+                CompactDuration(bits: UInt16(truncatingIfNeeded: self.graceBits(header) >> 32)).milliseconds
+            )
     }
 
-    private func graceBits(_ header: UnsafeMutablePointer<EntryHeader>) -> UInt32 {
+    private func graceBits(_ header: UnsafeMutablePointer<EntryHeader>) -> UInt64 {
         let number = header.pointee.graces
         if number != Graces.aside { return self.graces[number] }
         return header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.graces } ?? 0
     }
 
     private func staleWhileRevalidate(_ header: UnsafeMutablePointer<EntryHeader>) -> Int64 {
-        CompactDuration(bits: UInt16(self.graceBits(header) >> 16)).milliseconds
+        CompactDuration(bits: UInt16(truncatingIfNeeded: self.graceBits(header) >> 16)).milliseconds
     }
 
     private func staleIfError(_ header: UnsafeMutablePointer<EntryHeader>) -> Int64 {
@@ -53,7 +58,7 @@ extension ShardCore {
     }
 
     /// - Returns: A sidecar that was replaced, to be released without the lock.
-    private mutating func setGraces(_ slot: Int, _ bits: UInt32) -> SidecarBox? {
+    private mutating func setGraces(_ slot: Int, _ bits: UInt64) -> SidecarBox? {
         let header = self.slab.header(slot)
         self.graces.release(header.pointee.graces)
         header.pointee.graces = Graces.none
@@ -64,7 +69,7 @@ extension ShardCore {
         }
         let had = header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.sidecar }
         let box = SidecarBox(had ?? Sidecar(), graces: bits)
-        // Sixty-two other pairs and no room: then it goes without graces.
+        // Sixty-two other sets and no room: then it goes without graces.
         guard had != nil || self.fits(box.bytes + MallocChunk.size(header.pointee.keyLength), near: header.pointee.isNear) else {
             return nil
         }

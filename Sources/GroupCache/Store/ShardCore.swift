@@ -125,7 +125,7 @@ struct ShardCore: ~Copyable {
     /// What ``insert(_:_:size:near:proven:life:sidecar:now:)`` would take beyond the footprint: a sidecar for graces that find no other place.
     @usableFromInline
     func surcharge(_ key: PackedKey, _ life: EntryLife, hasSidecar: Bool) -> Int {
-        guard life.staleWhileRevalidate > 0 || life.staleIfError > 0, !hasSidecar else { return 0 }
+        guard life.staleWhileRevalidate > 0 || life.staleIfError > 0 || life.confirmable > 0, !hasSidecar else { return 0 }
         guard self.graces.number(of: Graces.bits(of: life)) == nil else { return 0 }
         return SidecarBox.bytes(Sidecar()) + (key.bytes.count > PackedKey.inlineLength ? 0 : MallocChunk.size(key.bytes.count))
     }

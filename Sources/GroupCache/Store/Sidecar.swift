@@ -3,9 +3,23 @@
 package struct Sidecar: Sendable {
     /// The bytes of the value as they cross the wire.
     package var encoded: ByteView?
+    /// What is said of the value.
+    package var attributes: EntryAttributes
+    /// How old the value was already when it came, in milliseconds.
+    package var age: Int64
 
     /// A sidecar with these bytes.
-    package init(encoded: ByteView? = nil) { self.encoded = encoded }
+    package init(encoded: ByteView? = nil, attributes: EntryAttributes = .none, age: Int64 = 0) {
+        self.encoded = encoded
+        self.attributes = attributes
+        self.age = age
+    }
+
+    /// A sidecar for what there is to say; `nil`: nothing.
+    init?(_ attributes: EntryAttributes, age: Int64) {
+        guard !attributes.isNone || age > 0 else { return nil }
+        self.init(attributes: attributes, age: age)
+    }
 }
 
 /// A ``Sidecar`` as an entry owns it: the entry's copy of its key then lies outside of the slot, too, and this takes the place of its second word.
@@ -13,11 +27,11 @@ package struct Sidecar: Sendable {
 final class SidecarBox: Sendable {
     let sidecar: Sidecar
     /// Graces for which ``Graces`` had no place left.
-    let graces: UInt32
+    let graces: UInt64
     /// What it takes of the capacity.
     @usableFromInline let bytes: Int
 
-    init(_ sidecar: Sidecar, graces: UInt32 = 0) {
+    init(_ sidecar: Sidecar, graces: UInt64 = 0) {
         self.sidecar = sidecar
         self.graces = graces
         self.bytes = Self.bytes(sidecar)
@@ -29,18 +43,18 @@ final class SidecarBox: Sendable {
     /// What a box for `sidecar` takes of the capacity.
     static func bytes(_ sidecar: Sidecar) -> Int {
         let own = MallocChunk.size(16 + MemoryLayout<Sidecar>.stride + 16)
-        return own + (sidecar.encoded.map { $0.count + ByteView.overhead(count: $0.count) } ?? 0)
+        return own + sidecar.attributes.footprint + (sidecar.encoded.map { $0.count + ByteView.overhead(count: $0.count) } ?? 0)
     }
 }
 
-/// The pairs of stale-while-revalidate and stale-if-error that a shard's entries have. Thousands of entries share a few of them, so an entry
-/// keeps six bits that say which, and not the 32 bits of the pair.
+/// The sets of stale-while-revalidate, stale-if-error and time for confirmation that a shard's entries have. Thousands of entries share a few of
+/// them, so an entry keeps six bits that say which, and not the 48 bits of the set.
 struct Graces {
-    private let pairs: UnsafeMutablePointer<(bits: UInt32, users: UInt32)>
+    private let pairs: UnsafeMutablePointer<(bits: UInt64, users: UInt32)>
 
     /// The number of "none".
     static var none: Int { 0 }
-    /// The number of a pair that found no place here and lies in the entry's sidecar.
+    /// The number of a set that found no place here and lies in the entry's sidecar.
     static var aside: Int { 63 }
 
     init() {
@@ -51,15 +65,16 @@ struct Graces {
     /// Ends the table. Its owner calls this once; copies share the memory.
     func deallocate() { self.pairs.deallocate() }
 
-    static func bits(of life: EntryLife) -> UInt32 {
-        UInt32(CompactDuration(milliseconds: life.staleWhileRevalidate).bits) << 16
-            | UInt32(CompactDuration(milliseconds: life.staleIfError).bits)
+    static func bits(of life: EntryLife) -> UInt64 {
+        UInt64(CompactDuration(milliseconds: life.confirmable).bits) << 32
+            | UInt64(CompactDuration(milliseconds: life.staleWhileRevalidate).bits) << 16
+            | UInt64(CompactDuration(milliseconds: life.staleIfError).bits)
     }
 
-    subscript(number: Int) -> UInt32 { self.pairs[number].bits }
+    subscript(number: Int) -> UInt64 { self.pairs[number].bits }
 
     /// The number that `bits` have, or would get; `nil`: all are taken.
-    func number(of bits: UInt32) -> Int? {
+    func number(of bits: UInt64) -> Int? {
         if bits == 0 { return Self.none }
         var free: Int?
         for number in 1..<Self.aside {
@@ -69,7 +84,7 @@ struct Graces {
     }
 
     /// One more entry has `bits`, which have this number.
-    func retain(_ number: Int, _ bits: UInt32) {
+    func retain(_ number: Int, _ bits: UInt64) {
         guard number != Self.none, number != Self.aside else { return }
         self.pairs[number] = (bits, self.pairs[number].users + 1)
     }

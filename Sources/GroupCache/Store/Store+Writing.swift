@@ -144,9 +144,14 @@ extension Store {
             let slot = shard.find(hash, packed)
             guard slot >= 0 else { return false }
             let header = shard.core.pointee.slab.header(slot)
-            guard header.pointee.version == version, shard.core.pointee.sidecar(slot)?.encoded == nil else { return false }
-            let box = shard.core.pointee.box(Sidecar(encoded: encoded), for: slot)
-            let more = box.bytes + (header.pointee.ownKey == nil ? MallocChunk.size(packed.bytes.count) : 0)
+            let had = shard.core.pointee.sidecar(slot)
+            guard header.pointee.version == version, had?.encoded == nil else { return false }
+            var sidecar = had ?? Sidecar()
+            sidecar.encoded = encoded
+            let box = shard.core.pointee.box(sidecar, for: slot)
+            let more =
+                box.bytes - (had.map { SidecarBox.bytes($0) } ?? 0)
+                + (header.pointee.ownKey == nil ? MallocChunk.size(packed.bytes.count) : 0)
             guard shard.core.pointee.fits(more, near: header.pointee.isNear) else {
                 // Of which entries of the average size would be more.
                 guard shard.core.pointee.isAtMost(Self.evictionsForSidecar, entries: more) else { return false }

@@ -12,9 +12,10 @@ struct ServeCommand: AsyncParsableCommand {
             Groups: --group NAME=ORIGIN[,option=value]… with origins
               csv:FILE           lines key,value (RFC 4180, no header), read once
               dir:FOLDER         a key is the path of a file below the folder
-              http(s)://…/{key}  the body of a GET; Cache-Control, ETag, 404 and 5xx count
+              http(s)://…/{key}  the body of a GET; what its headers and status say of caching (RFC 9111, 5861, 9213) is heeded
               demo:              the scores that are built in
-            and options capacity=64MiB, ttl=30s, eviction=lru|s3fifo, stale-if-error=1h, stale-while-revalidate=10s, negative-ttl=5s.
+            and options capacity=64MiB, ttl=30s, eviction=lru|s3fifo, stale-if-error=1h, stale-while-revalidate=10s, negative-ttl=5s,
+            soft-timeout=1s, redirects=same-origin|any.
             An option begins at a comma followed by a name and =; other commas are the origin's, and ,, is always one comma of it.
 
             Every flag can also be set in the environment (GROUPCACHE_LISTEN, GROUPCACHE_PEERS, GROUPCACHE_GROUPS with ; between groups, \

@@ -1,4 +1,3 @@
-internal import AsyncHTTPClient
 internal import GroupCache
 internal import GroupCacheHTTP
 internal import Logging
@@ -12,7 +11,7 @@ internal import ServiceLifecycle
 struct Node: Sendable {
     let pool: HTTPPool
     let groups: [Group<OriginValue>]
-    private let client: HTTPClient
+    private let client: OriginClient
     private let logger: Logger
 
     /// - Throws: ``CommandError`` or `GroupCacheError` with one line on what is wrong.
@@ -40,18 +39,15 @@ struct Node: Sendable {
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
         let pool = try HTTPPool(configuration: configuration, logger: logger)
         let tables = try settings.groups.map { try OriginFactory($0.origin) }
-        let client = HTTPClient(
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-            configuration: HTTPOrigin.clientConfiguration,
-            backgroundActivityLogger: logger
-        )
+        let client = OriginClient(logger: logger)
         do {
             var limits = OriginLimits()
             self.groups = try zip(settings.groups, tables).map { group, origin in
-                try Self.group(group, limits.limit(of: group.origin), getter: origin.getter(client: client), pool: pool, logger: logger)
+                let getter = origin.getter(client: client, followsElsewhere: group.followsElsewhere)
+                return try Self.group(group, limits.limit(of: group.origin), getter: getter, pool: pool, logger: logger)
             }
         } catch {
-            client.shutdown { _ in }
+            client.discard()
             throw error
         }
         self.pool = pool
@@ -94,6 +90,7 @@ struct Node: Sendable {
         configuration.freshness.ttl = settings.ttl
         configuration.freshness.staleIfError = settings.staleIfError
         configuration.freshness.staleWhileRevalidate = settings.staleWhileRevalidate
+        if let softTimeout = settings.softTimeout { configuration.freshness.softTimeout = softTimeout }
         configuration.freshness.negative = settings.negativeTTL == .zero ? nil : settings.negativeTTL
         return try Group(
             settings.name,

@@ -17,6 +17,14 @@ struct GroupSpecification: Sendable, Hashable {
     var staleWhileRevalidate: Duration = .zero
     /// How long "there is none" is remembered; zero: not at all.
     var negativeTTL: Duration = .zero
+    /// How long a caller waits where an old value may be served; nil: as the library has it.
+    var softTimeout: Duration?
+    /// Whether redirects may lead to other hosts.
+    var followsElsewhere = false
+
+    private static let options = [
+        "capacity", "ttl", "eviction", "stale-if-error", "stale-while-revalidate", "negative-ttl", "soft-timeout", "redirects",
+    ]
 
     /// Bytes. Less is most likely a unit that was forgotten, and would keep next to nothing without a word.
     private static let smallestCapacity = 64 << 10
@@ -27,7 +35,14 @@ struct GroupSpecification: Sendable, Hashable {
             throw .usage("--group wants NAME=ORIGIN, as in scores=csv:scores.csv")
         }
         self.name = String(text[..<equals])
-        let parts = Self.split(text[text.index(after: equals)...])
+        let rest = text[text.index(after: equals)...]
+        if let option = Self.strayOption(rest) {
+            throw .usage(
+                "group \(self.name): \"\(option)\" looks like an option; options are \(Self.options.joined(separator: ", ")), "
+                    + "each after a comma and nothing else (,, is a comma of the origin)"
+            )
+        }
+        let parts = Self.split(rest)
         self.origin = try OriginLocation(parts[0])
         var seen: Set<String> = []
         for option in parts.dropFirst() {
@@ -56,10 +71,17 @@ struct GroupSpecification: Sendable, Hashable {
         case "ttl": self.ttl = try self.duration(key, value)
         case "stale-if-error": self.staleIfError = try self.duration(key, value)
         case "stale-while-revalidate": self.staleWhileRevalidate = try self.duration(key, value)
+        case "soft-timeout": self.softTimeout = try self.duration(key, value)
+        case "redirects":
+            guard value == "same-origin" || value == "any" else {
+                throw .usage("group \(self.name): redirects is same-origin or any, not \"\(value)\"")
+            }
+            guard case .http = self.origin else { throw .usage("group \(self.name): redirects is for origins over HTTP") }
+            self.followsElsewhere = value == "any"
         case "negative-ttl": self.negativeTTL = try self.duration(key, value)
         default:
             throw .usage(
-                "group \(self.name): no option \"\(key)\"; there are capacity, ttl, eviction, stale-if-error, stale-while-revalidate, negative-ttl"
+                "group \(self.name): no option \"\(key)\"; there are \(Self.options.joined(separator: ", "))"
             )
         }
     }
@@ -69,6 +91,27 @@ struct GroupSpecification: Sendable, Hashable {
             throw .usage("group \(self.name): \(key) wants a time like 30s or 500ms, not \"\(value)\"")
         }
         return duration
+    }
+
+    /// What comes behind the last `{key}` of a URL and would be an option if it were written as one: with a semicolon or a blank before it, or
+    /// an underscore in its name. As a part of the URL it would be asked of the origin with each key, and set nothing.
+    private static func strayOption(_ text: Substring) -> String? {
+        guard text.hasPrefix("http"), let start = text.ranges(of: "{key}").last?.upperBound else { return nil }
+        // A doubled comma is one of the URL.
+        var rest = text[start...].replacing(",,", with: ".")[...]
+        while let separator = rest.first(where: { ",; ".contains($0) }), let place = rest.firstIndex(of: separator) {
+            rest = rest[rest.index(after: place)...]
+            let blanks = rest.prefix { $0 == " " || $0 == "\t" }
+            rest = rest[blanks.endIndex...]
+            let word = rest.prefix { $0.isASCII && ($0.isLetter || $0 == "-" || $0 == "_") }
+            let end = rest[word.endIndex...].drop { $0 == " " }
+            guard !word.isEmpty, end.first == "=" else { continue }
+            // As an option is written, it is one, and judged as one.
+            let isPlain = word.allSatisfy { $0 == "-" || ("a"..."z").contains($0) } && blanks.isEmpty && end.startIndex == word.endIndex
+            if separator == ",", isPlain { continue }
+            if separator == "," || Self.options.contains(word.lowercased().replacing("_", with: "-")) { return String(word) }
+        }
+        return nil
     }
 
     /// The origin and the options, doubled commas undone.

@@ -1,4 +1,3 @@
-internal import AsyncHTTPClient
 internal import GroupCache
 
 /// Opens an origin in two steps: what can fail without a client, such as reading a file, then the getter.
@@ -16,10 +15,11 @@ enum OriginFactory: Sendable {
         }
     }
 
-    func getter(client: HTTPClient) -> any Getter<OriginValue> {
+    /// - Parameter followsElsewhere: Whether redirects may lead to other hosts.
+    func getter(client: OriginClient, followsElsewhere: Bool) -> any Getter<OriginValue> {
         switch self {
         case .ready(let getter): getter
-        case .http(let template): HTTPOrigin(template: template, client: client)
+        case .http(let template): HTTPOrigin(template: template, client: client, followsElsewhere: followsElsewhere)
         }
     }
 }

@@ -97,6 +97,6 @@ import Testing
         let core = store.shard(at: 0).core
         #expect(core.pointee.used == 0)
         // All numbers are free again.
-        #expect((0..<62).allSatisfy { core.pointee.graces.number(of: UInt32($0 + 1)) != nil })
+        #expect((0..<62).allSatisfy { core.pointee.graces.number(of: UInt64($0 + 1)) != nil })
     }
 }

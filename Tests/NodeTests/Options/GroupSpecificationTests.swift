@@ -41,6 +41,19 @@ import Testing
         #expect(group.ttl == .seconds(1))
     }
 
+    @Test(arguments: [
+        ("http://h/{key};v=1", "http://h/{key};v=1"), ("http://h/{key}?ttl=5s&capacity=1", "http://h/{key}?ttl=5s&capacity=1"),
+        ("http://h/{key},,ttl=5s", "http://h/{key},ttl=5s"), ("http://h/a;ttl=5/{key}", "http://h/a;ttl=5/{key}"),
+        ("http://h/{key},v2", "http://h/{key},v2"),
+    ])
+    func whatOnlyLooksLikeAnOptionStays(_ text: String, _ url: String) throws {
+        let group = try GroupSpecification("g=\(text),ttl=2s,soft-timeout=50ms,redirects=any")
+        let template = try URLTemplate(url)
+        #expect(
+            group.origin == .http(template) && group.ttl == .seconds(2) && group.softTimeout == .milliseconds(50) && group.followsElsewhere
+        )
+    }
+
     @Test func queriesOfURLsStay() throws {
         let group = try GroupSpecification("g=http://h:81/x?a=1&b=2,3&k={key},ttl=2d")
         let template = try URLTemplate("http://h:81/x?a=1&b=2,3&k={key}")
@@ -55,7 +68,16 @@ import Testing
         ("g=csv:x,capacity=64", "at least 64KiB"),
         ("g=csv:x,capacity=99999999TiB", "a size like"),
         ("g=csv:x,ttl=30", "a time like"), ("g=csv:x,ttl=-1s", "a time like"), ("g=csv:x,eviction=fifo", "lru or s3fifo"),
-        ("g=csv:x,ttl=1s,ttl=2s", "given twice"),
+        ("g=csv:x,ttl=1s,ttl=2s", "given twice"), ("g=csv:x,redirects=any", "over HTTP"),
+        ("g=http://h/{key},redirects=all", "same-origin or any"),
+        ("g=http://h/{key},soft-timeout=1", "a time like"),
+        // What would set nothing, as a part of the URL.
+        ("g=http://h/{key};ttl=5s", "\"ttl\" looks like an option"), ("g=http://h/{key}, ttl=5s", "\"ttl\" looks like"),
+        ("g=http://h/{key},negative_ttl=5s", "\"negative_ttl\" looks like"), ("g=http://h/{key},TTL=5s", "\"TTL\" looks like"),
+        ("g=http://h/{key} ttl=5s", "\"ttl\" looks like"), ("g=http://h/{key}; negative_ttl = 5s", "\"negative_ttl\" looks like"),
+        ("g=http://h/{key},ttl =5s", "\"ttl\" looks like"), ("g=http://h/{key},ttl=1s;capacity=1MiB", "\"capacity\" looks like"),
+        ("g=http://h/x?k={key}&a=b;stale_if_error=5s", "\"stale_if_error\" looks like"), ("g=http://h/{key}, tll=5s", "\"tll\" looks like"),
+        ("g=http://h/{key},tll=5s", "no option \"tll\""), ("g=http://h/{key},ttl=5s,max_age=1", "\"max_age\" looks like"),
     ])
     func whatIsWrongIsSaid(_ text: String, _ part: String) {
         #expect { try GroupSpecification(text) } throws: { error in

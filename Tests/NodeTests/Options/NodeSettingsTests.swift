@@ -107,6 +107,31 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "GROUPCACHE_LISTN", "GROUPCACHE_DRAINDELAY", "GROUPCACHE_CONFIG", "GROUPCACHE_", "GROUPCACHE_PORT", "GROUPCACHE_LISTEN_PORT",
+        "GROUPCACHE_listen",
+        "GROUPCACHE_SERVICE_PORT",
+    ])
+    func unknownVariablesAreRefusedByName(_ name: String) async {
+        await #expect { try await RawSettings().completed(environment: [name: "x:1", "PATH": "/bin"], file: nil) } throws: {
+            ($0 as? CommandError)?.code == .usage && ($0 as? CommandError)?.description.contains(name + " ") == true
+        }
+    }
+
+    @Test func whatKubernetesSetsForItsServicesPasses() async throws {
+        let environment = [
+            "GROUPCACHE_SERVICE_HOST": "10.0.0.1", "GROUPCACHE_SERVICE_PORT": "8001", "GROUPCACHE_SERVICE_PORT_HTTP": "8001",
+            "GROUPCACHE_PORT": "tcp://10.0.0.1:8001", "GROUPCACHE_PORT_8001_TCP": "tcp://10.0.0.1:8001",
+            "GROUPCACHE_PORT_8001_TCP_PROTO": "tcp",
+            "GROUPCACHE_PORT_8001_TCP_PORT": "8001", "GROUPCACHE_PORT_8001_TCP_ADDR": "10.0.0.1",
+            "GROUPCACHE_PEERS_SERVICE_HOST": "10.0.0.2",
+            "GROUPCACHE_PEERS_SERVICE_PORT": "8001", "GROUPCACHE_PEERS_PORT": "tcp://10.0.0.2:8001",
+            "GROUPCACHE_PEERS_PORT_53_UDP": "udp://10.0.0.2:53",
+            "GROUPCACHE_REQUIRE": "all",
+        ]
+        #expect(try await RawSettings().completed(environment: environment, file: nil) == RawSettings())
+    }
+
     @Test func peersMayBePartedByCommas() async throws {
         let settings = try await RawSettings().completed(environment: ["GROUPCACHE_PEERS": "http://a:1,http://b:1"], file: nil)
         #expect(settings.peers == ["http://a:1", "http://b:1"])

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import GroupCache
 import NIOConcurrencyHelpers
 import NIOCore
@@ -9,7 +8,7 @@ import Testing
 
 /// An origin that accepts connections and never answers, over real sockets.
 @Suite(.timeLimit(.minutes(1))) struct SilentOriginTests {
-    private static let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPOrigin.clientConfiguration)
+    private static let client = OriginClient()
 
     /// Accepts, and says nothing until it is told to.
     private final class SilentServer: Sendable {
