@@ -8,16 +8,75 @@ internal import NIOConcurrencyHelpers
 /// let groups = try cluster.nodes.map { try Group<String>("scores", capacity: .mebibytes(1), peers: $0) { … } }
 /// cluster.nodes[1].fault = .down
 /// ```
+///
+/// Or, with a getter that is counted, and nodes that hear of each other's changes:
+///
+/// ```swift
+/// let cluster = try Cluster(3, follows: true)
+/// let group = try cluster.group { key, _ in "value of \(key.string)" }
+/// cluster.partition([0], [1, 2])
+/// _ = try await group[1].get("Tom")
+/// #expect(cluster.loads["Tom"] == 1)
+/// ```
 public final class Cluster: Sendable {
     /// The nodes, in the order of their ids: `node-0`, `node-1`, …
     public let nodes: [ClusterNode]
+    private let counts = NIOLockedValueBox<[Key: Int]>([:])
 
     /// `count` nodes that know each other.
-    public init(_ count: Int) throws(GroupCacheError) {
+    ///
+    /// - Parameter follows: Each node hears at once what the others change, and drops its copies; one that cannot be reached hears of it when it can.
+    ///   Without, as between pools, copies end with their ``GroupCache/GroupConfiguration/nearTTL``.
+    public init(_ count: Int, follows: Bool = false) throws(GroupCacheError) {
         let ids = (0..<count).map { "node-\($0)" }
         let ring = try HashRing(ids)
-        self.nodes = ids.map { ClusterNode(id: $0) }
+        self.nodes = ids.map { ClusterNode(id: $0, follows: follows) }
         for node in self.nodes { node.setPeers(self.nodes, ring: ring) }
+        // While nobody has copied anything, so that nothing has to go when streams begin.
+        for node in self.nodes { node.tellFollowers() }
+    }
+
+    // MARK: Groups
+
+    /// A group on each node, in the order of ``nodes``. Calls of its getter are counted in ``loads``.
+    ///
+    /// - Throws: As an initialiser of ``GroupCache/Group``.
+    public func group<Value: Codable & Sendable>(
+        _ name: String = "group",
+        capacity: ByteCount = .mebibytes(1),
+        configuration: GroupConfiguration = GroupConfiguration(),
+        load: @escaping @Sendable (Key, LoadContext<Value>) async throws -> Value?
+    ) throws(GroupCacheError) -> [Group<Value>] {
+        var groups: [Group<Value>] = []
+        for node in self.nodes {
+            let group = try Group<Value>(name, capacity: capacity, configuration: configuration, peers: node) {
+                [counts] (key: Key, context: LoadContext<Value>) async throws -> Value? in
+                counts.withLockedValue { $0[key, default: 0] += 1 }
+                return try await load(key, context)
+            }
+            groups.append(group)
+        }
+        return groups
+    }
+
+    /// How often the getters of groups that ``group(_:capacity:configuration:load:)`` made were called for each key, on all nodes together.
+    public var loads: [Key: Int] { self.counts.withLockedValue { $0 } }
+
+    // MARK: Faults
+
+    /// Cuts the cluster into parts, each a list of places in ``nodes``: no node reaches one of another part. A node that is in no list is a part of its
+    /// own. What held before holds no longer.
+    public func partition(_ parts: [Int]...) {
+        for (index, node) in self.nodes.enumerated() {
+            let part = parts.first { $0.contains(index) } ?? [index]
+            node.cut(from: Set(self.nodes.indices.filter { !part.contains($0) }.map { self.nodes[$0].id }))
+        }
+    }
+
+    /// All nodes reach each other again, and hear of what was changed meanwhile before this returns.
+    public func heal() {
+        for node in self.nodes { node.cut(from: []) }
+        for node in self.nodes { node.tellFollowers() }
     }
 
     /// The node that owns `key` in the ring of all nodes.
@@ -27,7 +86,7 @@ public final class Cluster: Sendable {
 }
 
 /// One node of a ``Cluster``: a pool whose requests are function calls.
-public final class ClusterNode: PeerPicker {
+public final class ClusterNode: PeerPicker, RecordingPeers {
     /// What is wrong with a node, as others see it.
     public enum Fault: Sendable {
         /// Cannot be reached.
@@ -46,13 +105,47 @@ public final class ClusterNode: PeerPicker {
         /// The ring of before.
         var former: (ring: HashRing, peers: [ClusterPeer])?
         var requests = 0
+        /// The nodes that this one does not reach, and that do not reach it.
+        var cut: Set<String> = []
     }
 
     /// The node's id in the ring.
     public let id: String
     private let state = NIOLockedValueBox(State())
 
-    init(id: String) { self.id = id }
+    private let follows: Bool
+    private let log = NIOLockedValueBox<ClusterLog?>(nil)
+
+    init(id: String, follows: Bool = false) {
+        self.id = id
+        self.follows = follows
+        if follows {
+            let log = ClusterLog { [weak self] in self?.tellFollowers() }
+            self.log.withLockedValue { $0 = log }
+        }
+    }
+
+    package var recorder: (any ChangeRecorder)? { self.log.withLockedValue { $0 } }
+
+    func cut(from ids: Set<String>) { self.state.withLockedValue { $0.cut = ids } }
+
+    func isCut(from id: String) -> Bool { self.state.withLockedValue { $0.cut.contains(id) } }
+
+    private var isDown: Bool { if case .down = self.fault { true } else { false } }
+
+    /// Tells the other nodes what this one has changed, as far as they can be reached.
+    func tellFollowers() {
+        guard let log = self.log.withLockedValue({ $0 }) else { return }
+        for peer in self.state.withLockedValue({ $0.peers }) where peer.id != self.id {
+            log.tell(peer.id, isCut: { self.isDown || peer.node.isDown || self.isCut(from: peer.id) }, hear: { peer.node.heard($0) })
+        }
+    }
+
+    private func heard(_ change: Change) {
+        for group in self.state.withLockedValue({ $0.groups.values }) where change.group == nil || change.group == group.name {
+            (group as? any ChangeListener)?.heard(change)
+        }
+    }
 
     /// What is wrong with this node; `nil`: nothing.
     public var fault: Fault? {
@@ -71,7 +164,7 @@ public final class ClusterNode: PeerPicker {
     }
 
     func setPeers(_ nodes: [ClusterNode], ring: HashRing, warm: Bool = false) {
-        let peers = nodes.map { ClusterPeer(node: $0) }.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+        let peers = nodes.map { ClusterPeer(node: $0, asker: self.id) }.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
         self.state.withLockedValue { state in
             state.former = warm ? (state.ring, state.peers) : nil
             state.ring = ring
@@ -107,7 +200,8 @@ public final class ClusterNode: PeerPicker {
         if !isNew { throw GroupCacheError(.duplicateGroup, "this node has a group of that name") }
     }
 
-    fileprivate func receive(_ name: String) async throws(GroupCacheError) -> any PeerServing {
+    fileprivate func receive(_ name: String, from asker: String) async throws(GroupCacheError) -> any PeerServing {
+        if self.isCut(from: asker) { throw GroupCacheError(.peerFailed, "the network is cut") }
         let (fault, group) = self.state.withLockedValue { state in
             state.requests += 1
             return (state.fault, state.groups[name])
@@ -129,12 +223,16 @@ public final class ClusterNode: PeerPicker {
 /// A node of a cluster as another one asks it.
 final class ClusterPeer: PeerGetter {
     let node: ClusterNode
+    private let asker: String
     var id: String { self.node.id }
 
-    init(node: ClusterNode) { self.node = node }
+    init(node: ClusterNode, asker: String) {
+        self.node = node
+        self.asker = asker
+    }
 
     func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-        let group = try await self.node.receive(request.group)
+        let group = try await self.node.receive(request.group, from: self.asker)
         let asksStore = !request.isPeek && !request.reload && request.allowStale
         let cached = asksStore ? group.serveCached(request.key.bytes.span, for: .peer) : nil
         let served: ServedEntry
@@ -151,10 +249,10 @@ final class ClusterPeer: PeerGetter {
     }
 
     func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
-        try await self.node.receive(request.group).serveSet(request.key, to: entry, for: .peer)
+        try await self.node.receive(request.group, from: self.asker).serveSet(request.key, to: entry, for: .peer)
     }
 
     func remove(_ request: PeerRequest) async throws(GroupCacheError) {
-        try await self.node.receive(request.group).serveRemove(request.key, for: .peer)
+        try await self.node.receive(request.group, from: self.asker).serveRemove(request.key, for: .peer)
     }
 }

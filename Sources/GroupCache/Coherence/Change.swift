@@ -44,6 +44,18 @@ package struct StreamPosition: Sendable, Hashable {
     }
 }
 
+/// A pool that writes down what its node changes. A group asks once, when it begins.
+package protocol RecordingPeers: PeerPicker {
+    /// `nil`: nobody follows this node, and its changes cost nothing.
+    var recorder: (any ChangeRecorder)? { get }
+}
+
+/// A group that can be told what another node has changed.
+package protocol ChangeListener: PeerServing {
+    /// What this node has of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key, else O(entries).
+    func heard(_ change: Change)
+}
+
 /// Writes down what a node changes, for the nodes that follow it.
 ///
 /// The order of things makes the promise. A change is recorded after the store has changed and before the lock is let go that landings take, so:

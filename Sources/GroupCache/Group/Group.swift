@@ -37,6 +37,8 @@ public final class Group<Value: Sendable>: Sendable {
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
+    /// `nil`: nobody hears of this node's changes.
+    let recorder: (any ChangeRecorder)?
     let counters = GroupCounters()
     let metrics: GroupMetrics
     /// The longest that a load takes; milliseconds.
@@ -117,6 +119,7 @@ public final class Group<Value: Sendable>: Sendable {
         self.codec = codec
         self.getter = getter
         self.peers = peers
+        self.recorder = (peers as? any RecordingPeers)?.recorder
         self.loadTime = configuration.loadTimeout.milliseconds
         var request = PeerRequest(group: name, key: "", timeout: configuration.loadTimeout)
         request.schema = configuration.schema

@@ -1,0 +1,152 @@
+import GroupCacheTesting
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import GroupCache
+
+/// Changes that nodes of a cluster hear of, in groups.
+@Suite("A change that other nodes hear of", .timeLimit(.minutes(1)))
+struct HeardTests {
+    private let origin = NIOLockedValueBox<[Key: Int]>([:])
+
+    private func groups(_ cluster: Cluster, clock: ManualClock? = nil) throws -> [Group<Int>] {
+        var configuration = GroupConfiguration()
+        if let clock { configuration.clock = CacheClock(clock) }
+        return try cluster.group(configuration: configuration) { [origin] key, _ in origin.withLockedValue { $0[key] ?? 0 } }
+    }
+
+    private func change(_ key: Key) { self.origin.withLockedValue { $0[key, default: 0] += 1 } }
+
+    /// A key of a node.
+    private func key(_ cluster: Cluster, of node: Int, _ name: String = "k") -> Key {
+        (0...).lazy.map { Key("\(name)-\($0)") }.first { cluster.owner(of: $0).id == "node-\(node)" } ?? ""
+    }
+
+    /// Asked for often enough to be copied.
+    private func warm(_ groups: [Group<Int>], _ key: Key) async throws {
+        for group in groups { for _ in 0..<4 { _ = try await group.get(key) } }
+    }
+
+    @Test("a remove, a set and a refresh take the copies of all nodes with them, whoever makes them", arguments: 0..<3, [0, 1, 2])
+    func changes(verb: Int, by node: Int) async throws {
+        let cluster = try Cluster(3, follows: true)
+        let groups = try self.groups(cluster)
+        let (key, other) = (self.key(cluster, of: 0), self.key(cluster, of: 0, "other"))
+        try await self.warm(groups, key)
+        try await self.warm(groups, other)
+        #expect(groups.allSatisfy { $0.cached(key) == 0 })
+        self.change(key)
+        switch verb {
+        case 0: try await groups[node].remove(key)
+        case 1: try await groups[node].set(key, to: 1)
+        default: #expect(try await groups[node].refresh(key) == 1)
+        }
+        for group in groups { #expect(group.cached(key) != 0, "nobody has the old value") }
+        for group in groups { #expect(try await group.get(key) == 1) }
+        #expect(groups.allSatisfy { $0.cached(other) == 0 }, "nothing else has gone")
+        #expect(cluster.loads[key] == (verb == 1 ? 1 : 2))
+    }
+
+    @Test("without followers a copy lives for its near time, as between pools")
+    func unheard() async throws {
+        let cluster = try Cluster(3)
+        let clock = ManualClock()
+        let groups = try self.groups(cluster, clock: clock)
+        let key = self.key(cluster, of: 0)
+        try await self.warm(groups, key)
+        self.change(key)
+        try await groups[1].remove(key)
+        #expect(groups[2].cached(key) == 0 && groups[1].cached(key) == nil)
+        clock.advance(by: .seconds(11))
+        #expect(try await groups[2].get(key) == 1)
+    }
+
+    @Test("a node that is cut off hears of everything when it is back", arguments: [1, 1_000])
+    func away(changes: Int) async throws {
+        let cluster = try Cluster(3, follows: true)
+        let groups = try self.groups(cluster)
+        let key = self.key(cluster, of: 0)
+        try await self.warm(groups, key)
+        cluster.partition([0, 1], [2])
+        self.change(key)
+        try await groups[1].remove(key)
+        // More than are kept for who is away: then it drops whatever it has copied.
+        for number in 1..<changes { try await groups[0].remove(Key("unrelated-\(number)")) }
+        #expect(try await groups[1].get(key) == 1)
+        #expect(try await groups[2].get(key) == 0, "it has not heard")
+        await #expect(throws: GroupCacheError.self) { try await groups[2].remove(self.key(cluster, of: 0, "other")) }
+        cluster.heal()
+        #expect(try await groups[2].get(key) == 1)
+        #expect(cluster.loads[key] == 2, "who was away asks the owner again, and nobody else loads")
+    }
+
+    @Test("an answer that left its node before a change is not kept by who hears of the change first")
+    func overtaken() async throws {
+        let cluster = try Cluster(2, follows: true)
+        let (began, goOn) = (Flag(), Gate())
+        let values = NIOLockedValueBox(0)
+        let groups = try cluster.group { _, _ -> Int? in
+            let value = values.withLockedValue { $0 }
+            if value == 0 {
+                began.raise()
+                try await goOn.pass()
+            }
+            return value
+        }
+        let key = self.key(cluster, of: 0)
+        // The copy is wanted: it was asked for before.
+        let early = Task { try await groups[1].get(key) }
+        while !began.isRaised { await Task.yield() }
+        values.withLockedValue { $0 = 1 }
+        try await groups[0].remove(key)
+        #expect(try await groups[1].get(key) == 1, "who comes now does not wait for what was asked for before")
+        goOn.open()
+        #expect(try await early.value == 0, "who asked before may be given what there was")
+        for _ in 0..<4 { #expect(try await groups[1].get(key) == 1) }
+        #expect(groups[0].cached(key) == 1 && groups[1].cached(key) == 1)
+    }
+
+    @Test("what another node cannot mean does no harm: groups and keys that are not there, and everything")
+    func strangers() async throws {
+        let cluster = try Cluster(2, follows: true)
+        let groups = try self.groups(cluster)
+        let (mine, copied) = (self.key(cluster, of: 1), self.key(cluster, of: 0))
+        try await self.warm(groups, mine)
+        try await self.warm(groups, copied)
+        let server = groups[1].server
+        server.heard(.key("nobody knows it", group: "group"))
+        server.heard(.key("", group: "group"))
+        server.heard(.key(Key(bytes: repeatElement(7, count: 5_000)), group: "group"))
+        #expect(groups[1].cached(mine) != nil && groups[1].cached(copied) != nil)
+        server.heard(.everything)
+        #expect(groups[1].cached(mine) != nil && groups[1].cached(copied) == nil, "its own entries are not another's to change")
+        let recorder = try #require(cluster.nodes[0].recorder)
+        _ = recorder.record(.key(copied, group: "no such group"))
+        _ = recorder.record(.group("no such group"))
+        recorder.wake()
+        #expect(groups[1].cached(mine) != nil)
+    }
+
+    @Test("a change is written down after the store has changed: who reads the place first and then the value is never ahead of itself")
+    func order() async throws {
+        let cluster = try Cluster(2, follows: true)
+        let groups = try self.groups(cluster)
+        let key = self.key(cluster, of: 0)
+        let recorder = try #require(cluster.nodes[0].recorder)
+        let start = recorder.position.sequence
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { for value in 1...2_000 { try await groups[0].set(key, to: value) } }
+            tasks.addTask {
+                while true {
+                    let sequence = recorder.position.sequence - start
+                    let value = groups[0].cached(key) ?? 0
+                    // The n-th change has stored n.
+                    #expect(value >= Int(sequence))
+                    if sequence >= 2_000 { return }
+                    await Task.yield()
+                }
+            }
+            try await tasks.waitForAll()
+        }
+    }
+}
