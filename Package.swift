@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "GroupCache", targets: ["GroupCache"]),
         .library(name: "Informers", targets: ["Informers"]),
         .library(name: "GroupCacheHTTP", targets: ["GroupCacheHTTP"]),
+        .library(name: "GroupCacheDiscovery", targets: ["GroupCacheDiscovery"]),
         .library(name: "GroupCacheTesting", targets: ["GroupCacheTesting"]),
         .executable(name: "groupcache", targets: ["GroupCacheNode"]),
     ],
@@ -70,6 +71,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "GroupCacheDiscovery",
+            dependencies: [
+                "GroupCache", "GroupCacheHTTP", "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
+                lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "GroupCacheTesting",
             dependencies: ["GroupCache", "Informers", nio("NIOCore"), nio("NIOConcurrencyHelpers")],
             swiftSettings: settings
@@ -77,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "GroupCacheNode",
             dependencies: [
-                "GroupCache", "GroupCacheHTTP", lifecycle, logging,
+                "GroupCache", "GroupCacheHTTP", "GroupCacheDiscovery", lifecycle, logging,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -160,9 +170,19 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "GroupCacheDiscoveryTests",
+            dependencies: [
+                "GroupCacheDiscovery", "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", "Informers", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOHTTP1"), nio("NIOConcurrencyHelpers"), logging, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "NodeTests",
             dependencies: [
-                "GroupCacheNode", "EmbeddedServer", "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"),
+                "GroupCacheNode", "EmbeddedServer", "GroupCache", "GroupCacheHTTP", "GroupCacheDiscovery", "GroupCacheTesting",
+                nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOHTTP1"), nio("NIOConcurrencyHelpers"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

@@ -9,7 +9,7 @@ internal import Synchronization
 /// Connections are kept per event loop and carry one request at a time, since other implementations need not understand pipelining. A
 /// request that fails on a kept connection before any byte of its answer came is sent once more over a new one; nothing else is repeated.
 public final class HTTPGetter: PeerGetter, Sendable {
-    /// The identity of the peer in the ring: its URL, in groupcache-go's dialect `host:port`.
+    /// The identity of the peer in the ring: what ``HTTPPool/Peer/id`` says, else its URL, in groupcache-go's dialect `host:port`.
     public let id: String
 
     let url: PeerURL
@@ -51,13 +51,14 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     init(
         url: PeerURL,
+        id: String? = nil,
         dialect: Dialect,
         configuration: HTTPPool.Configuration.Client,
         maximumValueSize: Int,
         credentials: Credentials,
         eventLoopGroup: any EventLoopGroup
     ) {
-        self.id = url.id(dialect)
+        self.id = id ?? url.id(dialect)
         self.url = url
         self.configuration = configuration
         self.requestTime = configuration.requestTime(dialect)

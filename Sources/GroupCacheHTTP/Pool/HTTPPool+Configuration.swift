@@ -7,12 +7,16 @@ extension HTTPPool {
         /// Its base URL, such as `http://10.0.0.1:8001` or `https://cache-1.example.org:8001`. Case of the host, a default port and a slash
         /// at the end do not matter in the native dialect; in the others the ring has the text as it is, as Go's nodes have.
         public var url: String
+        /// What the ring hashes: who the node is, wherever it is. `nil`: its URL, in groupcache-go's dialect `host:port`. Only the native
+        /// dialect knows others.
+        public var id: String?
         /// Its share of the keys against that of others; 1...100. The dialects other than native know only 1.
         public var weight: Int
 
         /// A peer at `url`.
-        public init(_ url: String, weight: Int = 1) {
+        public init(_ url: String, id: String? = nil, weight: Int = 1) {
             self.url = url
+            self.id = id
             self.weight = weight
         }
 

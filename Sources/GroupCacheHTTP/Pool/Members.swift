@@ -21,6 +21,17 @@ final class Members: Sendable {
         self.selfIndex = selfIndex
     }
 
+    /// This node's identity: what the ring calls it, or would.
+    func selfID(_ dialect: Dialect) -> String? {
+        self.selfIndex.map { self.ring.members[$0].id } ?? self.url?.id(dialect)
+    }
+
+    /// The URL of the ring's member at `index`.
+    func address(of index: Int) -> String? {
+        if let getter = self.getters[index] { return getter.url.string }
+        return self.url?.string
+    }
+
     /// The node that owns `key`; `nil`: this one.
     func owner(of key: Span<UInt8>) -> HTTPGetter? {
         self.ring.ownerAndNext(of: key).flatMap { self.getters[$0.owner] }
@@ -80,24 +91,33 @@ final class Members: Sendable {
     ) throws(GroupCacheError) -> Members {
         let dialect = configuration.dialect
         var byID: [String: PeerURL] = [:]
-        var known: Set<String> = []
+        /// Of each address, in its normal form, its id in the ring.
+        var ids: [String: String] = [:]
         var members: [HashRing.Member] = []
         for peer in peers {
             let peerURL = try PeerURL(peer.url)
-            let id = peerURL.id(dialect)
-            guard byID.updateValue(peerURL, forKey: id) == nil, known.insert(peerURL.string).inserted else {
-                throw GroupCacheError(.invalidConfiguration, "the peer \(id) is listed twice")
+            let address = peerURL.id(dialect)
+            guard peer.id == nil || dialect == .native else {
+                throw GroupCacheError(.invalidConfiguration, "the dialect \(dialect) knows peers by their addresses, and no ids")
+            }
+            let id = peer.id ?? address
+            if let other = byID.updateValue(peerURL, forKey: id) {
+                let places = other == peerURL ? "" : ", at \(other.string) and at \(peerURL.string)"
+                throw GroupCacheError(.invalidConfiguration, "the peer \(id) is listed twice\(places)")
+            }
+            if let other = ids.updateValue(id, forKey: peerURL.string) {
+                throw GroupCacheError(.invalidConfiguration, "the peer \(address) is listed twice, as \(other) and as \(id)")
             }
             members.append(HashRing.Member(id, weight: peer.weight))
         }
         // However this node writes its own URL: in the ring it is as it stands in the list.
-        let selfID = url.map { url in byID.first { $0.value.string == url.string }?.key ?? url.id(dialect) }
+        let selfID = url.flatMap { ids[$0.string] }
         if !peers.isEmpty, configuration.listen != nil {
-            guard let selfID else {
+            guard let url else {
                 throw GroupCacheError(.invalidConfiguration, "peers are given, but not which of them this node is: set advertise")
             }
-            guard byID[selfID] != nil else {
-                throw GroupCacheError(.invalidConfiguration, "this node's URL, \(selfID), is not in the list of peers")
+            guard selfID != nil else {
+                throw GroupCacheError(.invalidConfiguration, "this node's URL, \(url.id(dialect)), is not in the list of peers")
             }
         }
         let ring = members.isEmpty ? HashRing(dialect: dialect.ring) : try HashRing(members, dialect: dialect.ring)
@@ -107,6 +127,7 @@ final class Members: Sendable {
             if let getter = former[member.id], getter.url == peerURL { return getter }
             return HTTPGetter(
                 url: peerURL,
+                id: member.id,
                 dialect: dialect,
                 configuration: configuration.client,
                 maximumValueSize: configuration.limits.valueSize,

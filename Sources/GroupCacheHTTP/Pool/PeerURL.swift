@@ -1,4 +1,4 @@
-internal import GroupCache
+public import GroupCache
 internal import NIOCore
 
 /// A peer's base URL, normalised, so that the same node is the same string on every node: lower-case scheme and host, no default port,
@@ -109,4 +109,11 @@ struct PeerURL: Sendable, Hashable {
             )
         }
     }
+}
+
+extension HTTPPool.Peer {
+    /// The one way to write `url`: lower-case scheme and host, no default port, no slash at the end. Two nodes are one if these are the same.
+    ///
+    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when it is not the URL of a peer.
+    public static func canonicalURL(_ url: String) throws(GroupCacheError) -> String { try PeerURL(url).string }
 }

@@ -11,6 +11,8 @@ final class PoolCore: Sendable {
     let groups = NIOLockedValueBox(GroupTable())
     /// Ring and peers, swapped as one.
     let members: NIOLockedValueBox<Members>
+    /// What a source of members says; `nil`: there is none.
+    let membership = NIOLockedValueBox<HTTPPool.Membership?>(nil)
     let counters = Counters()
     let isDraining = Atomic(false)
     let basePath: String

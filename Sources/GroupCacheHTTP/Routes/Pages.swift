@@ -58,7 +58,7 @@ enum Pages {
             json.string("dialect", core.configuration.dialect.description)
             json.string("version", self.hexadecimal(members.ring.version))
             json.number("points", members.ring.points)
-            json.string("self", members.url?.id(core.configuration.dialect))
+            json.string("self", members.selfID(core.configuration.dialect))
             let lasting = core.lastingRings
             json.object("disagreements") { json in
                 json.number("requests", core.counters.ringDisagreements.load(ordering: .relaxed))
@@ -78,6 +78,7 @@ enum Pages {
                         json.number("weight", member.weight)
                         json.number("share", shares[index])
                         json.bool("self", index == members.selfIndex)
+                        json.string("url", members.address(of: index))
                     }
                 }
             }
@@ -125,13 +126,13 @@ enum Pages {
         if let ttl = summary.ttl { json.number("ttlSeconds", Double(ttl.milliseconds) / 1_000) }
     }
 
-    private static func hexadecimal(_ number: UInt64) -> String {
+    static func hexadecimal(_ number: UInt64) -> String {
         var buffer = ByteBuffer()
         buffer.writeHexadecimal(number)
         return String(buffer: buffer)
     }
 
-    private static func page(_ body: (inout JSONWriter) -> Void) -> ByteBuffer {
+    static func page(_ body: (inout JSONWriter) -> Void) -> ByteBuffer {
         var json = JSONWriter()
         json.object(nil, body)
         json.newline()

@@ -26,7 +26,7 @@ struct Route: Sendable, Equatable {
 
     enum Handler {
         case key, setKey, removeKey, clear, keys
-        case groups, group, statistics, ring, ringKey, api, live, ready
+        case groups, group, statistics, ring, ringKey, members, api, live, ready
         case peerKey, peerSet, peerRemove, peerRemoveMany
     }
 
@@ -170,6 +170,7 @@ struct RouteTable: Sendable {
         Route("/v1/groups", .read, .read, .groups),
         Route("/v1/ring/{group}/{key}", .read, .read, .ringKey),
         Route("/v1/ring", .read, .read, .ring),
+        Route("/v1/members", .read, .read, .members),
         Route("/api", .read, .read, .api),
     ]
 

@@ -50,6 +50,7 @@ struct Router {
             case .group: return self.withGroup(name, bytes) { .now(.json(Pages.group($0))) }
             case .groups: return .now(.json(Pages.groups(self.core)))
             case .ring: return .now(.json(Pages.ring(self.core)))
+            case .members: return .now(.json(Pages.members(self.core)))
             case .ringKey: return self.withGroup(name, bytes) { self.ringKey($0, bytes, key: key) }
             case .api: return self.api(head, bytes)
             case .live: return .now(.text(200, "ok\n"))

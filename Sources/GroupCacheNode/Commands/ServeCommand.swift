@@ -18,6 +18,11 @@ struct ServeCommand: AsyncParsableCommand {
             soft-timeout=1s, redirects=same-origin|any.
             An option begins at a comma followed by a name and =; other commas are the origin's, and ,, is always one comma of it.
 
+            A list of members is JSON, {"members": [{"id": "n1", "url": "http://10.0.0.1:8001", "zone": "a", "weight": 2}]}, or the same as \
+            YAML; id, zone, weight and state (joining, ready, draining, gone) may be left out. Replace the file by renaming another over it. \
+            A list that cannot be used (half a file, a node twice, this node not in it, nobody) is logged and shown at /v1/members, and the \
+            ring stays as it was.
+
             Every flag can also be set in the environment (GROUPCACHE_LISTEN, GROUPCACHE_PEERS, GROUPCACHE_GROUPS with ; between groups, \
             GROUPCACHE_LOG_LEVEL, …) and in a JSON file (--config): {"listen": "127.0.0.1:8001", "groups": ["scores=demo:"]}. A flag beats \
             the environment, which beats the file.
@@ -34,6 +39,12 @@ struct ServeCommand: AsyncParsableCommand {
     var advertise: String?
     @Option(help: "The URLs of all nodes, this one included, with commas between (default: this node alone).")
     var peers: String?
+    @Option(help: "Where all nodes are listed, instead of --peers, and looked up again and again: file:PATH or dns:NAME:PORT.")
+    var discovery: String?
+    @Option(name: .customLong("node-id"), help: "This node's id in that list (default: it is found by its URL).")
+    var nodeID: String?
+    @Flag(help: "Believe a list of nobody; otherwise the ring then stays as it was.")
+    var allowEmpty = false
     @Option(help: "What the peers speak: native, groupcache, geecache, geecache-protobuf, mailgun, groupcache-go (default: native).")
     var dialect: String?
     @Option(name: .customLong("group"), help: "A group and where its values come from; may be repeated.")
@@ -92,6 +103,9 @@ struct ServeCommand: AsyncParsableCommand {
         raw.listen = self.listen
         raw.advertise = self.advertise
         raw.peers = self.peers.map { [$0] }
+        raw.discovery = self.discovery
+        raw.nodeID = self.nodeID
+        raw.allowEmpty = self.allowEmpty ? true : nil
         raw.dialect = self.dialect
         raw.groups = self.groups.isEmpty ? nil : self.groups
         raw.insecure = self.insecure ? true : nil

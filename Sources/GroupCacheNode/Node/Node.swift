@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import GroupCacheDiscovery
 internal import GroupCacheHTTP
 internal import Logging
 internal import NIOCore
@@ -11,6 +12,7 @@ internal import ServiceLifecycle
 struct Node: Sendable {
     let pool: HTTPPool
     let groups: [Group<OriginValue>]
+    private let discovery: Discovery?
     private let client: OriginClient
     private let logger: Logger
 
@@ -51,6 +53,12 @@ struct Node: Sendable {
             throw error
         }
         self.pool = pool
+        self.discovery = settings.discovery.map { location in
+            var configuration = Discovery.Configuration()
+            configuration.nodeID = settings.nodeID
+            configuration.reconciler.allowsEmpty = settings.allowsEmpty
+            return Discovery(location, pool: pool, configuration: configuration, logger: logger)
+        }
         self.client = client
         self.logger = logger
     }
@@ -59,8 +67,9 @@ struct Node: Sendable {
     func run(extra: [ServiceGroupConfiguration.ServiceConfiguration] = [], started: @escaping @Sendable (String) async -> Void) async throws
     {
         let announcement = Announcement(pool: self.pool, started: started)
-        let services: [ServiceGroupConfiguration.ServiceConfiguration] =
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] =
             [.init(service: self.pool), .init(service: announcement, successTerminationBehavior: .ignore)] + extra
+        if let discovery = self.discovery { services.append(.init(service: discovery, successTerminationBehavior: .ignore)) }
         let result: Result<Void, any Error>
         do {
             try await Lifecycle.run(services, logger: self.logger)

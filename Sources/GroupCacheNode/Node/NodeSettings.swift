@@ -1,3 +1,4 @@
+internal import GroupCacheDiscovery
 internal import GroupCacheHTTP
 internal import Logging
 
@@ -6,6 +7,10 @@ struct NodeSettings: Sendable {
     var listen: ListenAddress
     var advertise: String?
     var peers: [String]
+    /// Where members are looked up; `nil`: nowhere.
+    var discovery: DiscoveryLocation?
+    var nodeID: String?
+    var allowsEmpty: Bool
     var dialect: Dialect
     var groups: [GroupSpecification]
     var tls: HTTPPool.Configuration.TLS?
@@ -41,6 +46,9 @@ struct NodeSettings: Sendable {
         }
         self.advertise = raw.advertise
         self.peers = raw.peers ?? []
+        self.nodeID = raw.nodeID
+        self.allowsEmpty = raw.allowEmpty == true
+        self.discovery = try Self.discovery(raw)
         let dialect = raw.dialect ?? "native"
         guard let known = Dialect(dialect) else {
             throw .usage(
@@ -69,6 +77,22 @@ struct NodeSettings: Sendable {
                 throw .usage("--max-value wants a size like 32MiB, at most 1GiB, not \"\(text)\"")
             }
             return size
+        }
+    }
+
+    private static func discovery(_ raw: RawSettings) throws(CommandError) -> DiscoveryLocation? {
+        guard let text = raw.discovery else {
+            guard raw.nodeID == nil else { throw .usage("--node-id needs --discovery: an id in which list?") }
+            guard raw.allowEmpty != true else { throw .usage("--allow-empty needs --discovery: which list may be empty?") }
+            return nil
+        }
+        guard (raw.peers ?? []).isEmpty else { throw .usage("--peers and --discovery both say who the nodes are: give one of them") }
+        do throws(DiscoveryError) {
+            let location = try DiscoveryLocation(text)
+            if case .dns = location, raw.nodeID != nil { throw .init(.invalidConfiguration, "--node-id: DNS lists addresses, and no ids") }
+            return location
+        } catch {
+            throw .usage(error.message)
         }
     }
 

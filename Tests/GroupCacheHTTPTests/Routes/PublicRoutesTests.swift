@@ -217,6 +217,24 @@ import Testing
             try pool.setPeers([.init(url), "http://127.0.0.1:1"])
             let ring = try await self.get("/v1/ring", connection).body
             #expect(ring.contains("\"id\":\"\(url)\",\"weight\":1,\"share\":0."))
+            let members = try await self.get("/v1/members", connection).body
+            #expect(members.contains(#""kind":"MemberList","source":"static""#))
+            let own = #"{"id":"\#(url)","url":"\#(url)","zone":null,"weight":1,"state":"ready","epoch":null,"self":true}"#
+            #expect(members.contains(own))
+            // With ids of their own, the ring goes by them, and addresses are where they belong.
+            try pool.setPeers([.init(url, id: "n1"), .init("http://127.0.0.1:1", id: "n2", weight: 3)])
+            let named = try await self.get("/v1/ring", connection).body
+            #expect(named.contains(#""self":"n1""#))
+            #expect(named.contains(#""id":"n2","weight":3"#))
+            #expect(named.contains("\"url\":\"http://127.0.0.1:1\""))
+            let page = try await self.get("/v1/members", connection).body
+            #expect(
+                page.contains(#"{"id":"n2","url":"http://127.0.0.1:1","zone":null,"weight":3,"state":"ready","epoch":null,"self":false}"#)
+            )
+            #expect(throws: GroupCacheError.self) { try pool.setPeers([.init(url, id: "n1"), .init("http://127.0.0.1:1", id: "n1")]) }
+            #expect(throws: GroupCacheError.self) { try pool.setPeers([.init(url, id: "n1"), .init(url, id: "n2")]) }
+            #expect(pool.ring.members.map(\.id) == ["n1", "n2"])
+            try pool.setPeers([.init(url), "http://127.0.0.1:1"])
             try await #expect(self.get("/v1/ring/scores/Tom", connection).body.contains("\"owner\":\"http://127.0.0.1:"))
             try await #expect(self.get("/api?key=Tom", connection).body == "630")
             try await #expect(self.get("/api?x=1&key=a/b+c%2Bd%25%C3%A9&group=scores", connection).body == "odd")

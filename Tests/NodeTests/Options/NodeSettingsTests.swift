@@ -1,4 +1,5 @@
 import Foundation
+import GroupCacheDiscovery
 import GroupCacheHTTP
 import Testing
 
@@ -130,6 +131,26 @@ import Testing
             "GROUPCACHE_REQUIRE": "all",
         ]
         #expect(try await RawSettings().completed(environment: environment, file: nil) == RawSettings())
+    }
+
+    @Test func membersAreListedInOnePlace() async throws {
+        let environment = ["GROUPCACHE_DISCOVERY": "file:/m", "GROUPCACHE_NODE_ID": "n1", "GROUPCACHE_ALLOW_EMPTY": "true"]
+        var raw = try await RawSettings().completed(environment: environment, file: nil)
+        #expect(raw.discovery == "file:/m" && raw.nodeID == "n1" && raw.allowEmpty == true)
+        raw.groups = ["a=demo:"]
+        let settings = try NodeSettings(raw)
+        #expect(settings.discovery == .file(path: "/m") && settings.nodeID == "n1" && settings.allowsEmpty)
+        raw.peers = ["http://a:1"]
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.peers = nil
+        for wrong in ["consul:x", "file:", "dns:a:1"] {
+            raw.discovery = wrong
+            #expect(throws: CommandError.self, "\(wrong)") { try NodeSettings(raw) }
+        }
+        raw.nodeID = nil
+        #expect(try NodeSettings(raw).discovery == .dns(name: "a", port: 1))
+        raw.discovery = nil
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
     }
 
     @Test func peersMayBePartedByCommas() async throws {

@@ -1,0 +1,142 @@
+import GroupCache
+import GroupCacheHTTP
+import GroupCacheTesting
+import Informers
+import Logging
+import Testing
+
+@testable import GroupCacheDiscovery
+
+@Suite(.timeLimit(.minutes(1))) struct RingReconcilerTests {
+    private let ring = FakeRing()
+    private let clock = VirtualClock()
+
+    private func reconciler(_ identity: NodeIdentity = NodeIdentity(id: "n1")) -> RingReconciler {
+        let logger = Logger(label: "t") { _ in SwiftLogNoOpLogHandler() }
+        return RingReconciler(self.ring, identity: identity, clock: InformerClock(self.clock), logger: logger)
+    }
+
+    @Test func theDifferenceOfTwoLists() {
+        let have = [Member.named("a"), .named("b"), .named("c"), .named("d")]
+        let wanted = [Member.named("b"), .named("c", port: 9), .named("d", weight: 2), .named("e")]
+        let difference = RingDifference(have: have, wanted: wanted)
+        #expect(difference.joining == ["e"] && difference.leaving == ["a"] && difference.changing == ["c", "d"])
+        #expect(difference.summary == "+e -a ~c ~d")
+        #expect(RingDifference(have: have, wanted: have).isEmpty)
+        let many = RingDifference(have: [], wanted: (0..<500).map { .named("n\($0)") })
+        #expect(many.summary.hasSuffix("and 492 more"))
+    }
+
+    @Test func aPassTooManyDoesNothing() throws {
+        let reconciler = self.reconciler()
+        try reconciler.reconcile()
+        #expect(self.ring.sets.isEmpty)
+        reconciler.take(.success([.named("n1"), .named("n2")]))
+        for _ in 0..<3 { try reconciler.reconcile() }
+        #expect(self.ring.sets == [["n1", "n2"]])
+        reconciler.take(.success([]))
+        reconciler.take(.failure(DiscoveryError(.unavailable, "away")))
+        try reconciler.reconcile()
+        #expect(self.ring.sets == [["n1", "n2"]])
+        #expect(self.ring.problem == "away")
+        self.clock.advance(by: .seconds(90))
+        reconciler.show()
+        #expect(self.ring.age == .seconds(90))
+    }
+
+    /// What the ring refuses is tried again, and shown; it is as it was.
+    @Test func aRingThatRefusesIsAskedAgain() throws {
+        let reconciler = self.reconciler()
+        reconciler.take(.success([.named("n1")]))
+        self.ring.state.withLockedValue { $0.refusal = GroupCacheError(.invalidConfiguration, "too many points") }
+        #expect(throws: GroupCacheError.self) { try reconciler.reconcile() }
+        #expect(self.ring.problem == "too many points")
+        self.ring.state.withLockedValue { $0.refusal = nil }
+        try reconciler.reconcile()
+        #expect(self.ring.sets == [["n1"]] && self.ring.problem == nil)
+    }
+
+    /// Ten flaps a second are two rebuilds a second at most, and the last word counts.
+    @Test func flapsAreFolded() async throws {
+        let reconciler = self.reconciler()
+        let work = Task { try await reconciler.run() }
+        defer { work.cancel() }
+        reconciler.take(.success([.named("n1"), .named("n2")]))
+        await until { self.ring.sets.count == 1 }
+        for flap in 0..<100 {
+            reconciler.take(.success(flap % 2 == 0 ? [.named("n1")] : [.named("n1"), .named("n2"), .named("n\(flap)")]))
+            // The queue's alarm is for half a second after the first flap; it must be set before time passes.
+            await until { self.clock.sleepers > 0 }
+            self.clock.advance(by: .milliseconds(100))
+        }
+        self.clock.advance(by: .seconds(1))
+        await until { self.ring.sets.last == ["n1", "n2", "n99"] }
+        #expect(reconciler.rebuilds <= 22)
+    }
+
+    @Test func aNodeThatIsToldToDrainKeepsItsRing() throws {
+        let reconciler = self.reconciler()
+        reconciler.take(.success([.named("n1"), .named("n2")]))
+        try reconciler.reconcile()
+        reconciler.take(.success([.named("n1", state: .draining), .named("n2")]))
+        try reconciler.reconcile()
+        #expect(self.ring.sets == [["n1", "n2"]])
+        #expect(self.ring.problem?.contains("draining") == true)
+        reconciler.take(.success([.named("n1"), .named("n2"), .named("n3")]))
+        try reconciler.reconcile()
+        #expect(self.ring.sets.last == ["n1", "n2", "n3"] && self.ring.problem == nil)
+    }
+
+    /// The ring goes by ids: who moves keeps its keys.
+    @Test func anAddressThatChangesLeavesTheRingAlone() throws {
+        var configuration = HTTPPool.Configuration()
+        configuration.advertise = "http://n1:8001"
+        let pool = try HTTPPool(configuration: configuration)
+        let reconciler = RingReconciler(PoolTarget(pool, source: "test"), identity: NodeIdentity(id: "n1"))
+        reconciler.take(.success([.named("n1"), .named("n2", weight: 2)]))
+        try reconciler.reconcile()
+        #expect(pool.ring.members == [.init("n1"), .init("n2", weight: 2)])
+        let version = pool.ring.version
+        let key = try #require((0..<100).map { Key("k\($0)") }.first { pool.pickOwner(of: $0) != nil })
+        let before = try #require(pool.pickOwner(of: key) as? HTTPGetter)
+        reconciler.take(.success([.named("n1"), .named("n2", weight: 2, port: 9001)]))
+        try reconciler.reconcile()
+        #expect(pool.ring.version == version)
+        let after = try #require(pool.pickOwner(of: key) as? HTTPGetter)
+        #expect(before !== after && after.id == "n2")
+        // This node may move as well.
+        reconciler.take(.success([.named("n1", port: 9001), .named("n2", weight: 2, port: 9001)]))
+        try reconciler.reconcile()
+        #expect(pool.url == "http://n1:9001" && pool.ring.version == version)
+        // What the pool refuses changes nothing.
+        reconciler.take(.success([.named("n2")]))
+        try reconciler.reconcile()
+        #expect(pool.ring.version == version)
+    }
+
+    /// Dialects of others hash addresses, whatever the source calls the nodes.
+    @Test func otherDialectsKnowAddressesOnly() throws {
+        var configuration = HTTPPool.Configuration()
+        configuration.dialect = .groupcache
+        configuration.advertise = "http://n1:8001"
+        let pool = try HTTPPool(configuration: configuration)
+        let reconciler = RingReconciler(PoolTarget(pool, source: "test"), identity: NodeIdentity(id: "n1"))
+        reconciler.take(.success([.named("n1", weight: 4), .named("n2")]))
+        try reconciler.reconcile()
+        #expect(pool.ring.members == [.init("http://n1:8001"), .init("http://n2:8001")])
+    }
+
+    @Test func a512NodeRingFollowsAMemberThatLeaves() throws {
+        var configuration = HTTPPool.Configuration()
+        configuration.advertise = "http://n1:8001"
+        let pool = try HTTPPool(configuration: configuration)
+        let reconciler = RingReconciler(PoolTarget(pool, source: "test"), identity: NodeIdentity(id: "n1"))
+        let all = (1...512).map { Member.named("n\($0)") }
+        reconciler.take(.success(all))
+        try reconciler.reconcile()
+        reconciler.take(.success(all.dropLast()))
+        let time = try ContinuousClock().measure { try reconciler.reconcile() }
+        print("512 members, one leaves: \(time)")
+        #expect(pool.ring.members.count == 511)
+    }
+}
