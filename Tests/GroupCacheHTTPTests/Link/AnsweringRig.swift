@@ -39,6 +39,7 @@ struct AnsweringRig {
     private var asked: [UInt32: Asked] = [:]
     private var works: [Int: Work] = [:]
     private var numbers = 0
+    private var lastID: UInt32 = 1 << 20
     /// Answers that tasks have come up with and that were not sent.
     private var ready: [(id: UInt32, serial: UInt64, index: UInt32, isLast: Bool)] = []
     private(set) var cancelled: Set<Int> = []
@@ -72,6 +73,12 @@ struct AnsweringRig {
     mutating func fail(_ text: String) { self.faults.append(text) }
 
     // MARK: The asker
+
+    /// An id that no request has had: two of one id at a time are nonsense, also when the first has not been looked at yet.
+    mutating func newID() -> UInt32 {
+        self.lastID += 1
+        return self.lastID
+    }
 
     mutating func ask(_ ids: [UInt32], keys: Int = 1) {
         for id in ids {

@@ -181,16 +181,16 @@ import Testing
     // MARK: Every event in every phase
 
     private static let events: [(name: String, run: @Sendable (inout AnsweringRig) -> Void)] = [
-        ("ask", { rig in rig.ask([UInt32(100 + rig.answers + rig.running.count)]) }),
+        ("ask", { rig in rig.ask([rig.newID()]) }),
         (
             "ask, at once",
             { rig in
                 rig.answersAtOnce = { _ in true }
-                rig.ask([UInt32(10_000 + rig.answers)])
+                rig.ask([rig.newID()])
                 rig.answersAtOnce = { _ in false }
             }
         ),
-        ("ask for many", { rig in rig.ask([UInt32(20_000 + rig.answers + rig.running.count)], keys: 3) }),
+        ("ask for many", { rig in rig.ask([rig.newID()], keys: 3) }),
         ("cancel", { rig in rig.cancel(1) }), ("cancel nothing", { rig in rig.cancel(77) }),
         ("work", { rig in if let number = rig.running.first { rig.work(number) } }),
         ("work that was cancelled", { rig in if let number = rig.cancelled.first { rig.work(number) } }),

@@ -71,7 +71,7 @@ struct HeardTests {
         self.change(key)
         try await groups[1].remove(key)
         // More than are kept for who is away: then it drops whatever it has copied.
-        for number in 1..<changes { try await groups[0].remove(Key("unrelated-\(number)")) }
+        for number in 1..<changes { try await groups[0].remove(self.key(cluster, of: 0, "unrelated-\(number)")) }
         #expect(try await groups[1].get(key) == 1)
         #expect(try await groups[2].get(key) == 0, "it has not heard")
         await #expect(throws: GroupCacheError.self) { try await groups[2].remove(self.key(cluster, of: 0, "other")) }

@@ -50,6 +50,7 @@ struct OriginRig: Sendable {
         let clock = ManualClock()
         var pool = HTTPPool.Configuration()
         pool.listen = .init(host: "127.0.0.1", port: 0)
+        pool.publicRoutes = true
         let running = try HTTPPool(configuration: pool)
         var configuration = GroupConfiguration(freshness: freshness)
         (configuration.freshness.jitter, configuration.freshness.earlyRefresh) = (0, 0)
