@@ -238,7 +238,7 @@ extension Group {
             }
         }
         let cost = ContinuousClock.now - start
-        self.record(cost)
+        self.record(cost, of: result)
         // Absence is said key by key. An error is one of the call, whatever it is called.
         for load in loads { self.land(load, result.map { $0[load.key.key] ?? .notFound }, previous: nil, cost: cost) }
     }

@@ -221,7 +221,7 @@ final class Flights: Sendable {
 
     // MARK: Loads that nobody waits for
 
-    /// A call of the getter took this long.
+    /// A call of the getter that brought something took this long.
     func record(_ cost: Duration) {
         let cost = cost.nanoseconds / 1000
         let usual = self.usual.load(ordering: .relaxed)

@@ -123,7 +123,7 @@ extension Group: LoadingGroup {
             let start = ContinuousClock.now
             let result = await self.callGetter(load, turn.place, previous, timeout: load.timeLeft(now))
             let cost = ContinuousClock.now - start
-            self.record(cost)
+            self.record(cost, of: result)
             self.land(load, result, previous: previous, cost: cost)
         } catch {
             self.land(load, .failure(error))

@@ -39,8 +39,11 @@ extension Group {
     }
 
     /// A call of the getter took this long.
-    func record(_ cost: Duration) {
+    ///
+    /// What calls usually take is learnt from those that brought something: one that was cancelled ended when its last caller left, and if that
+    /// counted, the next ones would soon pass for half done, and go on for nobody.
+    func record<Loads>(_ cost: Duration, of result: Result<Loads, GroupCacheError>) {
         self.metrics.record(cost)
-        self.flights.record(cost)
+        if case .success = result { self.flights.record(cost) }
     }
 }

@@ -124,4 +124,27 @@ struct LimitTests {
         while group.flights.count > 0 || group.limit.current.running > 0 { await Task.yield() }
         #expect(group.cached("k") == (unwanted == .cancel ? nil : "v"))
     }
+
+    @Test("a call that was cancelled says nothing of how long calls take")
+    func usual() async throws {
+        let clock = ManualClock()
+        var configuration = GroupConfiguration()
+        configuration.clock = CacheClock(clock)
+        let (first, second) = (Gate(), Gate())
+        let group = try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { key, _ in
+            try await (key.string == "first" ? first : second).pass()
+            return "v"
+        }
+        for (key, gate) in [("first", first), ("second", second)] {
+            let caller = Task { try await group.get(key) }
+            await gate.waitForArrivals()
+            clock.advance(by: .seconds(1))
+            caller.cancel()
+            #expect(await #expect(throws: GroupCacheError.self) { try await caller.value }?.code == .cancelled)
+            // One that is kept ends now, with a value.
+            gate.open()
+            while group.flights.count > 0 || group.limit.current.running > 0 { await Task.yield() }
+            #expect(group.cached(key) == nil)
+        }
+    }
 }
