@@ -11,6 +11,8 @@ var settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 if warningsAreErrors { settings.append(.treatAllWarnings(as: .error)) }
+// Continuations of the core are checked then.
+if Context.environment["GROUPCACHE_CORE_ONLY"] == "1" { settings.append(.define("GROUPCACHE_CORE_ONLY")) }
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let ssl = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")

@@ -67,13 +67,14 @@ import Testing
         for flap in 0..<100 {
             let names = flap % 2 == 0 ? ["n1"] : ["n1", "n2", "n\(flap)"]
             reconciler.take(.success(names.map { .named($0) }))
-            // The queue's alarm is for half a second after the first flap, and must be set before time passes; unless the one before, which has
-            // just gone off, takes this flap with it.
-            await until { self.clock.sleepers > 0 || self.ring.sets.last == names }
+            // Whoever works has a chance to; how far it gets is its own affair.
+            for _ in 0..<20 { await Task.yield() }
             self.clock.advance(by: .milliseconds(100))
         }
-        self.clock.advance(by: .seconds(1))
-        await until { self.ring.sets.last == ["n1", "n2", "n99"] }
+        while self.ring.sets.last != ["n1", "n2", "n99"], !Task.isCancelled {
+            self.clock.advance(by: .milliseconds(100))
+            await Task.yield()
+        }
         #expect(reconciler.rebuilds <= 22)
     }
 
