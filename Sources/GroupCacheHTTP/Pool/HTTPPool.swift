@@ -276,8 +276,19 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     }
 
     /// Where nothing is inserted, and nobody reads statistics, entries would stay for ever after their time.
+    ///
+    /// By a timer of an event loop: `Task.sleep` wakes up Dispatch, which counts its threads by opening files of theirs, and ends the process when
+    /// there are no file descriptors left.
     private func sweep() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil {
+        let eventLoop = self.eventLoopGroup.next()
+        while !Task.isCancelled {
+            let second = eventLoop.scheduleTask(in: .seconds(1)) {}
+            let isOver = await withTaskCancellationHandler {
+                (try? await second.futureResult.get()) != nil
+            } onCancel: {
+                second.cancel()
+            }
+            guard isOver else { return }
             for group in self.core.groups.withLockedValue({ $0.groups }) { group.sweep() }
         }
     }
