@@ -25,6 +25,7 @@ struct KeysReader {
     private static let patience = 65_536
     private static let tooLong = Refusal(status: 413, message: "too many keys in one request")
     private static let maximumName = 256
+    private static let maximumRefused = 20
     private static let maximumDepth = 32
 
     private let limit: Int
@@ -44,8 +45,9 @@ struct KeysReader {
     private(set) var group: String?
     /// Bytes of the keys so far, with what it costs to keep them.
     private(set) var size = 0
-    /// One of the keys is none.
-    private var wrongKey: GroupCacheError?
+    /// What is no key: the first of them by their places in the list, and how many there are.
+    private(set) var refused: [(place: Int, error: GroupCacheError)] = []
+    private(set) var refusedCount = 0
     private var isMalformed = false
     private var isTooLong = false
     private var received = 0
@@ -67,12 +69,14 @@ struct KeysReader {
     }
 
     /// What is wrong with it, now that all has come.
-    func finish() -> Failure? {
+    ///
+    /// - Parameter allowingRefused: Whether the list is of use although some of it is no key.
+    func finish(allowingRefused: Bool = false) -> Failure? {
         if self.isTooLong { return Failure(Self.tooLong) }
         if self.isMalformed || self.expected != .end || !self.isSeen {
             return Failure(400, "the body is not {\"keys\":[\"…\"]}", .request)
         }
-        return self.wrongKey.map { Failure($0) }
+        return allowingRefused ? nil : self.refused.first.map { Failure($0.error) }
     }
 
     // MARK: Between texts
@@ -234,7 +238,8 @@ struct KeysReader {
             self.count += 1
             let key = Key(bytes: self.text)
             if let error = key.error {
-                self.wrongKey = self.wrongKey ?? error
+                self.refusedCount += 1
+                if self.refused.count < Self.maximumRefused { self.refused.append((self.count - 1, error)) }
             } else if String(validating: self.text, as: UTF8.self) == nil {
                 self.isMalformed = true
             } else {

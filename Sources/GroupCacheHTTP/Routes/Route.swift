@@ -183,7 +183,7 @@ struct RouteTable: Sendable {
             routes.append(Route(pattern, .put, .peer, body: .value, .peerSet))
             routes.append(Route(pattern, .delete, .peer, .peerRemove))
         }
-        if dialect == .groupcacheGo { routes.append(Route(pattern, .post, .peer, body: .value, .peerRemoveMany)) }
+        if dialect == .groupcacheGo { routes.append(Route(pattern, .post, .peer, body: .keys, .peerRemoveMany)) }
         return routes
     }
 

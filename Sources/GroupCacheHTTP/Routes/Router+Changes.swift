@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import GroupCache
 internal import NIOCore
 
@@ -94,8 +93,11 @@ extension Router {
             return Serving.set(group, key, to: entry, if: condition.of, for: .peer, .peer(dialect))
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }
-            let bytes = body.bytes
-            return .later(.change) { await Self.removeMany(bytes, of: group, dialect) }
+            // groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
+            guard let list = body.keys, list.finish(allowingRefused: true) == nil, list.group == group.name else {
+                return .now(self.malformed)
+            }
+            return .later(.change) { await Self.remove(list, of: group, dialect) }
         default:
             let key = Key(bytes: decoded)
             if let error = key.error { return .now(self.peerFailure(error)) }
@@ -113,36 +115,20 @@ extension Router {
         return self.core.configuration.dialect == .native ? (condition, ()) : nil
     }
 
-    private struct RemoveKeys: Decodable {
-        var group: String
-        var keys: [String]
-    }
-
-    /// groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
-    ///
     /// Removes all keys that are keys, and names the others by their places in the list: a key that nobody can have must not keep its neighbours
-    /// from being removed. How many there are is bounded by the size of the body; not on the event loop, which so many would hold up.
-    @concurrent private static func removeMany(_ body: ByteBuffer, of group: any PeerServing, _ dialect: Dialect) async -> Response {
-        guard let request = try? JSONDecoder().decode(RemoveKeys.self, from: Data(body.readableBytesView)), request.group == group.name
-        else { return .peerFailure(GroupCacheError(.badRequest, "bad request"), dialect) }
-        var refused: [String] = []
-        var count = 0
-        for (index, text) in request.keys.enumerated() {
-            let key = Key(text)
-            do throws(GroupCacheError) {
-                if let error = key.error { throw error }
-                try await group.serveRemove(key, for: .peer)
-            } catch {
-                count += 1
-                if refused.count < 20 { refused.append("number \(index) (\(error.message))") }
-            }
+    /// from being removed. How many there are is bounded by the size of the body.
+    private static func remove(_ list: KeysReader, of group: any PeerServing, _ dialect: Dialect) async -> Response {
+        do throws(GroupCacheError) {
+            for key in list.keys { try await group.serveRemove(key, for: .peer) }
+        } catch {
+            return .peerFailure(error, dialect)
         }
-        if count == 0 { return .empty }
+        if list.refusedCount == 0 { return .empty }
         var response = Response.peerFailure(GroupCacheError(.badRequest, "bad request"), dialect)
-        let rest = count > refused.count ? " and \(count - refused.count) more" : ""
-        response.body = .bytes(
-            ByteBuffer(string: "removed \(request.keys.count - count) keys; not " + refused.joined(separator: ", ") + rest + "\n")
-        )
+        let named = list.refused.map { "number \($0.place) (\($0.error.message))" }.joined(separator: ", ")
+        let more = list.refusedCount - list.refused.count
+        let rest = more > 0 ? " and \(more) more" : ""
+        response.body = .bytes(ByteBuffer(string: "removed \(list.keys.count) keys; not \(named)\(rest)\n"))
         return response
     }
 

@@ -70,6 +70,7 @@ struct WaysBenchmark {
         }
         let keys = self.keys.prefix(Self.staleCount)
         for key in keys { _ = try await group.get(key) }
+        // A group's clock is the system's here, and what was stored last is to be past its millisecond, too.
         try await Task.sleep(for: .milliseconds(20))
         let repeats = max(1, self.keys.count / keys.count)
         return try await self.median(of: repeats * keys.count) {

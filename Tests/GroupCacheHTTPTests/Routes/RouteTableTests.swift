@@ -47,7 +47,7 @@ import Testing
     func others() {
         #expect(self.match(.put, "/_groupcache/g/k", .groupcache) == "only GET, HEAD, peer")
         #expect(self.match(.get, "/_geecache/g/k", .geecache) == "peerKey peer none [g] [k]")
-        #expect(self.match(.post, "/_groupcache/g/_remove-keys/", .groupcacheGo) == "peerRemoveMany peer value [g] [_remove-keys/]")
+        #expect(self.match(.post, "/_groupcache/g/_remove-keys/", .groupcacheGo) == "peerRemoveMany peer keys [g] [_remove-keys/]")
         for path in ["/v1/groups/g/keys/k", "/v1/groups", "/v1/ring", "/api"] {
             #expect(self.match(.get, path, publicRoutes: false) == "unknown")
         }
