@@ -39,7 +39,8 @@ extension ProcessTests {
                 }
                 let second = arguments(1)
                 _ = try await NodeProgram.serve(arguments(0) + ["--node-id", "n1"]) { _, one in
-                    let alone = try await Self.members(one) { $0.items.count == 1 }
+                    // Before its first list a node shows itself by its address.
+                    let alone = try await Self.members(one) { $0.items.count == 1 && $0.`self` == "n1" }
                     #expect(alone.`self` == "n1" && alone.source == "file:\(file)" && alone.problem == nil)
                     // The second is found by its URL.
                     let end = try await NodeProgram.serve(second) { child, two in
@@ -48,7 +49,7 @@ extension ProcessTests {
                         #expect(waiting.problem?.contains("is not among the 1 members") == true && waiting.ageSeconds == nil)
                         try Self.write([("n1", ports[0]), ("n2", ports[1])], to: file)
                         let both = try await Self.members(two) { $0.items.count == 2 && $0.problem == nil && $0.`self` == "n2" }
-                        let other = try await Self.members(one) { $0.ring == both.ring }
+                        let other = try await Self.members(one) { $0.ring == both.ring && $0.items.count == 2 }
                         #expect(other.items.map(\.id) == ["n1", "n2"] && other.`self` == "n1")
                         // Both give the same answer to who owns a key, and both answer for it.
                         for key in ["Tom", "Jack", "Sam"] {
