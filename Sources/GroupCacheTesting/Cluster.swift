@@ -127,6 +127,24 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
 
     package var recorder: (any ChangeRecorder)? { self.log.withLockedValue { $0 } }
 
+    package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
+        var deaf: [String] = []
+        for peer in self.state.withLockedValue({ $0.peers }) where peer.id != self.id {
+            guard !self.isDown, !peer.node.isDown, !self.isCut(from: peer.id) else {
+                deaf.append(peer.id)
+                continue
+            }
+            peer.node.made(change)
+        }
+        if !deaf.isEmpty { throw GroupCacheError.notDelivered.about(deaf) }
+    }
+
+    private func made(_ change: Change) {
+        for group in self.state.withLockedValue({ $0.groups.values }) where change.group == nil || change.group == group.name {
+            (group as? any ChangeListener)?.made(change)
+        }
+    }
+
     func cut(from ids: Set<String>) { self.state.withLockedValue { $0.cut = ids } }
 
     func isCut(from id: String) -> Bool { self.state.withLockedValue { $0.cut.contains(id) } }

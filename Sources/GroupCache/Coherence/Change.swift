@@ -44,16 +44,33 @@ package struct StreamPosition: Sendable, Hashable {
     }
 }
 
-/// A pool that writes down what its node changes. A group asks once, when it begins.
+/// When a change is done, for who makes it.
+public enum ChangeWait: Sendable, Hashable {
+    /// When the owner has it. Nodes that follow the owner serve what was there before for as long as the promise says, at the most.
+    case owner
+    /// When no node that follows the owner serves what was there before: each has said so, or what it holds has come to its end.
+    case applied
+}
+
+/// A pool that writes down what its node changes, and tells other nodes.
 package protocol RecordingPeers: PeerPicker {
-    /// `nil`: nobody follows this node, and its changes cost nothing.
+    /// `nil`: nobody follows this node, and its changes cost nothing. A group asks once, when it begins.
     var recorder: (any ChangeRecorder)? { get }
+
+    /// Makes a change of a tag or of a whole group at every other node, as that node's own, and returns when each of them has made and recorded it.
+    /// Who cannot be reached is told before anything else is asked of it.
+    ///
+    /// - Throws: `notDelivered` with the nodes that have not heard; `cannotFollow` with those that never will.
+    func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError)
 }
 
 /// A group that can be told what another node has changed.
 package protocol ChangeListener: PeerServing {
-    /// What this node has of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key, else O(entries).
+    /// What this node has copied of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key and a
+    /// tag, else O(entries).
     func heard(_ change: Change)
+    /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
+    func made(_ change: Change)
 }
 
 /// Writes down what a node changes, for the nodes that follow it.
@@ -72,4 +89,8 @@ package protocol ChangeRecorder: Sendable {
     func record(_ change: Change) -> UInt64
     /// Something was recorded, and the lock has been let go: time to wake those who wait for it.
     func wake()
+    /// Returns when no node serves what was there before the change of that sequence.
+    ///
+    /// - Throws: `notDelivered` with the nodes that may, when the time is over; `cannotFollow` with those of which nobody can say.
+    func applied(_ sequence: UInt64) async throws(GroupCacheError)
 }

@@ -13,6 +13,18 @@ extension Group {
         }
     }
 
+    /// Makes a change that concerns more nodes than this one.
+    func made(_ change: Change) {
+        switch change {
+        case .key(let key, _): self.discard(self.hashed(key), records: true)
+        // Which entries have a tag nobody knows yet; so everything goes.
+        case .tag, .group, .everything:
+            self.clearLocal()
+            _ = self.recorder?.record(change)
+            self.recorder?.wake()
+        }
+    }
+
     /// Removes all copies of other nodes' entries, and what loads that began before would bring. O(entries).
     private func discardCopies() {
         // First the flights, as where everything is cleared.

@@ -26,6 +26,7 @@ public struct GroupCacheError: Error, Sendable {
             case notFound, getterFailed, peerFailed, deadlineExceeded, cancelled, recursiveLoad, overloaded, shutDown
             case emptyKey, keyTooLong, valueTooLarge, codecFailed, noSuchGroup, duplicateGroup, invalidConfiguration
             case badRequest, unsupported, unauthorized, notHeld, conditionFailed, notOwner
+            case notDelivered, cannotFollow, ringsDiffer, ownerChanging
         }
 
         fileprivate let base: Base
@@ -72,6 +73,15 @@ public struct GroupCacheError: Error, Sendable {
         public static let conditionFailed = Self(base: .conditionFailed)
         /// The node does not own the key by its own ring, and only the owner can compare: see ``ChangeCondition``.
         public static let notOwner = Self(base: .notOwner)
+        /// A change is made, but not everywhere: ``GroupCacheError/nodes`` have not heard of it. It waits for them in this process, and they may serve what
+        /// was there before until they hear, or until what they hold ends.
+        public static let notDelivered = Self(base: .notDelivered)
+        /// Nobody can say when all have heard: ``GroupCacheError/nodes`` have no stream of changes.
+        public static let cannotFollow = Self(base: .cannotFollow)
+        /// Two nodes send a change to each other, since each takes the other for the owner. Try again: rings become the same.
+        public static let ringsDiffer = Self(base: .ringsDiffer)
+        /// The key has just come to its owner, which does not know yet what the former one has. Try again.
+        public static let ownerChanging = Self(base: .ownerChanging)
 
         /// The name of the code, fit for a metric label.
         public var description: String { self.base.rawValue }
@@ -91,6 +101,7 @@ public struct GroupCacheError: Error, Sendable {
         var cause: (any Error)?
         var retryAfter: Duration?
         var group: String?
+        var nodes: [String] = []
     }
 
     private final class Storage: Sendable {
@@ -137,6 +148,12 @@ public struct GroupCacheError: Error, Sendable {
         set { self.content.group = newValue }
     }
 
+    /// For ``Code/notDelivered`` and ``Code/cannotFollow``: the ids of the nodes that it is about, in order.
+    public var nodes: [String] {
+        get { self.storage.content.nodes }
+        set { self.content.nodes = newValue }
+    }
+
     /// An error with a code, one line of constant text and what caused it.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil, retryAfter: Duration? = nil) {
         self.storage = Storage(Content(code: code, message: message, cause: cause, retryAfter: retryAfter))
@@ -144,8 +161,10 @@ public struct GroupCacheError: Error, Sendable {
 }
 
 extension GroupCacheError: CustomStringConvertible {
-    /// The code and the message. The cause is left out, because its text is not ours to vouch for.
-    public var description: String { "\(self.code): \(self.message)" }
+    /// The code, the message and the nodes. The cause is left out, because its text is not ours to vouch for.
+    public var description: String {
+        self.nodes.isEmpty ? "\(self.code): \(self.message)" : "\(self.code): \(self.message): \(self.nodes.joined(separator: ", "))"
+    }
 }
 
 extension GroupCacheError {
@@ -211,6 +230,22 @@ extension GroupCacheError {
     public static let conditionFailed = Self(.conditionFailed, "the condition does not hold, and nothing has changed")
     /// Another node owns the key.
     public static let notOwner = Self(.notOwner, "this node does not own the key, and only the owner can compare")
+
+    /// Not all have heard of a change.
+    public static let notDelivered = Self(.notDelivered, "the change is made, but not all nodes have heard of it")
+    /// Not all can hear of a change.
+    public static let cannotFollow = Self(.cannotFollow, "the change is made, but some nodes have no way to say that they have heard of it")
+    /// Two nodes take each other for the owner.
+    public static let ringsDiffer = Self(.ringsDiffer, "the nodes do not agree on the key's owner; try again")
+    /// The owner is new.
+    public static let ownerChanging = Self(.ownerChanging, "the key has just come to its owner; try again")
+
+    /// This error, about some nodes.
+    package func about(_ nodes: [String]) -> Self {
+        var error = self
+        error.nodes = nodes.sorted()
+        return error
+    }
 
     /// Whether `error` has the code of `pattern`: for `catch` and `case`.
     public static func ~= (pattern: Self, error: any Error) -> Bool {

@@ -116,6 +116,8 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 
     func heard(_ change: Change) { self.group.heard(change) }
 
+    func made(_ change: Change) { self.group.made(change) }
+
     func serveClear() { self.group.clearLocal() }
 
     func peersChanged() { self.group.peersChanged() }
