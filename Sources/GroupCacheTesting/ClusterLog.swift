@@ -49,8 +49,10 @@ final class ClusterLog: ChangeRecorder {
     func wake() { self.wakeFollowers() }
 
     /// Whoever can be reached is told at once.
-    func applied(_ sequence: UInt64) async throws(GroupCacheError) {
-        let deaf = self.state.withLockedValue { state in state.followers.filter { ($0.value.follower.position?.sequence ?? 0) < sequence }.map(\.key) }
+    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {
+        let deaf = self.state.withLockedValue { state in
+            state.followers.filter { ($0.value.follower.position?.sequence ?? 0) < sequence }.map(\.key)
+        }
         if !deaf.isEmpty { throw GroupCacheError.notDelivered.about(deaf) }
     }
 

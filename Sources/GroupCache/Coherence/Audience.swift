@@ -67,17 +67,19 @@ package struct Audience: Sendable {
     ///   - sequence: The change.
     ///   - changed: When it was made.
     ///   - others: There are peers that do not follow now. They may stand in for this node.
+    ///   - standIn: How long a node may keep what it has loaded in this one's place, if that is longer than the promise.
     package mutating func waiting(
         for sequence: UInt64,
         changed: Int64,
         now: Int64,
-        others: Bool
+        others: Bool,
+        atLeast standIn: Int64 = 0
     ) -> (until: Int64, members: [UInt64])? {
-        let longest = self.longest
+        let longest = max(self.longest, standIn + (standIn + 999) / 1000)
         self.members = self.members.filter { $0.value.closed.map { now <= $0 + longest } ?? true }
-        let until = changed + longest
-        if until < now { return nil }
         let waited = self.members.filter { $0.value.acknowledged < sequence }.map(\.key).sorted()
-        return waited.isEmpty && !others && self.known + longest < changed ? nil : (until, waited)
+        // Those whom this node does not know have heard nothing from it since then.
+        let until = min(changed, waited.isEmpty && !others ? self.known : .max) + longest
+        return until < now ? nil : (until, waited)
     }
 }

@@ -4,6 +4,8 @@
 package enum Change: Sendable, Hashable {
     /// A key was set or removed.
     case key(Key, group: String)
+    /// A key was changed at its owner, of which a former owner tells those who still copy from it. The owner itself knows.
+    case copies(Key, group: String)
     /// Whatever has the tag was removed, or, if `soft`, is stale.
     case tag(EntryTag, group: String, soft: Bool)
     /// A group was cleared, or nobody knows any more what of it was changed.
@@ -14,7 +16,7 @@ package enum Change: Sendable, Hashable {
     /// The group that it is about; `nil`: all.
     package var group: String? {
         switch self {
-        case .key(_, let group), .tag(_, let group, _), .group(let group): group
+        case .key(_, let group), .copies(_, let group), .tag(_, let group, _), .group(let group): group
         case .everything: nil
         }
     }
@@ -22,7 +24,7 @@ package enum Change: Sendable, Hashable {
     /// What it counts against limits, in bytes: what it names, and what keeping it costs beside that.
     package var size: Int {
         switch self {
-        case .key(let key, let group): 64 + key.bytes.count + group.utf8.count
+        case .key(let key, let group), .copies(let key, let group): 64 + key.bytes.count + group.utf8.count
         case .tag(let tag, let group, _): 64 + tag.bytes.count + group.utf8.count
         case .group(let group): 64 + group.utf8.count
         case .everything: 64
@@ -52,25 +54,77 @@ public enum ChangeWait: Sendable, Hashable {
     case applied
 }
 
+/// On what terms a node makes a change that another one asks for.
+package struct ChangeTerms: Sendable, Hashable {
+    /// When it is done.
+    package var wait = ChangeWait.owner
+    /// As what the node makes it.
+    package enum Role: Sendable {
+        /// As the owner. A node that is none, by its own ring, refuses.
+        case owner
+        /// In place of an owner that cannot be reached.
+        case acting
+        /// As who owned the key until a moment ago, and may still be asked for it.
+        case former
+    }
+
+    /// As what.
+    package var role = Role.owner
+    /// How long the asker's group keeps what it loads in the owner's place.
+    package var standInTTL = Duration.zero
+
+    /// For the owner, who is done when it has the change.
+    package init(wait: ChangeWait = .owner, as role: Role = .owner, standInTTL: Duration = .zero) {
+        (self.wait, self.role, self.standInTTL) = (wait, role, standInTTL)
+    }
+}
+
 /// A pool that writes down what its node changes, and tells other nodes.
 package protocol RecordingPeers: PeerPicker {
     /// `nil`: nobody follows this node, and its changes cost nothing. A group asks once, when it begins.
     var recorder: (any ChangeRecorder)? { get }
+    /// Whether this node owns a key, and tells others what becomes of it. O(1); does not block.
+    func owns(_ key: Span<UInt8>) -> Bool
+    /// What copies of other nodes' entries are served by; `nil`, the default: copies end with their time.
+    var leases: CopyLeases? { get }
 
     /// Makes a change of a tag or of a whole group at every other node, as that node's own, and returns when each of them has made and recorded it.
     /// Who cannot be reached is told before anything else is asked of it.
     ///
     /// - Throws: `notDelivered` with the nodes that have not heard; `cannotFollow` with those that never will.
     func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError)
+    /// A node that owns what was changed could not be told. It is, before anything else is asked of it; until then others act for it.
+    ///
+    /// - Returns: `false`: it cannot be done, and the node keeps what it has.
+    func keep(_ change: Change, for node: any PeerGetter) -> Bool
+}
+
+extension RecordingPeers {
+    package var leases: CopyLeases? { nil }
+    package func owns(_ key: Span<UInt8>) -> Bool { false }
+    package func keep(_ change: Change, for node: any PeerGetter) -> Bool { false }
 }
 
 /// A group that can be told what another node has changed.
 package protocol ChangeListener: PeerServing {
+    /// How long what is loaded in another node's place is kept.
+    var standInTTL: Duration { get }
     /// What this node has copied of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key and a
     /// tag, else O(entries).
     func heard(_ change: Change)
     /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
     func made(_ change: Change)
+    /// Stores a value, as ``PeerServing/serveSet(_:to:if:for:)``.
+    func serveSet(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        _ terms: ChangeTerms,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome
+    /// Removes a value, as ``PeerServing/serveRemove(_:if:for:)``.
+    func serveRemove(_ key: Key, if condition: ChangeCondition?, _ terms: ChangeTerms, for requester: Requester)
+        async throws(GroupCacheError)
 }
 
 /// Writes down what a node changes, for the nodes that follow it.
@@ -91,6 +145,7 @@ package protocol ChangeRecorder: Sendable {
     func wake()
     /// Returns when no node serves what was there before the change of that sequence.
     ///
+    /// - Parameter standInTTL: How long a node may keep what it has loaded in this one's place.
     /// - Throws: `notDelivered` with the nodes that may, when the time is over; `cannotFollow` with those of which nobody can say.
-    func applied(_ sequence: UInt64) async throws(GroupCacheError)
+    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError)
 }

@@ -76,6 +76,11 @@ package struct Follower: Sendable {
         return self.position
     }
 
+    /// A stream that is asked for part by part goes on: what the next part proves counts from now. To be called as ``ask(_:)``.
+    package mutating func goOn(_ now: Int64) {
+        if case .open = self.phase { self.phase = .open(asked: now, elapsed: 0) }
+    }
+
     /// The other node tells what comes after `place`.
     package mutating func opened(at place: StreamPosition) throws(Fault) -> Opening {
         guard case .asked(let asked) = self.phase else { throw self.failed(.notOpen) }

@@ -8,6 +8,8 @@ extension Group {
     func heard(_ change: Change) {
         switch change {
         case .key(let key, _): self.discard(self.hashed(key))
+        // What this node has as the owner is no copy of a former one's.
+        case .copies(let key, _): if self.peers?.pickOwner(of: key) != nil { self.discard(self.hashed(key)) }
         // Which entries have a tag nobody knows yet; so all copies go.
         case .tag, .group, .everything: self.discardCopies()
         }
@@ -17,12 +19,20 @@ extension Group {
     func made(_ change: Change) {
         switch change {
         case .key(let key, _): self.discard(self.hashed(key), records: true)
+        case .copies(let key, _): self.discardAsFormer(key)
         // Which entries have a tag nobody knows yet; so everything goes.
         case .tag, .group, .everything:
             self.clearLocal()
             _ = self.recorder?.record(change)
             self.recorder?.wake()
         }
+    }
+
+    /// What this node has of a key that has come to another one goes, and so do the copies that were made here.
+    func discardAsFormer(_ key: Key) {
+        self.discard(self.hashed(key))
+        _ = self.recorder?.record(.copies(key, group: self.name))
+        self.recorder?.wake()
     }
 
     /// Removes all copies of other nodes' entries, and what loads that began before would bring. O(entries).

@@ -41,7 +41,7 @@ package struct Outbox: Sendable {
         switch change {
         case .everything: self.empty(where: { _ in true })
         case .group(let group): self.empty(where: { $0.group == group })
-        case .key, .tag: break
+        case .key, .copies, .tag: break
         }
         self.add(change)
         guard self.waiting.count > self.maximumCount || self.bytes > self.maximumBytes else { return }

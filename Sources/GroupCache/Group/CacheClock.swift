@@ -27,7 +27,7 @@ public struct CacheClock: Sendable {
     @usableFromInline init(base: Base) { self.base = base }
 
     /// Milliseconds since some fixed moment.
-    @inlinable var milliseconds: Int64 {
+    @inlinable package var milliseconds: Int64 {
         switch self.base {
         case .system: Self.coarseMilliseconds()
         case .source(let source): source.milliseconds

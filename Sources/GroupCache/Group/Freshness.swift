@@ -14,7 +14,7 @@
 /// ```
 ///
 /// A getter overrides the times for one value (``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``,
-/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:)-(Key,_,_)``. Copies of other nodes' values have settings of their own,
+/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:wait:)-(Key,_,_,_)``. Copies of other nodes' values have settings of their own,
 /// ``GroupConfiguration/nearTTL`` and ``GroupConfiguration/standInTTL``.
 public struct Freshness: Sendable, Hashable {
     /// A time without end. A getter answers it where its group has a TTL and one value should have none: `.value(x, ttl: Freshness.endless)`.

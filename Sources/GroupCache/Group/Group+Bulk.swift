@@ -9,7 +9,7 @@ extension Group {
         await self.get(keys: keys.map { Key($0) })
     }
 
-    /// Stores many values, each at the owner of its key, as ``set(_:to:ttl:)-(Key,_,_)``; at most 64 requests to other nodes are under way at a time.
+    /// Stores many values, each at the owner of its key, as ``set(_:to:ttl:wait:)-(Key,_,_,_)``; at most 64 requests to other nodes are under way at a time.
     ///
     /// - Parameters:
     ///   - values: The values.
@@ -22,7 +22,7 @@ extension Group {
         }
     }
 
-    /// Removes many values, each as ``remove(_:)-(Key)``; at most 64 requests to other nodes are under way at a time.
+    /// Removes many values, each as ``remove(_:wait:)-(Key,_)``; at most 64 requests to other nodes are under way at a time.
     ///
     /// - Returns: For each key whether it was removed (also if there was none), or why not.
     public func remove(keys: some Collection<Key>) async -> [Key: Result<Void, GroupCacheError>] {

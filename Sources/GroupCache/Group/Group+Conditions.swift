@@ -13,7 +13,7 @@ extension Group {
     /// - Returns: whether there was a value before.
     /// - Throws: ``GroupCacheError``: ``GroupCacheError/Code/conditionFailed``, and nothing has changed; `notOwner` when the node that was asked
     ///   does not own the key by its own ring; `unsupported` when peers of the owner's dialect cannot compare; else as
-    ///   ``set(_:to:ttl:)-(Key,_,_)``.
+    ///   ``set(_:to:ttl:wait:)-(Key,_,_,_)``.
     @discardableResult
     public func set(
         _ key: Key,

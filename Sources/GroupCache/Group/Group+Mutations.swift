@@ -6,12 +6,14 @@ extension Group {
     /// - Parameters:
     ///   - key: The key.
     ///   - value: The value.
-    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:)-(String)``.
+    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:wait:)-(String,_)``.
+    ///   - wait: When this returns.
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
-    ///   value cannot be kept; and whatever the owner answers if that is another node. The old value is gone in every case but the first four. In the
+    ///   value cannot be kept; `notDelivered`, `cannotFollow` and `ringsDiffer` as ``remove(_:wait:)-(Key,_)``, when the owner has not the value and will be told
+    ///   to drop what it has; and whatever the owner answers if that is another node. The old value is gone in every case but the first four. In the
     ///   dialects of Go every other node is told, too: `peerFailed` names those that have not heard, `unsupported` says that none can be told.
-    public func set(_ key: Key, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
-        _ = try await self.store(key, value, ttl: ttl, if: nil)
+    public func set(_ key: Key, to value: Value, ttl: Duration? = nil, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        _ = try await self.store(key, value, ttl: ttl, if: nil, wait: wait)
     }
 
     /// Stores a value at the owner of the key.
@@ -20,57 +22,60 @@ extension Group {
         _ value: Value,
         ttl: Duration?,
         if condition: ChangeCondition?,
+        wait: ChangeWait = .owner,
         _ attributes: EntryAttributes = .none
     ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let hashed = self.hashed(key)
-        let outcome: SetOutcome
-        if let owner = self.peers?.pickOwner(of: key) {
+        var outcome = SetOutcome.unknown
+        try await self.atOwner(of: hashed, wait, isConditional: condition != nil) { owner, terms async throws(GroupCacheError) in
+            guard let owner else {
+                outcome = try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition, attributes)
+                return
+            }
             var entry = PeerEntry(value: try self.codec.encoded(value), ttl: ttl)
             entry.schema = self.configuration.schema
             entry.attributes = attributes
-            // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner
-            // failed, for it may have failed after it stored the value. And when its value was not the one that the caller had expected: the
-            // caller may have that from our copy.
-            defer { self.discard(hashed) }
-            outcome = try await owner.set(self.request(key), to: entry, if: condition)
-        } else {
-            outcome = try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition, attributes)
+            outcome = try await owner.set(self.request(key, terms), to: entry, if: condition)
         }
-        try await self.peers?.changed(self.request(key))
         return outcome
     }
 
-    /// Stores a value, as ``set(_:to:ttl:)-(Key,_,_)``.
-    public func set(_ key: String, to value: Value, ttl: Duration? = nil) async throws(GroupCacheError) {
-        try await self.set(Key(key), to: value, ttl: ttl)
+    /// Stores a value, as ``set(_:to:ttl:wait:)-(Key,_,_,_)``.
+    public func set(_ key: String, to value: Value, ttl: Duration? = nil, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        try await self.set(Key(key), to: value, ttl: ttl, wait: wait)
     }
 
-    /// Removes a value from the owner of the key and from this node. Other nodes' copies end with ``GroupConfiguration/nearTTL``.
+    /// Removes a value from the owner of the key and from this node. Nodes that follow the owner hear of it, and serve what was there before for no longer
+    /// than the pool's promise; copies on others end with ``GroupConfiguration/nearTTL``.
     ///
-    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; and whatever the owner answers if that is another node.
-    public func remove(_ key: Key) async throws(GroupCacheError) {
-        try await self.erase(key, if: nil)
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - wait: When this returns.
+    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; `notDelivered`, with their ids, when nodes could not be told: they are as soon as they can be
+    ///   reached and before anything else is asked of them, and serve until then what they have to those who reach them; `cannotFollow` when it cannot be
+    ///   known whether all have heard; `ringsDiffer`; and whatever the owner answers if that is another node.
+    public func remove(_ key: Key, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        try await self.erase(key, if: nil, wait: wait)
     }
 
     /// Removes a value from the owner of the key and from this node.
-    func erase(_ key: Key, if condition: ChangeCondition?) async throws(GroupCacheError) {
+    func erase(_ key: Key, if condition: ChangeCondition?, wait: ChangeWait = .owner) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         let hashed = self.hashed(key)
-        if let owner = self.peers?.pickOwner(of: key) {
-            // What another node owns it tells of itself.
-            defer { self.discard(hashed) }
-            try await owner.remove(self.request(key), if: condition)
-        } else {
-            try self.discard(hashed, if: condition)
+        try await self.atOwner(of: hashed, wait, isConditional: condition != nil) { owner, terms async throws(GroupCacheError) in
+            if let owner {
+                try await owner.remove(self.request(key, terms), if: condition)
+            } else {
+                try self.discard(hashed, if: condition)
+            }
         }
-        try await self.peers?.changed(self.request(key))
     }
 
-    /// Removes a value, as ``remove(_:)-(Key)``.
-    public func remove(_ key: String) async throws(GroupCacheError) {
-        try await self.remove(Key(key))
+    /// Removes a value, as ``remove(_:wait:)-(Key,_)``.
+    public func remove(_ key: String, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        try await self.remove(Key(key), wait: wait)
     }
 
     /// Removes everything that this node holds; other nodes keep what they have. Loads that run go on for those who wait for them, and are not

@@ -37,6 +37,8 @@ public final class Group<Value: Sendable>: Sendable {
     let codec: any Codec<Value>
     let getter: any Getter<Value>
     let peers: (any PeerPicker)?
+    /// `nil`: they do not tell each other of changes.
+    let recording: (any RecordingPeers)?
     /// `nil`: nobody hears of this node's changes.
     let recorder: (any ChangeRecorder)?
     let counters = GroupCounters()
@@ -96,6 +98,8 @@ public final class Group<Value: Sendable>: Sendable {
             earlyRefreshBeta: configuration.freshness.earlyRefresh
         )
         settings.removals = configuration.observedRemovals
+        let recording = peers as? any RecordingPeers
+        settings.leases = recording?.leases
         let store = Store<Value>(settings, clock: configuration.clock)
         // A group that can keep nothing, though it was told to keep something, would be slow without a word.
         guard capacity.bytes == 0 || store.footprint(keyLength: 1, size: ValueSize(payload: 0)) <= store.shardPart else {
@@ -119,7 +123,8 @@ public final class Group<Value: Sendable>: Sendable {
         self.codec = codec
         self.getter = getter
         self.peers = peers
-        self.recorder = (peers as? any RecordingPeers)?.recorder
+        self.recording = recording
+        self.recorder = recording?.recorder
         self.loadTime = configuration.loadTimeout.milliseconds
         var request = PeerRequest(group: name, key: "", timeout: configuration.loadTimeout)
         request.schema = configuration.schema

@@ -92,9 +92,12 @@ struct LandingRules<Value: Sendable> {
 
     /// What is kept of the answer of the owner, of a key that is asked for often.
     func copy(_ value: Value, _ entry: PeerEntry, version: UInt64) -> StoreChange<Value> {
-        let fresh = min(self.nearTTL, entry.ttl ?? self.nearTTL)
-        guard fresh > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
-        return .store(stored, size, .near, EntryLife(ttl: fresh.milliseconds, version: version), Sidecar(entry.attributes, age: 0))
+        // Of what is changed there this node hears: it may be kept for as long as its owner keeps it.
+        let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
+        guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
+        var life = EntryLife(ttl: fresh?.milliseconds, version: version)
+        life.stream = entry.stream
+        return .store(stored, size, .near, life, Sidecar(entry.attributes, age: 0))
     }
 
     private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }

@@ -9,6 +9,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     var name: String { self.group.name }
     var summary: GroupSummary { self.group.summary }
     var statistics: GroupStatistics { self.group.statistics }
+    var standInTTL: Duration { self.group.configuration.standInTTL }
 
     func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
         self.group.servedFromStore(key, for: requester)
@@ -75,7 +76,30 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         if condition: ChangeCondition?,
         for requester: Requester
     ) async throws(GroupCacheError) -> SetOutcome {
+        try await self.serveSet(key, to: entry, if: condition, ChangeTerms(), for: requester)
+    }
+
+    func serveSet(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        _ terms: ChangeTerms,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
+        if requester == .peer { try self.group.checkOwner(of: key, terms) }
+        let outcome = try await self.set(key, to: entry, if: condition, terms, for: requester)
+        if requester == .peer { try await self.group.finishChange(of: key, terms) }
+        return outcome
+    }
+
+    private func set(
+        _ key: Key,
+        to entry: PeerEntry,
+        if condition: ChangeCondition?,
+        _ terms: ChangeTerms,
+        for requester: Requester
+    ) async throws(GroupCacheError) -> SetOutcome {
         if let ttl = entry.ttl, ttl <= .zero {
             guard requester == .peer else { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
             // It expired on its way: what was there before is not to be served any more, and this neither.
@@ -84,7 +108,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         }
         switch requester {
         case .client:
-            return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition, entry.attributes)
+            return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition, wait: terms.wait, entry.attributes)
         case .peer:
             let key = self.group.hashed(key)
             let value: Value
@@ -107,10 +131,23 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     }
 
     func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError) {
+        try await self.serveRemove(key, if: condition, ChangeTerms(), for: requester)
+    }
+
+    func serveRemove(
+        _ key: Key,
+        if condition: ChangeCondition?,
+        _ terms: ChangeTerms,
+        for requester: Requester
+    ) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         switch requester {
-        case .client: try await self.group.erase(key, if: condition)
-        case .peer: try self.group.discard(self.group.hashed(key), if: condition)
+        case .client: try await self.group.erase(key, if: condition, wait: terms.wait)
+        case .peer:
+            try self.group.checkOwner(of: key, terms)
+            if terms.role == .former { return self.group.discardAsFormer(key) }
+            try self.group.discard(self.group.hashed(key), if: condition)
+            try await self.group.finishChange(of: key, terms)
         }
     }
 
@@ -144,6 +181,12 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 extension Group {
     /// What the store can answer right now.
     func servedFromStore(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
+        guard var served = self.found(key, for: requester) else { return nil }
+        if requester == .peer, served.source == .main { served.isOwn = self.recording?.owns(key) ?? false }
+        return served
+    }
+
+    private func found(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
         key.withUnsafeBytes { bytes in
             let hash = self.store.hash(bytes)
             guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
@@ -179,6 +222,8 @@ extension Group {
         if !answer.attributes.isNone { served.attributes = answer.attributes }
         (served.age, served.wasStale) = (Int(answer.age / 1000), answer.wasStale)
         guard answer.source != .peer, !answer.isSuperseded else { return served }
+        // Asked of the ring after the value was there: if it has just become another node's, that one sees to it that we hear of its changes.
+        if answer.source == .main || answer.source == .loaded { served.isOwn = self.recording?.owns(key.key.bytes.span) ?? false }
         let entry = self.entry(key)
         // Another value has come meanwhile, or what there was has gone: what we hand out is not to be kept for the time of something else.
         guard let entry, answer.version == 0 || answer.version == entry.details.version,

@@ -75,6 +75,12 @@ public struct PeerRequest: Sendable {
         set { self.context.parts.condition = newValue }
     }
 
+    /// Of a set or remove: when it is done, and for whom.
+    package var terms: ChangeTerms {
+        get { self.context.parts.terms }
+        set { self.context.parts.terms = newValue }
+    }
+
     /// Whether it has neither a ``trace`` nor a ``schema`` nor a ``trail``.
     package var isPlain: Bool { self.context.isPlain }
 }
@@ -127,6 +133,7 @@ private struct RequestContext: Sendable {
         var schema: String?
         var trail: [UInt64] = []
         var condition: ChangeCondition?
+        var terms = ChangeTerms()
     }
 
     private final class Storage: Sendable {
@@ -159,6 +166,10 @@ public struct PeerEntry: Sendable {
     public var ttl: Duration?
     /// Which of the owner's values of the key this is; greater is newer, on the same owner. 0: not known.
     public var version: UInt64 = 0
+    /// Whose changes a copy of it is served by: the row of ``CopyLeases`` of the node that has answered, if that owns the key and is followed; 0: nobody's.
+    package var stream = 0
+    /// Of the answer to a change that was to wait: everybody who follows has heard of it.
+    package var isApplied = false
     private var labels = EntryLabels()
 
     /// An entry that is fresh for `ttl`.

@@ -131,6 +131,8 @@ public struct ServedEntry: Sendable {
     public var lifetime: Duration?
     /// Which of this node's values of the key it is; greater is newer. 0: not known.
     public var version: UInt64 = 0
+    /// Whether this node owns the key, so that whoever follows it hears when the value is not that any more.
+    package var isOwn = false
     private var labels = EntryLabels()
 
     /// An answer.

@@ -18,13 +18,15 @@ struct EntryHeader: Sendable {
     /// and that of the sidecar or 0.
     @usableFromInline var word0: UInt64
     @usableFromInline var word1: UInt64
-    /// From the low end: 13 bits of key length, 1 that there is a sidecar, 2 of list, 8 of value overhead, 6 of graces, 2 of frequency.
+    /// From the low end: 13 bits of key length, 1 that there is a sidecar, 2 of list, 8 of value overhead, 6 of graces, 2 of frequency; of a copy, the
+    /// last two are the high bits of its stream.
     @usableFromInline var packed: UInt32
     @usableFromInline var payload: UInt32
     /// Neighbours in the list, -1 at its ends; free slots are a list, too. `previous` is nearer the head.
     @usableFromInline var previous: Int32
     @usableFromInline var next: Int32
-    /// 40 bits of expiry (milliseconds since the store began, 0 = never), 8 of cost, the low 16 of creation (seconds since the store began).
+    /// 40 bits of expiry (milliseconds since the store began, 0 = never), 8 of cost, of a copy the low bits of its stream, the low 16 of creation
+    /// (seconds since the store began).
     @usableFromInline var expiry: UInt64
     /// 48 bits of version, the high 16 of creation.
     @usableFromInline var origin: UInt64
@@ -82,6 +84,8 @@ extension EntryHeader {
     @inlinable var expires: Int64 { Int64(self.expiry >> 24) }
     @inlinable var cost: CompactCost { CompactCost(bits: UInt8(truncatingIfNeeded: self.expiry >> 16)) }
     @inlinable var version: UInt64 { self.origin >> 16 }
+    /// Of a copy: the row of ``CopyLeases`` that it lives by; 0: none. Copies have neither a cost, for only owners refresh early, nor a frequency.
+    @inlinable var stream: Int { Int((self.expiry >> 16) & 0xFF) | Int(self.packed >> 30) << 8 }
     /// Whole seconds since the store began.
     @inlinable var created: UInt32 { UInt32(self.expiry & 0xFFFF) | UInt32(self.origin & 0xFFFF) << 16 }
 
@@ -114,7 +118,12 @@ extension EntryHeader {
             expires = overflow ? Self.maximumExpiry : min(max(1, sum), Self.maximumExpiry)
         }
         let created = UInt32(clamping: now / 1000)
-        self.expiry = UInt64(expires) << 24 | UInt64(CompactCost(microseconds: life.cost).bits) << 16 | UInt64(created & 0xFFFF)
+        var cost = UInt64(CompactCost(microseconds: life.cost).bits)
+        if self.isNear {
+            cost = UInt64(life.stream & 0xFF)
+            self.frequency = UInt32(life.stream >> 8 & 3)
+        }
+        self.expiry = UInt64(expires) << 24 | cost << 16 | UInt64(created & 0xFFFF)
         self.origin = (life.version == 0 ? self.version : life.version) << 16 | UInt64(created >> 16)
     }
 

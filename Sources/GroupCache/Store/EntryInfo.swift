@@ -39,6 +39,10 @@ package struct EntryDetails: Sendable, Hashable {
     package var payload: Int
     /// Its age: fresh, stale or expired.
     package var state: EntryState
+
+    /// It is not to be served, whatever its times say.
+    @usableFromInline
+    mutating func bypass() { (self.state, self.staleUntil, self.staleIfErrorUntil) = (.expired, nil, nil) }
 }
 
 /// An entry as a listing shows it.

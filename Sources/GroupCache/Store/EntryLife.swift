@@ -20,8 +20,10 @@ package struct EntryLife: Sendable, Hashable {
     package var confirmable: Int64
     /// How long the load took, in microseconds, 0 if it is not known; kept to an eighth.
     package var cost: Int64
-    /// The origin's version, 48 bits; 0 if there is none.
+    /// The origin's version, 48 bits; 0 if there is none. Of a copy that lives by a stream, the number that was drawn when it was asked for.
     package var version: UInt64
+    /// Of a copy: the row of ``CopyLeases`` that it lives by; 0: none.
+    package var stream = 0
 
     /// A life without end, unless told otherwise.
     @usableFromInline

@@ -133,7 +133,7 @@ extension ShardCore {
             expires: expires,
             staleUntil: expires.map { $0 + graces.0 },
             staleIfErrorUntil: expires.map { $0 + graces.1 },
-            cost: header.cost.microseconds,
+            cost: header.isNear ? 0 : header.cost.microseconds,
             payload: Int(header.payload),
             state: state
         )

@@ -27,6 +27,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let largestItem: Int
     let shardPart: Int
     @usableFromInline let largestNearItem: Int
+    @usableFromInline let leases: CopyLeases?
     /// What has left, if somebody wants to know.
     let removals: RemovalLog?
 
@@ -46,6 +47,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let part = self.capacity / count
         let removals = configuration.removals > 0 ? RemovalLog(limit: configuration.removals) : nil
         self.removals = removals
+        self.leases = configuration.leases
         func core() -> ShardCore {
             ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher, removals: removals)
         }
@@ -103,6 +105,11 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         }
         var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
+        let isNear = header.pointee.isNear
+        if isNear, self.isBypassed(header) {
+            shard.lock.pointee.unlock()
+            return Lookup(no: .expired)
+        }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
             state = shard.core.pointee.state(slot, now: now)
@@ -113,7 +120,6 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
             if state == .stale { shard.core.pointee.staleHits &+= 1 }
         }
         shard.core.pointee.hits &+= 1
-        let isNear = header.pointee.isNear
         if isNear { shard.core.pointee.nearHits &+= 1 }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         if value == nil { shard.core.pointee.negativeHits &+= 1 }
@@ -133,6 +139,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let slot = shard.find(hash, packed)
         guard slot >= 0, let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee else { return nil }
         let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.isNear, self.isBypassed(header) { return nil }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
             guard now < header.pointee.expires else { return nil }
@@ -156,6 +163,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         guard slot >= 0 else { return Lookup(no: .miss) }
         var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.isNear, self.isBypassed(header) { return Lookup(no: .expired) }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
             state = shard.core.pointee.state(slot, now: now)
@@ -178,6 +186,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         // Whether to refresh early is drawn for each get.
         if details.expires != nil { details.state = shard.core.pointee.state(slot, now: now) }
+        if details.kind == .near, self.isBypassed(shard.core.pointee.slab.header(slot)) { return nil }
         guard details.state.isServable else { return nil }
         shard.core.pointee.gets &+= 1
         shard.core.pointee.hits &+= 1
@@ -205,11 +214,18 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let slot = shard.find(hash, packed)
         guard slot >= 0 else { return nil }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
-        return EntryInfo(
-            value: value,
-            details: shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now),
-            sidecar: shard.core.pointee.sidecar(slot)
-        )
+        var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
+        let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.isNear, self.isBypassed(header) { details.bypass() }
+        return EntryInfo(value: value, details: details, sidecar: shard.core.pointee.sidecar(slot))
+    }
+
+    /// Whether a copy is not to be served now: the stream that it lives by is not fresh, or has missed something since. It may be fresh again later.
+    @usableFromInline
+    func isBypassed(_ header: UnsafeMutablePointer<EntryHeader>) -> Bool {
+        let row = header.pointee.stream
+        guard row != 0, let leases = self.leases else { return row != 0 }
+        return !leases.allows(row, number: header.pointee.version)
     }
 
     /// Counts one get of another node's key by this node.
@@ -242,9 +258,11 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let slot = shard.find(hash, packed)
         if slot >= 0 {
             let header = shard.core.pointee.slab.header(slot)
-            if header.pointee.expires == 0 { return false }
-            if self.clockIsSystem { now = self.now() }
-            if shard.core.pointee.state(slot, now: now).isServable { return false }
+            if !header.pointee.isNear || !self.isBypassed(header) {
+                if header.pointee.expires == 0 { return false }
+                if self.clockIsSystem { now = self.now() }
+                if shard.core.pointee.state(slot, now: now).isServable { return false }
+            }
         }
         if counts { shard.core.pointee.gets &+= 1 }
         return true

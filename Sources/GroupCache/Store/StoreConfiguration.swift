@@ -22,6 +22,8 @@ package struct StoreConfiguration: Sendable {
     package var earlyRefreshBeta: Double
     /// How many entries that have left are remembered until somebody asks for them; 0: none.
     package var removals = 0
+    /// What copies that live by a stream are served by; `nil`: there are none.
+    package var leases: CopyLeases?
 
     /// Settings; only the capacity has no default.
     package init(

@@ -18,13 +18,15 @@ public final class HTTPGetter: PeerGetter, Sendable {
     private let requestTime: TimeAmount?
     /// How long a connection may take to come about, in milliseconds.
     private let connectTime: Int64
-    let standing = PeerStanding()
+    let standing: PeerStanding
     let lanes: [PeerLane]
     /// Beside each lane, on the same loop; empty when the peer is not to be asked over links.
     let links: [PeerLane]
     private let eventLoopGroup: any EventLoopGroup
     private let nextLane = Atomic<Int>(0)
     private let isClosed = Atomic(false)
+    /// Whether nothing can be asked any more.
+    var isOver: Bool { self.isClosed.load(ordering: .relaxed) }
 
     /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
@@ -56,8 +58,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
         configuration: HTTPPool.Configuration.Client,
         maximumValueSize: Int,
         credentials: Credentials,
+        stream: PeerStream = PeerStream(nil, promise: .zero),
         eventLoopGroup: any EventLoopGroup
     ) {
+        self.standing = PeerStanding(stream)
         self.id = id ?? url.id(dialect)
         self.url = url
         self.configuration = configuration
@@ -114,6 +118,11 @@ public final class HTTPGetter: PeerGetter, Sendable {
         timeout: Int64,
         isProbe: Bool = false
     ) -> PeerCall? {
+        // It would answer with what it has yet to hear is old.
+        if self.standing.stream.owesNews, kind.isAboutValues {
+            for index in 0..<kind.count { caller.peerAnswered(tag + index, .failure(PeerCall.owesNews)) }
+            return nil
+        }
         let now = NIODeadline.now()
         let timeout: TimeAmount? = timeout < 0 ? nil : .milliseconds(timeout)
         let usual = self.requestTime ?? HTTPPool.Configuration.Client.requestTime(of: timeout)
@@ -126,6 +135,11 @@ public final class HTTPGetter: PeerGetter, Sendable {
             let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline)
             link.enqueue(call)
             return call
+        }
+        if case .changes = kind {
+            let isClosed = self.isClosed.load(ordering: .relaxed)
+            caller.peerAnswered(tag, .failure(isClosed ? PeerCall.isGone : PeerCall.needsLink))
+            return nil
         }
         if kind.isPeek {
             for index in 0..<kind.count { caller.peerAnswered(tag + index, .failure(PeerCall.cannotPeek)) }
@@ -167,6 +181,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     public func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
         guard self.dialect.canWrite else { throw Self.cannotWrite }
         _ = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
+        try await self.finish(request)
     }
 
     /// Stores a value if a condition holds there. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
@@ -175,6 +190,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
         let request = try self.conditional(request, condition)
         let answer = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
+        try await self.finish(request)
         return answer.version == PeerCall.created ? .created : .unknown
     }
 
@@ -183,6 +199,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
         let request = try self.conditional(request, condition)
         _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
+        try await self.finish(request)
     }
 
     private func conditional(_ request: PeerRequest, _ condition: ChangeCondition?) throws(GroupCacheError) -> PeerRequest {
@@ -201,9 +218,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
     public func remove(_ request: PeerRequest) async throws(GroupCacheError) {
         guard self.dialect.canWrite else { throw Self.cannotWrite }
         _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
+        try await self.finish(request)
     }
 
-    private func call(_ kind: PeerCall.Kind, timeout: Int64) async throws(GroupCacheError) -> PeerEntry {
+    func call(_ kind: PeerCall.Kind, timeout: Int64) async throws(GroupCacheError) -> PeerEntry {
         let answer = AwaitedAnswer()
         let ticket = self.start(kind, tag: 0, for: answer, timeout: timeout)
         let outcome = await withTaskCancellationHandler {
@@ -247,7 +265,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Whether the peer is to be asked. Whoever finds that it is not makes sure that somebody is trying to reach it again.
     var isUp: Bool {
-        if self.standing.health.isUp { return true }
+        // Until it has heard what it could not be told, others act for it.
+        if self.standing.health.isUp { return !self.standing.stream.owesNews }
         self.probeIfDue()
         return false
     }
@@ -279,7 +298,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         // A peer of an earlier version would take it for one without a condition.
         case .peer(_, let request) where request.condition != nil: return nil
         case .peer(.set(let entry), _) where entry.value.count > LinkLimits().valueSize: return nil
-        case .peer, .many: break
+        case .peer, .many, .changes: break
         }
         var link = first
         if self.links.count > 1 {

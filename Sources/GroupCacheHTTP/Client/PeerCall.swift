@@ -8,6 +8,8 @@ final class PeerCall: PeerTicket {
         case peer(Dialect.Operation, PeerRequest)
         /// Many keys of one group, over a link.
         case many([Key], PeerBatch)
+        /// A question of a follower, or a list of changes, and how long what stands in for the peer may be kept: over a link only.
+        case changes(LinkVerb, ByteView, LinkMarks, Duration)
         /// GET of any path, for its body.
         case path(String)
 
@@ -16,7 +18,7 @@ final class PeerCall: PeerTicket {
             switch self {
             case .peer(.get, let request): request.isPeek
             case .many(_, let batch): batch.isPeek
-            case .peer, .path: false
+            case .peer, .path, .changes: false
             }
         }
 
@@ -24,16 +26,27 @@ final class PeerCall: PeerTicket {
         var isGet: Bool {
             switch self {
             case .peer(.get, _), .many: true
-            case .peer, .path: false
+            case .peer, .path, .changes: false
             }
         }
+
+        /// Whether values or changes of keys are what it is about.
+        var isAboutValues: Bool {
+            switch self {
+            case .peer, .many: true
+            case .path, .changes: false
+            }
+        }
+
+        /// Whether the answer may take as long as nothing happens.
+        var isPatient: Bool { if case .changes = self { true } else { false } }
 
         /// The name of the schema that the asker's values are of.
         var schema: String? {
             switch self {
             case .peer(_, let request): request.schema
             case .many(_, let batch): batch.schema
-            case .path: nil
+            case .path, .changes: nil
             }
         }
 
@@ -102,6 +115,8 @@ final class PeerCall: PeerTicket {
 
     static let overloaded = GroupCacheError(.overloaded, "too many requests to one peer are waiting", retryAfter: .seconds(1))
     static let isGone = GroupCacheError(.shutDown, "the peer is gone")
+    static let needsLink = GroupCacheError(.unsupported, "a peer tells of changes over a link only")
+    static let owesNews = GroupCacheError(.peerFailed, "the peer has to hear of changes before anything is asked of it")
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
 
     /// The version in the answer to a set: there was nothing before.

@@ -60,9 +60,9 @@ final class PeerConnection: ChannelInboundHandler {
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
             )
-        case .many:
-            // Taken apart before it comes here.
-            call.fail(GroupCacheError(.badRequest, "many keys do not go by GET"))
+        case .many, .changes:
+            // Taken apart, or turned away, before it comes here.
+            call.fail(GroupCacheError(.badRequest, "it does not go by GET"))
         case .path(let path):
             self.output.writeString("GET \(settings.url.path)\(path) HTTP/1.1\r\nHost: \(settings.url.authority)\r\n")
             if let authorization = settings.credentials.readAuthorization { self.output.writeString("Authorization: \(authorization)\r\n") }
@@ -158,7 +158,7 @@ final class PeerConnection: ChannelInboundHandler {
         case .path:
             guard head.status == 200 else { return .failure(GroupCacheError(.peerFailed, "the peer answered with an HTTP error")) }
             return .success(PeerEntry(value: ByteView(copying: body)))
-        case .peer(.get, _), .many:
+        case .peer(.get, _), .many, .changes:
             guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
             do {
                 return .success(try dialect.entry(head, self.fields, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))

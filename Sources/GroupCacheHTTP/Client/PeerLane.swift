@@ -77,7 +77,9 @@ final class PeerLane: PeerCarrier {
     ///
     /// - Parameter isHeld: The peer has said that it holds the value.
     func take(_ call: PeerCall, isHeld: Bool = false) {
-        if call.kind.isPeek, !isHeld {
+        if case .changes = call.kind {
+            call.fail(LinkDialer.isDown)
+        } else if call.kind.isPeek, !isHeld {
             call.fail(PeerCall.cannotPeek)
         } else if case .many = call.kind {
             guard call.close() else { return }
@@ -163,6 +165,10 @@ final class PeerStanding: Sendable {
     let unanswered = NIOLockedValueBox<PeerRequest?>(nil)
     /// The version of our ring, to be sent along; 0: none.
     let ringVersion = Atomic<UInt64>(0)
+    /// What is heard of its changes.
+    let stream: PeerStream
+
+    init(_ stream: PeerStream) { self.stream = stream }
 
     var ring: UInt64? {
         let version = self.ringVersion.load(ordering: .relaxed)

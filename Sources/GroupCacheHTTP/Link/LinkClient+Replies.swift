@@ -39,16 +39,20 @@ extension LinkClient.State.Open {
 
 extension LinkClient {
     /// What `reply` says to `call`.
-    static func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, of call: PeerCall) -> PeerCall.Outcome {
+    static func outcome(_ reply: LinkReply, _ bytes: Span<UInt8>, of call: PeerCall, _ stream: PeerStream) -> PeerCall.Outcome {
         let ttl = LinkTime.replyTTL(reply.ttl)
         switch reply.status {
         case .value:
             var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
             if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
             if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
+            if reply.marks & LinkMarks.own.rawValue != 0 { entry.stream = stream.copyRow }
             return .success(entry)
         // Of a get it would be an empty value.
-        case .done where !call.kind.isGet: return .success(PeerEntry(value: .empty, version: reply.version))
+        case .done where !call.kind.isGet:
+            var entry = PeerEntry(value: .empty, version: reply.version)
+            entry.isApplied = reply.marks & LinkMarks.applied.rawValue != 0
+            return .success(entry)
         default: return .failure(reply.status.error(ttl: ttl, retryAfter: reply.retryAfter))
         }
     }

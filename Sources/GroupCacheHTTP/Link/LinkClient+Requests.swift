@@ -108,6 +108,7 @@ extension LinkClient.State.Open {
                 schema: LinkLimits.schema(request.schema ?? entry?.schema),
                 trail: request.trail.suffix(PeerRequest.trailLimit),
                 freshOnly: freshOnly,
+                marks: LinkMarks(request.terms),
                 attributes: entry.flatMap { LinkAttributes($0.attributes) }
             )
         case .many(let keys, let batch):
@@ -124,6 +125,18 @@ extension LinkClient.State.Open {
                 trail: batch.trail.suffix(PeerRequest.trailLimit),
                 freshOnly: batch.allowStale ? 0 : 1
             )
+        case .changes(let verb, let value, let marks, let standIn):
+            self.writer.payload.writeLinkRequest(
+                id: id,
+                group: self.group(""),
+                key: Span(),
+                timeout: timeout,
+                verb: verb,
+                value: value,
+                ttl: standIn == .zero ? 0 : LinkTime.requestTTL(standIn),
+                marks: marks
+            )
+            if verb == .follow { self.patient = id }
         case .path: break
         }
     }

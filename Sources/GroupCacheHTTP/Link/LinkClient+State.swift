@@ -48,6 +48,8 @@ extension LinkClient {
             var slots = LinkSlots<LinkPending>()
             /// The names of groups that the message in the making has.
             var groups: [String] = []
+            /// The last question of a follower.
+            var patient: UInt32?
             var lastRead: NIODeadline
             var ping: Ping?
             /// Pings since the last reply.

@@ -40,7 +40,11 @@ extension LinkClient.State {
 }
 
 extension LinkClient.State.Open {
-    var isAwaiting: Bool { self.slots.count > 0 }
+    /// Whether anything is awaited but that something changes, which may take as long as it likes.
+    var isAwaiting: Bool {
+        let isPatient = self.patient.map { self.slots[$0]?.call.kind.isPatient == true } ?? false
+        return self.slots.count > (isPatient ? 1 : 0)
+    }
 
     /// Until when nothing may come before the next ping.
     fileprivate func quietUntil(_ hedgeDelay: TimeAmount) -> NIODeadline {

@@ -185,16 +185,16 @@ final class LinkClient: ChannelInboundHandler {
         case .one(let call, let teaches):
             if reply.status == .tooLarge { return http.take(call, isHeld: true) }
             // Enough for a 95th percentile, and the budgets count them eightfold.
-            if teaches {
+            if teaches, !call.kind.isPatient {
                 self.settings.health.learn(UInt64(clamping: (now - call.started).nanoseconds), requests: Self.sample)
             }
-            call.finish(Self.outcome(reply, bytes, of: call))
+            call.finish(Self.outcome(reply, bytes, of: call, self.settings.standing.stream))
         case .key(let call, let isLast):
             let index = Int(reply.index)
             if reply.status == .tooLarge {
                 if let single = call.single(index, by: http) { http.enqueue(single) }
             } else {
-                call.answer(index, Self.outcome(reply, bytes, of: call))
+                call.answer(index, Self.outcome(reply, bytes, of: call, self.settings.standing.stream))
             }
             if isLast { call.close() }
         }

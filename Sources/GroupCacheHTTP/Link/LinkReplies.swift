@@ -12,6 +12,8 @@ final class LinkReplies: Sendable {
             case entry(ServedEntry)
             /// A set or remove was carried out.
             case done
+            /// The same, and everybody who follows has heard of it.
+            case applied
             /// A set was carried out, and there was nothing before.
             case created
             case failure(GroupCacheError)

@@ -8,6 +8,11 @@ extension LinkServer {
     func answer(_ request: LinkRequest, _ bytes: Span<UInt8>) throws {
         // An id in use twice: nobody could tell the answers apart.
         guard !self.state.isRunning(request.id) else { throw WebSocketCloseCode.protocolError }
+        switch request.verb {
+        case .follow: return self.follow(request, bytes)
+        case .make: return self.make(request, bytes)
+        default: break
+        }
         guard let group = self.state.open?.groups[Int(request.group)] else {
             return self.refuse(request, GroupCacheError(.noSuchGroup, "this node has no group of that name"))
         }
@@ -50,23 +55,35 @@ extension LinkServer {
             var entry = PeerEntry(value: value, ttl: LinkTime.requestTTL(request.ttl))
             entry.schema = asked.schema
             if let attributes = LinkAttributes(request.attributes, bytes) { entry.attributes = attributes.ofEntry }
+            let terms = LinkMarks(rawValue: request.marks).terms
             self.run(request) { [entry] in
                 do throws(GroupCacheError) {
-                    return try await group.serveSet(key, to: entry, if: nil, for: .peer) == .created ? .created : .done
+                    let outcome =
+                        if let group = group as? any ChangeListener {
+                            try await group.serveSet(key, to: entry, if: nil, terms, for: .peer)
+                        } else {
+                            try await group.serveSet(key, to: entry, if: nil, for: .peer)
+                        }
+                    return outcome == .created ? .created : .done
                 } catch {
                     return .failure(error)
                 }
             }
         case .remove:
+            let terms = LinkMarks(rawValue: request.marks).terms
             self.run(request) {
                 do throws(GroupCacheError) {
-                    try await group.serveRemove(key, for: .peer)
+                    if let group = group as? any ChangeListener {
+                        try await group.serveRemove(key, if: nil, terms, for: .peer)
+                    } else {
+                        try await group.serveRemove(key, for: .peer)
+                    }
                     return .done
                 } catch {
                     return .failure(error)
                 }
             }
-        case .unknown:
+        case .unknown, .follow, .make:
             self.refuse(request, GroupCacheError(.badRequest, "the verb is of a later version"))
         }
     }
@@ -88,7 +105,7 @@ extension LinkServer {
         return trail
     }
 
-    private func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
+    func run(_ request: LinkRequest, _ operation: @escaping @Sendable () async -> LinkReplies.Reply.Content) {
         let (id, replies) = (request.id, self.replies)
         let isRunning = self.begin(id, keys: 1) { await replies.add(LinkReplies.Reply(id: id, serial: $0, content: await operation())) }
         if !isRunning { self.refuse(request, Self.overloaded) }
@@ -161,7 +178,7 @@ extension LinkServer {
 
     // MARK: Replies
 
-    private func refuse(_ request: LinkRequest, _ error: GroupCacheError) {
+    func refuse(_ request: LinkRequest, _ error: GroupCacheError) {
         let count = max(1, request.keys.count)
         for index in 0..<count { self.write(request.id, UInt32(index), .failure(error)) }
     }
@@ -174,6 +191,7 @@ extension LinkServer {
         case .created:
             self.state.open?.writer.payload.writeLinkReply(id: id, status: .done, version: PeerCall.created, index: index)
         case .done: self.state.open?.writer.payload.writeLinkReply(id: id, status: .done, index: index)
+        case .applied: self.state.open?.writer.payload.writeLinkReply(id: id, status: .done, index: index, marks: .applied)
         case .entry(let entry):
             let ttl = LinkTime.replyTTL(entry.ttl)
             guard let value = entry.value else {
@@ -191,6 +209,7 @@ extension LinkServer {
                 version: entry.version,
                 index: index,
                 schema: LinkLimits.schema(entry.schema),
+                marks: entry.isOwn ? .own : [],
                 attributes: LinkAttributes(entry.attributes)
             )
         case .failure(let error):

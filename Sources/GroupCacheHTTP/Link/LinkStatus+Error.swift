@@ -14,6 +14,8 @@ extension LinkStatus {
         case .unauthorized: self = .forbidden
         case .notHeld: self = .notHeld
         case .recursiveLoad: self = .recursiveLoad
+        case .notOwner: self = .notOwner
+        case .notDelivered, .cannotFollow: self = .notDelivered
         // The owner's load was cancelled because the owner stops, not because of us.
         case .shutDown, .cancelled: self = .shuttingDown
         default: self = .badRequest
@@ -43,6 +45,8 @@ extension LinkStatus {
         case .forbidden: GroupCacheError(.unauthorized, "the peer wants another token or certificate for this than it was shown")
         case .notHeld: .notHeld
         case .recursiveLoad: .recursiveLoad
+        case .notOwner: .notOwner
+        case .notDelivered: .notDelivered
         case .value, .tooLarge, .done, .unknown: GroupCacheError(.peerFailed, "the peer's answer is of no known kind")
         }
     }

@@ -66,6 +66,10 @@ extension HTTPPool {
         /// Longer than a load takes; at most a minute, which is how long groups remember what has changed; zero: never. A value that is taken over so is kept for
         /// ``GroupCache/GroupConfiguration/nearTTL`` at the most. Over GET nobody is asked.
         public var warmTime = Duration.seconds(30)
+        /// For how long after a change its old value may still be served by another node that follows the owner, at the most; 100 ms to a minute. Usually
+        /// it is a millisecond or so: this is how long a node that is cut off from the owner goes on with what it has copied. Then it bypasses that until it
+        /// has heard again. The same on every node.
+        public var promise = Duration.seconds(5)
 
         /// A node alone on 127.0.0.1:8001.
         public init() {}
@@ -235,6 +239,7 @@ extension HTTPPool.Configuration {
         try require(server.minimumRate >= 1, "server.minimumRate is less than 1")
         try require((1...65_535).contains(server.backlog), "server.backlog is not within 1...65535")
         try require(self.warmTime >= .zero && self.warmTime <= .seconds(60), "warmTime is negative or more than a minute")
+        try require(self.promise >= .milliseconds(100) && self.promise <= .seconds(60), "promise is not within 100 ms and a minute")
         try self.client.validate()
         try self.validateSecurity()
     }

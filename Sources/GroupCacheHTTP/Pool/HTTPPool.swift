@@ -20,7 +20,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     public let configuration: Configuration
 
     let core: PoolCore
-    private let eventLoopGroup: any EventLoopGroup
+    let eventLoopGroup: any EventLoopGroup
     private let bound = OneShot<SocketAddress>()
     private let hasRun = Atomic(false)
     /// Held while the ring changes.
@@ -61,16 +61,25 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "this node speaks TLS, but its URL, \(url.string), does not begin with https://")
         }
         try url?.checkServed()
+        let leases = configuration.client.usesLinks(configuration.dialect) ? CopyLeases() : nil
         let members = try Members.make(
             configuration.peers,
             url: url,
             configuration: configuration,
             credentials: credentials,
+            leases: leases,
             eventLoopGroup: eventLoopGroup,
             old: nil
         )
         let silent = Logger(label: "groupcache") { _ in SwiftLogNoOpLogHandler() }
-        self.core = try PoolCore(configuration: configuration, logger: logger ?? silent, members: members, credentials: credentials)
+        self.core = try PoolCore(
+            configuration: configuration,
+            logger: logger ?? silent,
+            members: members,
+            credentials: credentials,
+            leases: leases,
+            eventLoop: eventLoopGroup.next()
+        )
         self.warn(of: configuration.peers)
     }
 
@@ -108,6 +117,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
                 url: url ?? old.url,
                 configuration: self.configuration,
                 credentials: self.core.credentials,
+                leases: self.core.leases,
                 eventLoopGroup: self.eventLoopGroup,
                 old: old
             )
@@ -138,7 +148,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         for getter in gone { getter.close() }
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
+        for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
+        self.core.peersChanged.continuation.yield()
     }
 
     /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.
@@ -271,6 +283,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
                 await self.core.credentials.watch(every: self.configuration.credentialsInterval, logger: self.core.logger)
             }
             tasks.addTask { await self.sweep() }
+            tasks.addTask { await self.follow() }
             try await self.serve()
         }
     }

@@ -86,6 +86,7 @@ final class Members: Sendable {
         url: PeerURL?,
         configuration: HTTPPool.Configuration,
         credentials: Credentials,
+        leases: CopyLeases?,
         eventLoopGroup: any EventLoopGroup,
         old: Members?
     ) throws(GroupCacheError) -> Members {
@@ -132,6 +133,7 @@ final class Members: Sendable {
                 configuration: configuration.client,
                 maximumValueSize: configuration.limits.valueSize,
                 credentials: credentials,
+                stream: PeerStream(leases, promise: configuration.promise),
                 eventLoopGroup: eventLoopGroup
             )
         }

@@ -29,17 +29,30 @@ final class PoolCore: Sendable {
     /// What each connection is held to.
     let limits: RequestParser.Limits
     let deadlines: Deadlines.Limits
+    /// What this node changes; `nil`: its peers cannot follow it.
+    let feed: ChangeFeed?
+    /// What copies of its peers' entries are served by; `nil`: it cannot follow them.
+    let leases: CopyLeases?
+    /// Whether somebody follows the peers.
+    let isFollowing = Atomic(false)
+    /// There may be others than before.
+    let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Throws: ``GroupCacheError/Code/invalidConfiguration``.
     init(
         configuration: HTTPPool.Configuration,
         logger: Logger,
         members: Members,
-        credentials: Credentials
+        credentials: Credentials,
+        leases: CopyLeases?,
+        eventLoop: any EventLoop
     ) throws(GroupCacheError) {
         self.hosts = try HostList(configuration.allowedHosts)
         self.configuration = configuration
         self.logger = logger
+        self.leases = leases
+        self.feed = leases == nil ? nil : ChangeFeed(promise: configuration.promise, eventLoop: eventLoop, logger: logger)
+        self.peersChanged.continuation.yield()
         self.members = NIOLockedValueBox(members)
         self.credentials = credentials
         self.basePath = configuration.dialect.basePath

@@ -102,6 +102,8 @@ final class HTTPServer: Sendable {
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
             await self.closeListener()
+            // Whoever follows is not to keep its link from closing.
+            self.core.feed?.close()
             try await self.drain(atMost: configuration.drainTimeout)
         } catch {
             // Cancelled: what runs is cut off.
@@ -127,6 +129,7 @@ final class HTTPServer: Sendable {
     func stop() async {
         self.core.isDraining.store(true, ordering: .relaxed)
         await self.closeListener()
+        self.core.feed?.close()
         self.forEachLoop { $0.closeAll() }
     }
 

@@ -234,3 +234,16 @@ public struct EventLogStatistics: Sendable, Hashable {
     /// How many watchers were too slow so far: the log went past them.
     public var overtaken: Int
 }
+
+extension EventLog {
+    /// What comes after a place, without waiting: for readers that ask again and again instead of holding a cursor. O(entries).
+    ///
+    /// - Returns: Some entries, fewer than there are if they exceed a limit, and the place of the last entry of all; `nil`: the log does not go back that far,
+    ///   or has not come there.
+    package func read(after sequence: UInt64, entries: Int, bytes: Int) -> (entries: [EventLogEntry<Event>], last: UInt64)? {
+        self.state.withLockedValue { state in
+            guard state.ring.continues(after: sequence) else { return nil }
+            return (state.ring.batch(after: sequence, entries: entries, bytes: bytes), state.ring.last)
+        }
+    }
+}

@@ -35,13 +35,14 @@ extension LinkContent {
                 + Self.bytes("traceparent", Array(request.traceparent.utf8)) + Self.bytes("tracestate", Array(request.tracestate.utf8))
                 + request.keys.map { "  keys: \(Self.quoted($0))" } + Self.bytes("schema", Array(request.schema.utf8))
                 + Self.bytes("trail", request.trail.flatMap { load in (0..<8).map { UInt8(truncatingIfNeeded: load >> (8 * $0)) } })
-                + Self.attributes(request.attributes) + Self.number("fresh_only", request.freshOnly) + ["}"]
+                + Self.attributes(request.attributes) + Self.number("fresh_only", request.freshOnly)
+                + Self.number("marks", request.marks) + ["}"]
         case .reply(let reply):
             ["reply {"] + Self.number("id", reply.id) + Self.number("status", reply.status.rawValue) + Self.bytes("value", reply.value)
                 + Self.number("ttl_ms", reply.ttl) + Self.number("version", reply.version)
                 + Self.number("retry_after_ms", reply.retryAfter) + Self.number("index", reply.index)
                 + Self.bytes("message", Array(reply.message.utf8)) + Self.bytes("schema", Array(reply.schema.utf8))
-                + Self.attributes(reply.attributes) + ["}"]
+                + Self.attributes(reply.attributes) + Self.number("marks", reply.marks) + ["}"]
         }
     }
 

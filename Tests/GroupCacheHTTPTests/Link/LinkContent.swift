@@ -20,6 +20,8 @@ enum LinkContent: Equatable {
         var schema = ""
         var trail: [UInt64] = []
         var freshOnly: UInt32 = 0
+        /// Of a request for one key, like the attributes.
+        var marks: UInt32 = 0
         /// Of a request for one key.
         var attributes: LinkAttributes?
     }
@@ -34,6 +36,7 @@ enum LinkContent: Equatable {
         var index: UInt32 = 0
         var message = ""
         var schema = ""
+        var marks: UInt32 = 0
         var attributes: LinkAttributes?
     }
 
@@ -65,6 +68,7 @@ enum LinkContent: Equatable {
                 content.value = bytes.array(request.value.range)
                 content.ttl = request.ttl
                 content.attributes = LinkAttributes(request.attributes, bytes)
+                content.marks = request.marks
             }
             self = .request(content)
         case .reply(let reply):
@@ -75,6 +79,7 @@ enum LinkContent: Equatable {
             content.message = bytes.string(reply.message.range)
             content.schema = bytes.string(reply.schema.range)
             content.attributes = LinkAttributes(reply.attributes, bytes)
+            content.marks = reply.marks
             self = .reply(content)
         }
     }
@@ -118,6 +123,7 @@ enum LinkContent: Equatable {
                 schema: request.schema,
                 trail: request.trail[...],
                 freshOnly: request.freshOnly,
+                marks: LinkMarks(rawValue: request.marks),
                 attributes: request.attributes
             )
         case .request(let request):
@@ -144,6 +150,7 @@ enum LinkContent: Equatable {
                 retryAfter: reply.retryAfter,
                 message: reply.message,
                 schema: reply.schema,
+                marks: LinkMarks(rawValue: reply.marks),
                 attributes: reply.attributes
             )
         }

@@ -74,7 +74,7 @@ import Testing
                 var request = LinkContent.Request(id: number32(&random), group: UInt32.random(in: 0..<groups, using: &random))
                 request.key = bytes(&random)
                 request.timeout = number32(&random)
-                request.verb = LinkVerb(wire: UInt64.random(in: 0...5, using: &random))
+                request.verb = LinkVerb(wire: UInt64.random(in: 0...7, using: &random))
                 request.value = bytes(&random)
                 request.ttl = number(&random)
                 request.traceparent = text(&random)
@@ -83,12 +83,13 @@ import Testing
                 request.trail = (0..<Int.random(in: 0...16, using: &random)).map { _ in random.next() }
                 request.attributes = attributes(&random)
                 request.freshOnly = number32(&random)
+                request.marks = number32(&random)
                 contents.append(.request(request))
             case 1:
                 let keys = (0..<Int.random(in: 1...20, using: &random)).map { _ in bytes(&random) }
                 contents.append(.request(.init(id: number32(&random), timeout: number32(&random), keys: keys)))
             case 2:
-                var reply = LinkContent.Reply(id: number32(&random), status: LinkStatus(wire: UInt64.random(in: 0...13, using: &random)))
+                var reply = LinkContent.Reply(id: number32(&random), status: LinkStatus(wire: UInt64.random(in: 0...16, using: &random)))
                 reply.value = bytes(&random)
                 reply.ttl = number(&random)
                 reply.version = number(&random)
@@ -97,6 +98,7 @@ import Testing
                 reply.message = text(&random)
                 reply.schema = schema(&random)
                 reply.attributes = attributes(&random)
+                reply.marks = number32(&random)
                 contents.append(.reply(reply))
             default:
                 contents.append(.cancel(number32(&random)))

@@ -62,6 +62,8 @@ struct LinkReference {
                 case 2: request.verb = .set
                 case 3: request.verb = .remove
                 case 4: request.verb = .peek
+                case 5: request.verb = .follow
+                case 6: request.verb = .make
                 default: request.verb = .unknown
                 }
             case (6, .bytes(let value)): request.value = try Self.bounded(value, self.limits.valueSize)
@@ -77,12 +79,13 @@ struct LinkReference {
                 }
             case (13, .bytes(let bytes)): request.attributes = try self.attributes(bytes)
             case (14, .number(let number)): request.freshOnly = UInt32(number % (1 << 32))
-            case (1...14, _): throw Malformed()
+            case (15, .number(let number)): request.marks = UInt32(number % (1 << 32))
+            case (1...15, _): throw Malformed()
             default: break
             }
         }
         guard request.keys.count <= self.limits.keysPerRequest else { throw Malformed() }
-        if !request.keys.isEmpty { (request.key, request.value, request.ttl, request.attributes) = ([], [], 0, nil) }
+        if !request.keys.isEmpty { (request.key, request.value, request.ttl, request.attributes, request.marks) = ([], [], 0, nil, 0) }
         return request
     }
 
@@ -100,7 +103,8 @@ struct LinkReference {
             case (8, .bytes(let text)): reply.message = String(decoding: text, as: UTF8.self)
             case (9, .bytes(let text)): reply.schema = String(decoding: try Self.bounded(text, self.limits.schemaLength), as: UTF8.self)
             case (10, .bytes(let bytes)): reply.attributes = try self.attributes(bytes)
-            case (1...10, _): throw Malformed()
+            case (11, .number(let number)): reply.marks = UInt32(number % (1 << 32))
+            case (1...11, _): throw Malformed()
             default: break
             }
         }

@@ -72,6 +72,9 @@ import Testing
                 try pool.setPeers(peers)
                 groups.append(group)
             }
+            // Those who have the list already have begun to follow those who have not.
+            try await eventually { nodes.allSatisfy { $0.pool.isFollowingAll } }
+            let before = nodes.map { $0.pool.statistics.ringDisagreements }
             for number in 0..<60 {
                 for group in groups {
                     let entry = try await group.serve(Key("key \(number)"), for: .client, timeout: nil, reload: false)
@@ -85,7 +88,7 @@ import Testing
                 #expect(nodes.map { $0.pool.pickPeer(for: Key("key \(number)")).owner == nil ? 1 : 0 } == loads)
             }
             #expect(Set(nodes.map { $0.pool.ring.version }).count == 1)
-            #expect(nodes.map { $0.pool.statistics.ringDisagreements }.reduce(0, +) == 0)
+            #expect(nodes.map { $0.pool.statistics.ringDisagreements } == before)
         }
     }
 
@@ -97,7 +100,7 @@ import Testing
             try nodes[1].pool.setPeers([.init(urls[0]), .init(urls[1])])
             let key = try #require((0..<100).lazy.map { Key("k\($0)") }.first { nodes[1].pool.pickPeer(for: $0).owner != nil })
             _ = try await nodes[1].pool.pickPeer(for: key).owner?.get(PeerRequest(group: "scores", key: key))
-            #expect(nodes[0].pool.statistics.ringDisagreements == 1)
+            #expect(nodes[0].pool.statistics.ringDisagreements >= 1, "and the questions of a follower, which are counted, too")
         }
     }
 

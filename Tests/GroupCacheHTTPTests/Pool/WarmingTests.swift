@@ -26,6 +26,7 @@ import Testing
             url: try PeerURL(self.urls[0]),
             configuration: configuration,
             credentials: try Credentials(tls: nil, tokenFile: nil),
+            leases: nil,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             old: old
         )
@@ -74,6 +75,7 @@ import Testing
             url: try PeerURL(self.urls[0]),
             configuration: self.configuration,
             credentials: try Credentials(tls: nil, tokenFile: nil),
+            leases: nil,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             old: before
         )

@@ -28,6 +28,7 @@ extension ByteBuffer {
     ///   - schema: the name of the schema of the group's values; empty: none.
     ///   - trail: the loads in whose getters the request was made, at most ``LinkLimits/trailLength``.
     ///   - freshOnly: not 0: a value past its time will not do.
+    ///   - marks: of a change.
     ///   - attributes: of a set.
     @inline(__always)
     mutating func writeLinkRequest(
@@ -43,11 +44,13 @@ extension ByteBuffer {
         schema: String = "",
         trail: ArraySlice<UInt64> = [],
         freshOnly: UInt32 = 0,
+        marks: LinkMarks = [],
         attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
         let count =
             LinkSize.field(id) + LinkSize.field(group) + LinkSize.field(timeout) + LinkSize.field(verb.rawValue) + LinkSize.field(ttl)
+            + LinkSize.field(marks.rawValue)
             + LinkSize.field(count: traceparent.utf8.count) + LinkSize.field(count: tracestate.utf8.count)
             + LinkSize.field(count: key.count) + LinkSize.field(count: valueCount)
             + LinkSize.field(count: schema.utf8.count) + LinkSize.field(count: 8 * trail.count) + LinkSize.field(freshOnly)
@@ -60,6 +63,7 @@ extension ByteBuffer {
             span.append(tag: LinkTag.requestVerb, verb.rawValue)
             span.append(tag: LinkTag.requestTTL, ttl)
             span.append(tag: LinkTag.requestFreshOnly, freshOnly)
+            span.append(tag: LinkTag.requestMarks, marks.rawValue)
             if !key.isEmpty { span.append(tag: LinkTag.requestKey, count: key.count) }
             // Most keys are so short that a step of their own would cost more than their bytes.
             if key.count <= Self.linkShortKey { for index in 0..<key.count { span.append(key[index]) } }
@@ -129,11 +133,12 @@ extension ByteBuffer {
         retryAfter: UInt32 = 0,
         message: String = "",
         schema: String = "",
+        marks: LinkMarks = [],
         attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
         let count =
-            LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version)
+            LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version) + LinkSize.field(marks.rawValue)
             + LinkSize.field(index) + LinkSize.field(retryAfter) + LinkSize.field(count: message.utf8.count)
             + LinkSize.field(count: valueCount) + LinkSize.field(count: schema.utf8.count) + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
@@ -144,6 +149,7 @@ extension ByteBuffer {
             span.append(tag: LinkTag.replyVersion, version)
             span.append(tag: LinkTag.replyRetryAfter, retryAfter)
             span.append(tag: LinkTag.replyIndex, index)
+            span.append(tag: LinkTag.replyMarks, marks.rawValue)
             if valueCount > 0 { span.append(tag: LinkTag.replyValue, count: valueCount) }
         }
         if let value, valueCount > 0 { self.write(value) }

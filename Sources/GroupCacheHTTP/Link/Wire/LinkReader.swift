@@ -92,6 +92,7 @@ struct LinkReader {
             case LinkTag.requestSchema: request.schema = LinkSlice(try self.schema(&cursor, bytes))
             case LinkTag.requestTrail: request.trail = LinkSlice(try self.trail(&cursor, bytes))
             case LinkTag.requestFreshOnly: request.freshOnly = try cursor.varint32(bytes)
+            case LinkTag.requestMarks: request.marks = try cursor.varint32(bytes)
             case LinkTag.requestAttributes: request.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfRequest, bytes)
             }
@@ -116,6 +117,7 @@ struct LinkReader {
             case LinkTag.replyIndex: reply.index = try cursor.varint32(bytes)
             case LinkTag.replyMessage: reply.message = LinkSlice(try cursor.bytes(bytes))
             case LinkTag.replySchema: reply.schema = LinkSlice(try self.schema(&cursor, bytes))
+            case LinkTag.replyMarks: reply.marks = try cursor.varint32(bytes)
             case LinkTag.replyAttributes: reply.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfReply, bytes)
             }

@@ -17,6 +17,8 @@ struct LinkReply: Equatable, Sendable {
     var version: UInt64 = 0
     /// The name of the schema that the value is of; empty: none. Any bytes.
     var schema = LinkSlice()
+    /// ``LinkMarks``.
+    var marks: UInt32 = 0
     /// Of the value; ``LinkAttributes`` reads them.
     var attributes = LinkSlice()
 }

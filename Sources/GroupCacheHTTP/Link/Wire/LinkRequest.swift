@@ -22,6 +22,8 @@ struct LinkRequest: Equatable, Sendable {
     var trail = LinkSlice()
     /// Of a get: not 0: a value past its time will not do.
     var freshOnly: UInt32 = 0
+    /// Of a change: ``LinkMarks``.
+    var marks: UInt32 = 0
     /// Of a set; ``LinkAttributes`` reads them.
     var attributes = LinkSlice()
 }

@@ -18,6 +18,10 @@ enum LinkStatus: UInt32, Sendable {
     case notHeld = 12
     /// The load waits for one that the request's trail names, and so for itself.
     case recursiveLoad = 13
+    /// By its own ring the answerer does not own the key.
+    case notOwner = 14
+    /// A change is made, but some nodes have not heard of it; the message names them.
+    case notDelivered = 15
     /// A status of a later version: taken for a failure of the peer. Written as a number that will never be a status.
     case unknown = 0xFFFF_FFFF
 

@@ -23,7 +23,8 @@ enum LinkTag {
     static var requestTrail: UInt64 { 12 << 3 | 2 }
     static var requestAttributes: UInt64 { 13 << 3 | 2 }
     static var requestFreshOnly: UInt64 { 14 << 3 | 0 }
-    static var lastOfRequest: UInt64 { 14 }
+    static var requestMarks: UInt64 { 15 << 3 | 0 }
+    static var lastOfRequest: UInt64 { 15 }
 
     static var replyID: UInt64 { 1 << 3 | 0 }
     static var replyStatus: UInt64 { 2 << 3 | 0 }
@@ -35,7 +36,8 @@ enum LinkTag {
     static var replyMessage: UInt64 { 8 << 3 | 2 }
     static var replySchema: UInt64 { 9 << 3 | 2 }
     static var replyAttributes: UInt64 { 10 << 3 | 2 }
-    static var lastOfReply: UInt64 { 10 }
+    static var replyMarks: UInt64 { 11 << 3 | 0 }
+    static var lastOfReply: UInt64 { 11 }
 
     static var contentType: UInt64 { 1 << 3 | 2 }
     static var directives: UInt64 { 2 << 3 | 2 }

@@ -7,6 +7,10 @@ enum LinkVerb: UInt32, Sendable {
     case remove = 3
     /// A get of what the answerer holds or loads already.
     case peek = 4
+    /// What has changed at the answerer after a place, or a while later that nothing has: see ``ChangeQuestion``.
+    case follow = 5
+    /// Changes that the answerer has to make as its own: see ``ChangeList``.
+    case make = 6
     /// A verb of a later version: refused with ``LinkStatus/badRequest``. Written as a number that will never be a verb.
     case unknown = 0xFFFF_FFFF
 

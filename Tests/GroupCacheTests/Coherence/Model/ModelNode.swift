@@ -125,7 +125,7 @@ struct ModelNode {
     /// A change came on the stream of another node.
     mutating func apply(_ change: Change, _ sequence: UInt64, from peer: Int) {
         switch change {
-        case .key(let key, _):
+        case .key(let key, _), .copies(let key, _):
             let key = Int(key.bytes[0])
             self.copies[key] = nil
             self.close(where: { $0 == key }, sequence)
@@ -160,7 +160,7 @@ struct ModelNode {
     mutating func discard(_ change: Change, records: Bool, _ mutation: Mutation?) {
         func isNamed(_ key: Int) -> Bool { if case .key(let named, _) = change { Int(named.bytes[0]) == key } else { true } }
         switch change {
-        case .key, .group, .everything:
+        case .key, .copies, .group, .everything:
             for key in 0..<Schedule.keys where isNamed(key) {
                 self.own[key] = nil
                 if mutation != .keepsOwnCopy || records { self.copies[key] = nil }

@@ -1,0 +1,104 @@
+// Where a change is made: at the owner of the key, or, if that cannot be told, at who acts for it.
+extension Group {
+    /// Makes a change at the owner of a key.
+    ///
+    /// - Parameter change: Makes it at a node, or, for `nil`, here.
+    /// - Throws: what the owner answers; `notDelivered` when it could not be told and will be; `ringsDiffer` when two nodes take each other for the owner.
+    func atOwner(
+        of key: HashedKey,
+        _ wait: ChangeWait,
+        isConditional: Bool,
+        _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
+    ) async throws(GroupCacheError) {
+        let terms = ChangeTerms(wait: wait, standInTTL: wait == .applied ? self.configuration.standInTTL : .zero)
+        guard let owner = self.peers?.pickOwner(of: key.key) else {
+            try await change(nil, terms)
+            try await self.finishChange(of: key.key, terms)
+            try await self.peers?.changed(self.request(key.key))
+            return
+        }
+        // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have
+        // failed after it stored the value. And when its value was not the one that the caller had expected: the caller may have that from our copy.
+        defer { self.discard(key) }
+        do throws(GroupCacheError) {
+            try await change(owner, terms)
+        } catch {
+            switch error.code {
+            case .notOwner where self.recorder != nil: try await self.lookAgain(key, after: owner, terms, error, change)
+            // What depends on something nobody but the owner can make.
+            case _ where !isConditional && error.isOfDelivery: try await self.act(for: owner, key, error, change)
+            default: throw error
+            }
+        }
+        try await self.peers?.changed(self.request(key.key))
+    }
+
+    /// Another node does not take itself for the owner. One of the two rings is older: ours may have changed meanwhile.
+    private func lookAgain(
+        _ key: HashedKey,
+        after first: any PeerGetter,
+        _ terms: ChangeTerms,
+        _ error: GroupCacheError,
+        _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
+    ) async throws(GroupCacheError) {
+        let owner = self.peers?.pickOwner(of: key.key)
+        if let owner, owner.id == first.id { throw .ringsDiffer }
+        do throws(GroupCacheError) {
+            try await change(owner, terms)
+        } catch {
+            throw error.code == .notOwner ? .ringsDiffer : error
+        }
+        if owner == nil { try await self.finishChange(of: key.key, terms) }
+    }
+
+    /// The owner could not be told: it will be, as soon as it can be reached and before anything else is asked of it. Until then others act for it, and
+    /// have to know.
+    private func act(
+        for owner: any PeerGetter,
+        _ key: HashedKey,
+        _ error: GroupCacheError,
+        _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
+    ) async throws(GroupCacheError) {
+        guard let recording, recording.keep(.key(key.key, group: self.name), for: owner) else { throw error }
+        let acting = self.peers?.pickPeer(for: key.key).owner
+        if let acting, acting.id != owner.id { try? await change(acting, ChangeTerms(as: .acting)) }
+        var failure = GroupCacheError.notDelivered.about([owner.id])
+        failure.cause = error
+        throw failure
+    }
+
+    /// - Throws: `notOwner`, to a peer whose ring is another.
+    func checkOwner(of key: Key, _ terms: ChangeTerms) throws(GroupCacheError) {
+        if self.recorder == nil || terms.role != .owner || self.peers?.pickOwner(of: key) == nil { return }
+        throw .notOwner
+    }
+
+    /// What is to be done before a change that this node has made is acknowledged.
+    func finishChange(of key: Key, _ terms: ChangeTerms) async throws(GroupCacheError) {
+        guard let recorder else { return }
+        // As long as this node may ask the former owner what it has, that one must not have what was before the change.
+        if terms.role == .owner, let former = self.peers?.formerOwner(of: key) {
+            let request = self.request(key, ChangeTerms(as: .former))
+            do throws(GroupCacheError) {
+                try await former.remove(request)
+            } catch {
+                _ = self.recording?.keep(.copies(key, group: self.name), for: former)
+            }
+        }
+        guard terms.wait == .applied else { return }
+        // At least that of the change; it may be a later one.
+        try await recorder.applied(recorder.position.sequence, standInTTL: self.configuration.standInTTL)
+    }
+
+    /// What is asked of a peer about a change.
+    func request(_ key: Key, _ terms: ChangeTerms) -> PeerRequest {
+        var request = self.request(key)
+        if terms != ChangeTerms() { request.terms = terms }
+        return request
+    }
+}
+
+extension GroupCacheError {
+    /// Whether it says that a node could not be told something, or not whether it was.
+    fileprivate var isOfDelivery: Bool { self.code == .peerFailed || self.code == .deadlineExceeded || self.code == .shutDown }
+}

@@ -1,0 +1,253 @@
+internal import GroupCache
+internal import Informers
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+internal import Synchronization
+
+/// The change log of this node, and those who follow it.
+///
+/// A follower asks again and again for what comes after the place up to which it has applied everything: the question is its acknowledgement. When there is
+/// nothing yet, the question waits. So a follower that does not read, or is slow, costs the memory of one question, and never holds up anybody; one that
+/// comes back goes on where it was; and the answer to each question proves by itself how fresh it is (see ``Follower``).
+///
+/// Locks: the log's and this one's are taken one after the other, never both; ``record(_:)`` is called under a group's.
+final class ChangeFeed: Sendable {
+    /// How many nodes may follow, or may have followed of late.
+    static let maximumFollowers = 4_096
+    /// How many changes, and how many bytes of them, are told in one answer.
+    private static let batch = (entries: 1_024, bytes: 64 << 10)
+    /// How long a question waits when nothing changes, at the most.
+    static let longestWait: Int64 = 5_000
+    /// Between two answers to one follower, in milliseconds: what changes all the time is told in fewer and larger answers.
+    private static let pace: Int64 = 2
+
+    private struct State {
+        var audience: Audience
+        var followers: [UInt64: Follower] = [:]
+        var waiting: [UInt64: Waiting] = [:]
+        var lastID: UInt64 = 0
+        var isClosed = false
+    }
+
+    private struct Follower {
+        var name: String
+        var lastAsked: Int64
+        var lastAnswered: Int64
+    }
+
+    /// Who waits for what, beside the time.
+    private enum Reason { case change, acknowledgement, time }
+
+    private struct Waiting {
+        let reason: Reason
+        let continuation: CheckedContinuation<Void, Never>
+        var timer: Scheduled<Void>?
+
+        func resume() {
+            self.timer?.cancel()
+            self.continuation.resume()
+        }
+    }
+
+    let log: EventLog<Change>
+    /// How long a follower may serve what was there before a change, in milliseconds.
+    let promise: Int64
+    private let last = Atomic<UInt64>(0)
+    private let state: NIOLockedValueBox<State>
+    private let eventLoop: any EventLoop
+
+    init(promise: Duration, eventLoop: any EventLoop, logger: Logger) {
+        self.promise = Int64(promise.milliseconds)
+        self.eventLoop = eventLoop
+        self.log = EventLog(logger: logger, topic: { $0.group }, size: { $0.size })
+        self.state = NIOLockedValueBox(State(audience: Audience(promise: self.promise, now: Self.now)))
+    }
+
+    private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }
+
+    // MARK: Recording
+
+    var position: StreamPosition { StreamPosition(epoch: self.log.epoch, sequence: self.last.load(ordering: .acquiring)) }
+
+    func record(_ change: Change) -> UInt64 {
+        let sequence = self.log.record(change).sequence
+        // Two groups record at the same time, and the later one may come here first.
+        self.last.max(sequence, ordering: .releasing)
+        return sequence
+    }
+
+    func wake() {
+        self.resumeAll(.change)
+        self.log.wakeWatchers()
+    }
+
+    // MARK: Followers
+
+    /// What has changed after the place that a follower has come to, or, a while later, that nothing has.
+    ///
+    /// - Parameter arrived: When the question came.
+    /// - Throws: `overloaded` when there are too many followers.
+    func answer(_ question: ChangeQuestion, arrived: NIODeadline) async throws(GroupCacheError) -> ChangeList {
+        // Rounded so that what it is said to have taken is never more than it has.
+        let began = Int64(arrived.uptimeNanoseconds / 1_000_000) + 1
+        let until = began + min(Int64(question.wait), Self.longestWait)
+        let place = try self.asked(question, now: began)
+        defer { self.left(question.follower) }
+        guard let place else { return self.anew(question.follower) }
+        while true {
+            // Before the log is read: what is in it at that moment is told.
+            let now = Self.now
+            guard let (entries, last) = self.log.read(after: place, entries: Self.batch.entries, bytes: Self.batch.bytes) else {
+                return self.anew(question.follower)
+            }
+            if self.state.withLockedValue({ $0.isClosed }) { throw .shutDown }
+            let isOver = now >= until || Task.isCancelled
+            if !isOver, entries.isEmpty {
+                // What is recorded after this look is told by a wake after it, which finds the question or is found here.
+                await self.wait(for: .change, until: until) { self.last.load(ordering: .acquiring) > place }
+                continue
+            }
+            let answered = self.state.withLockedValue { $0.followers[question.follower]?.lastAnswered ?? .min }
+            if !isOver, answered > now - Self.pace {
+                await self.wait(for: .time, until: now + Self.pace) { false }
+                continue
+            }
+            let end = entries.last?.sequence ?? place
+            self.state.withLockedValue { state in
+                state.audience.sent(question.follower, upTo: end)
+                state.followers[question.follower]?.lastAnswered = now
+            }
+            let start = StreamPosition(epoch: self.log.epoch, sequence: place)
+            return ChangeList(after: start, upTo: end, elapsed: end == last ? max(0, now - began) : nil, entries.map(\.event))
+        }
+    }
+
+    /// Notes a question, which acknowledges what came before it.
+    ///
+    /// - Returns: From where to tell; `nil`: it does not go back that far.
+    private func asked(_ question: ChangeQuestion, now: Int64) throws(GroupCacheError) -> UInt64? {
+        var place = question.position.flatMap { $0.epoch == self.log.epoch ? $0.sequence : nil }
+        if let some = place, self.log.read(after: some, entries: 1, bytes: 0) == nil { place = nil }
+        let from = place ?? self.position.sequence
+        let isFull = self.state.withLockedValue { state in
+            let id = question.follower
+            if state.followers[id] == nil {
+                self.forgetOld(&state, now)
+                if state.followers.count >= Self.maximumFollowers { return true }
+                state.followers[id] = Follower(name: question.id, lastAsked: now, lastAnswered: .min)
+            }
+            state.followers[id]?.lastAsked = .max
+            // Of what was never told nothing can have been applied: such a follower begins.
+            if place == nil || !state.audience.acknowledged(id, upTo: from) { state.audience.opened(id, resumed: place, from: from) }
+            return false
+        }
+        if isFull { throw GroupCacheError(.overloaded, "too many nodes follow this one", retryAfter: .seconds(5)) }
+        self.resumeAll(.acknowledgement)
+        return place
+    }
+
+    private func left(_ id: UInt64) { self.state.withLockedValue { $0.followers[id]?.lastAsked = Self.now } }
+
+    /// Who has not asked for as long as it may serve anything is none any more.
+    private func forgetOld(_ state: inout State, _ now: Int64) {
+        for (id, follower) in state.followers where follower.lastAsked != .max && follower.lastAsked < now - 2 * self.promise {
+            state.audience.closed(id, now: follower.lastAsked)
+            state.followers[id] = nil
+        }
+    }
+
+    private func anew(_ follower: UInt64) -> ChangeList {
+        let position = self.position
+        self.state.withLockedValue { $0.audience.opened(follower, resumed: nil, from: position.sequence) }
+        return ChangeList(after: position, upTo: position.sequence, elapsed: 0, [])
+    }
+
+    /// The nodes that follow, by name, as far as they have one.
+    var followers: [String] { self.state.withLockedValue { $0.followers.values.map(\.name) } }
+
+    /// How many questions and changes wait.
+    var waitingCount: Int { self.state.withLockedValue { $0.waiting.count } }
+
+    // MARK: Who waits for all
+
+    func applied(_ sequence: UInt64, standInTTL: Duration, others: [String]) async throws(GroupCacheError) {
+        let changed = Self.now
+        while true {
+            let now = Self.now
+            let waiting = self.state.withLockedValue { state -> (until: Int64, names: [String])? in
+                self.forgetOld(&state, now)
+                let following = Set(state.followers.values.map(\.name))
+                let absent = others.filter { !following.contains($0) }
+                let waiting = state.audience.waiting(
+                    for: sequence,
+                    changed: changed,
+                    now: now,
+                    others: !absent.isEmpty,
+                    atLeast: Int64(standInTTL.milliseconds)
+                )
+                return waiting.map { ($0.until, absent + $0.members.compactMap { state.followers[$0]?.name }) }
+            }
+            guard let waiting else { return }
+            if Task.isCancelled { throw GroupCacheError.notDelivered.about(waiting.names) }
+            await self.wait(for: .acknowledgement, until: waiting.until + 1) { false }
+            if self.state.withLockedValue({ $0.isClosed }) { throw .shutDown }
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Suspends until a moment, or until those who wait for the same are resumed, or the task is cancelled.
+    ///
+    /// - Parameter isThere: Whether there is nothing to wait for. Asked under the lock, which is taken to resume those who wait.
+    private func wait(for reason: Reason, until moment: Int64, unless isThere: @escaping @Sendable () -> Bool) async {
+        let id = self.state.withLockedValue { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let waits = self.state.withLockedValue { state in
+                    if state.isClosed || isThere() { return false }
+                    state.waiting[id] = Waiting(reason: reason, continuation: continuation)
+                    return true
+                }
+                guard waits else { return continuation.resume() }
+                // Not by `Task.sleep`: Dispatch opens files to count its threads, and ends a process that has none left.
+                let timer = self.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(UInt64(max(0, moment)) * 1_000_000)) {
+                    self.resume(id)
+                }
+                let isOver = self.state.withLockedValue { state in
+                    state.waiting[id]?.timer = timer
+                    return state.waiting[id] == nil
+                }
+                if isOver { timer.cancel() }
+                // It may have been cancelled before it was there to be found.
+                if Task.isCancelled { self.resume(id) }
+            }
+        } onCancel: {
+            self.resume(id)
+        }
+    }
+
+    private func resume(_ id: UInt64) { self.state.withLockedValue { $0.waiting.removeValue(forKey: id) }?.resume() }
+
+    private func resumeAll(_ reason: Reason) {
+        let all = self.state.withLockedValue { state -> [Waiting] in
+            if state.waiting.isEmpty { return [] }
+            let ids = state.waiting.filter { $0.value.reason == reason }.map(\.key)
+            return ids.compactMap { state.waiting.removeValue(forKey: $0) }
+        }
+        for waiting in all { waiting.resume() }
+    }
+
+    /// The node stops: every question is answered at once.
+    func close() {
+        let all = self.state.withLockedValue { state in
+            state.isClosed = true
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for waiting in all { waiting.resume() }
+    }
+}

@@ -1,0 +1,187 @@
+internal import GroupCache
+internal import NIOCore
+
+// What two nodes tell each other of changes: messages in the value of a request or reply of a link. Protocol buffers, as the link itself; the page on the
+// link's protocol has them field by field.
+
+/// The tags of their fields.
+private enum Tag {
+    static var follower: UInt64 { 1 << 3 | 1 }
+    static var askedEpoch: UInt64 { 2 << 3 | 1 }
+    static var askedSequence: UInt64 { 3 << 3 | 0 }
+    static var wait: UInt64 { 4 << 3 | 0 }
+    static var id: UInt64 { 5 << 3 | 2 }
+    static var lastOfQuestion: UInt64 { 5 }
+
+    static var epoch: UInt64 { 1 << 3 | 1 }
+    static var after: UInt64 { 2 << 3 | 0 }
+    static var upTo: UInt64 { 3 << 3 | 0 }
+    static var elapsed: UInt64 { 4 << 3 | 0 }
+    static var change: UInt64 { 5 << 3 | 2 }
+    static var lastOfList: UInt64 { 5 }
+
+    static var kind: UInt64 { 1 << 3 | 0 }
+    static var group: UInt64 { 2 << 3 | 2 }
+    static var name: UInt64 { 3 << 3 | 2 }
+    static var lastOfChange: UInt64 { 3 }
+}
+
+/// Asks what a node has changed after a place, and says that everything up to there has been applied.
+struct ChangeQuestion: Equatable, Sendable {
+    /// Which life of which node asks.
+    var follower: UInt64 = 0
+    /// Its id in the ring, for people; empty: none.
+    var id = ""
+    /// Up to where it has applied everything; `nil`: it begins.
+    var position: StreamPosition?
+    /// How long to wait for a change when there is none, in milliseconds.
+    var wait: UInt32 = 0
+
+    init(follower: UInt64, id: String, position: StreamPosition?, wait: UInt32) {
+        (self.follower, self.id, self.position, self.wait) = (follower, id, position, wait)
+    }
+
+    /// - Throws: for bytes that are none.
+    init(_ bytes: Span<UInt8>) throws(LinkFault) {
+        var cursor = LinkCursor(0..<bytes.count)
+        var place = StreamPosition(epoch: 0, sequence: 0)
+        while !cursor.isAtEnd {
+            let tag = try cursor.varint(bytes)
+            switch tag {
+            case Tag.follower: self.follower = try cursor.fixed64(bytes)
+            case Tag.askedEpoch: place.epoch = try cursor.fixed64(bytes)
+            case Tag.askedSequence: place.sequence = try cursor.varint(bytes)
+            case Tag.wait: self.wait = try cursor.varint32(bytes)
+            case Tag.id: self.id = String(bytes.string(try cursor.bytes(bytes)).prefix(255))
+            default: try cursor.skip(tag, known: Tag.lastOfQuestion, bytes)
+            }
+        }
+        if place.epoch != 0 { self.position = place }
+    }
+
+    var encoded: ByteView {
+        var buffer = ByteBuffer()
+        buffer.write(Tag.follower, fixed: self.follower)
+        if let position {
+            buffer.write(Tag.askedEpoch, fixed: position.epoch)
+            buffer.write(Tag.askedSequence, position.sequence)
+        }
+        buffer.write(Tag.wait, UInt64(self.wait))
+        if !self.id.isEmpty { buffer.write(Tag.id, self.id.utf8) }
+        return ByteView(buffer.readableBytesView)
+    }
+}
+
+/// Changes, in the order in which they were made.
+struct ChangeList: Equatable, Sendable {
+    /// The log that they are of, and the place before the first; `nil`: they are of none.
+    var start: StreamPosition?
+    /// The last change that this tells.
+    var end: UInt64 = 0
+    /// How long after the question came everything that was in the log had been told, in milliseconds; `nil`: there is more.
+    var elapsed: Int64?
+    var changes: [Change] = []
+
+    init(_ changes: [Change]) { self.changes = changes }
+
+    init(after start: StreamPosition, upTo end: UInt64, elapsed: Int64?, _ changes: [Change]) {
+        (self.start, self.end, self.elapsed, self.changes) = (start, end, elapsed, changes)
+    }
+
+    /// - Throws: for bytes that are none. A change of a kind that this version does not know is taken for one of everything, which costs loads and is
+    ///   never wrong.
+    init(_ bytes: Span<UInt8>) throws(LinkFault) {
+        var cursor = LinkCursor(0..<bytes.count)
+        var place = StreamPosition(epoch: 0, sequence: 0)
+        while !cursor.isAtEnd {
+            let tag = try cursor.varint(bytes)
+            switch tag {
+            case Tag.epoch: place.epoch = try cursor.fixed64(bytes)
+            case Tag.after: place.sequence = try cursor.varint(bytes)
+            case Tag.upTo: self.end = try cursor.varint(bytes)
+            case Tag.elapsed:
+                let number = try cursor.varint(bytes)
+                self.elapsed = number == 0 ? nil : Int64(clamping: number - 1)
+            case Tag.change: self.changes.append(try Change(LinkCursor(try cursor.bytes(bytes)), bytes))
+            default: try cursor.skip(tag, known: Tag.lastOfList, bytes)
+            }
+        }
+        if place.epoch != 0 { self.start = place }
+    }
+
+    var encoded: ByteView {
+        var buffer = ByteBuffer()
+        if let start {
+            buffer.write(Tag.epoch, fixed: start.epoch)
+            buffer.write(Tag.after, start.sequence)
+        }
+        buffer.write(Tag.upTo, self.end)
+        if let elapsed { buffer.write(Tag.elapsed, UInt64(max(0, elapsed)) + 1) }
+        for change in self.changes {
+            let (kind, group, name) = change.parts
+            let count =
+                LinkSize.field(kind) + (group.map { LinkSize.element(count: $0.utf8.count) } ?? 0)
+                + (name.map { LinkSize.element(count: $0.count) } ?? 0)
+            buffer.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: Tag.change, count: count) }
+            buffer.write(Tag.kind, kind)
+            if let group { buffer.write(Tag.group, group.utf8) }
+            if let name { buffer.write(Tag.name, name) }
+        }
+        return ByteView(buffer.readableBytesView)
+    }
+}
+
+extension Change {
+    /// As it crosses the wire. A kind has nothing but its number in common with another.
+    fileprivate var parts: (kind: UInt64, group: String?, name: [UInt8]?) {
+        switch self {
+        case .key(let key, let group): (0, group, key.bytes)
+        case .tag(let tag, let group, let soft): (soft ? 2 : 1, group, tag.bytes)
+        case .group(let group): (3, group, nil)
+        case .everything: (4, nil, nil)
+        case .copies(let key, let group): (5, group, key.bytes)
+        }
+    }
+
+    fileprivate init(_ start: LinkCursor, _ bytes: Span<UInt8>) throws(LinkFault) {
+        var (cursor, kind) = (start, UInt64(0))
+        var (group, name) = ("", [UInt8]())
+        while !cursor.isAtEnd {
+            let tag = try cursor.varint(bytes)
+            switch tag {
+            case Tag.kind: kind = try cursor.varint(bytes)
+            case Tag.group: group = bytes.string(try cursor.bytes(bytes))
+            case Tag.name: name = bytes.array(try cursor.bytes(bytes))
+            default: try cursor.skip(tag, known: Tag.lastOfChange, bytes)
+            }
+        }
+        switch kind {
+        case 0: self = .key(Key(bytes: name), group: group)
+        case 1, 2:
+            guard let tag = EntryTag(bytes: name) else { throw .length }
+            self = .tag(tag, group: group, soft: kind == 2)
+        case 3: self = .group(group)
+        case 5: self = .copies(Key(bytes: name), group: group)
+        default: self = .everything
+        }
+        if kind == 0 || kind == 5, Key(bytes: name).error != nil { throw .keyLength }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func write(_ tag: UInt64, _ number: UInt64) {
+        self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, number) }
+    }
+
+    fileprivate mutating func write(_ tag: UInt64, fixed number: UInt64) {
+        self.writeWithOutputRawSpan(minimumWritableBytes: 9) { span in
+            span.append(tag: tag)
+            span.append(number.littleEndian, as: UInt64.self)
+        }
+    }
+
+    fileprivate mutating func write(_ tag: UInt64, _ bytes: some Collection<UInt8>) {
+        self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, count: bytes.count) }
+        self.writeBytes(bytes)
+    }
+}

@@ -1,0 +1,49 @@
+internal import GroupCache
+internal import NIOCore
+
+// What nodes tell each other of changes: over links only.
+extension HTTPGetter {
+    /// Asks what the peer has changed.
+    func follow(_ question: ChangeQuestion) async throws(GroupCacheError) -> ChangeList {
+        let answer = try await self.call(.changes(.follow, question.encoded, [], .zero), timeout: Int64(question.wait) + 2_000)
+        do throws(LinkFault) {
+            return try Self.read(answer.value)
+        } catch {
+            throw GroupCacheError(.peerFailed, "the peer's answer is no list of changes", cause: error)
+        }
+    }
+
+    private static func read(_ value: ByteView) throws(LinkFault) -> ChangeList {
+        let result = value.withSpan { bytes -> Result<ChangeList, LinkFault> in
+            do throws(LinkFault) { return .success(try ChangeList(bytes)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    /// Has the peer make changes as its own.
+    ///
+    /// - Parameters:
+    ///   - changes: in order; none: only to wait.
+    ///   - wait: Returns when everybody who follows the peer has heard of these and of all before.
+    func make(_ changes: [Change], wait: ChangeWait, standInTTL: Duration = .zero) async throws(GroupCacheError) {
+        // As long as anybody may serve anything, if it has to wait.
+        let timeout: Int64 = wait == .owner ? 5_000 : 120_000
+        let marks: LinkMarks = wait == .applied ? .waits : []
+        let answer: PeerEntry
+        do throws(GroupCacheError) {
+            answer = try await self.call(.changes(.make, ChangeList(changes).encoded, marks, standInTTL), timeout: timeout)
+        } catch {
+            switch error.code {
+            case .unsupported, .badRequest, .noSuchGroup: throw GroupCacheError.cannotFollow.about([self.id])
+            default: throw error
+            }
+        }
+        if wait == .applied, !answer.isApplied { throw GroupCacheError.cannotFollow.about([self.id]) }
+    }
+
+    /// Waits, if that is asked for, until everybody who follows the peer has heard of a change that it has made.
+    func finish(_ request: PeerRequest) async throws(GroupCacheError) {
+        guard request.terms.wait == .applied else { return }
+        try await self.make([], wait: .applied, standInTTL: request.terms.standInTTL)
+    }
+}

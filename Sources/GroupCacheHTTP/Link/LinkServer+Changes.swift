@@ -1,0 +1,44 @@
+internal import GroupCache
+internal import NIOCore
+
+// What followers ask, and what others have this node change.
+extension LinkServer {
+    /// What has changed here after a place. The question waits in a task while nothing has.
+    func follow(_ request: LinkRequest, _ bytes: Span<UInt8>) {
+        let arrived = self.loop.now
+        guard let question = Self.value(request, bytes, ChangeQuestion.init), let feed = self.core.feed else {
+            return self.refuse(request, GroupCacheError(.badRequest, "no question of a follower"))
+        }
+        self.run(request) {
+            do throws(GroupCacheError) {
+                return .entry(ServedEntry(value: try await feed.answer(question, arrived: arrived).encoded, source: .main))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Changes that concern this node as an owner.
+    func make(_ request: LinkRequest, _ bytes: Span<UInt8>) {
+        guard let list = Self.value(request, bytes, ChangeList.init), self.core.feed != nil else {
+            return self.refuse(request, GroupCacheError(.badRequest, "no list of changes"))
+        }
+        let standIn = LinkTime.requestTTL(request.ttl) ?? .zero
+        let waits = LinkMarks(rawValue: request.marks).contains(.waits)
+        self.run(request) { [core = self.core] in
+            // What anybody has asked before it was answered finds it made.
+            for change in list.changes { core.made(change) }
+            guard waits else { return .done }
+            do throws(GroupCacheError) {
+                try await core.applied(core.position.sequence, standInTTL: standIn)
+                return .applied
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private static func value<T>(_ request: LinkRequest, _ bytes: Span<UInt8>, _ read: (Span<UInt8>) throws(LinkFault) -> T) -> T? {
+        do throws(LinkFault) { return try read(bytes.extracting(request.value.range)) } catch { return nil }
+    }
+}

@@ -1,0 +1,160 @@
+package import GroupCache
+internal import Informers
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+internal import Synchronization
+
+// Changes of this node, which others follow, and those of others, which it follows.
+extension HTTPPool: RecordingPeers {
+    package var recorder: (any ChangeRecorder)? { self.core.feed == nil ? nil : self.core }
+    package var leases: CopyLeases? { self.core.leases }
+
+    package func owns(_ key: Span<UInt8>) -> Bool { self.core.members.withLockedValue { $0 }.owner(of: key) == nil }
+
+    package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
+        let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
+        if getters.isEmpty { return }
+        let failures = await withTaskGroup(of: (String, GroupCacheError)?.self) { tasks in
+            for getter in getters {
+                tasks.addTask {
+                    do throws(GroupCacheError) {
+                        // Behind what it has not heard yet, it has to be the last.
+                        if getter.standing.stream.owesNews, getter.standing.stream.put(change) { throw .notDelivered }
+                        try await getter.make([change], wait: wait, standInTTL: self.core.standInTTL(of: change))
+                        return nil
+                    } catch {
+                        if error.code == .cannotFollow || error.code == .notDelivered { return (getter.id, error) }
+                        return (getter.id, getter.standing.stream.put(change) ? .notDelivered : .cannotFollow)
+                    }
+                }
+            }
+            return await tasks.reduce(into: [(String, GroupCacheError)]()) { if let some = $1 { $0.append(some) } }
+        }
+        guard let first = failures.first else { return }
+        let deaf = failures.filter { $0.1.code == .cannotFollow }
+        if !deaf.isEmpty { throw GroupCacheError.cannotFollow.about(deaf.map(\.0)) }
+        throw (failures.count == 1 && !first.1.nodes.isEmpty ? first.1 : GroupCacheError.notDelivered.about(failures.map(\.0)))
+    }
+
+    package func keep(_ change: Change, for node: any PeerGetter) -> Bool {
+        guard let getter = node as? HTTPGetter, self.core.isFollowing.load(ordering: .relaxed) else { return false }
+        return getter.standing.stream.put(change)
+    }
+
+    // MARK: Following
+
+    /// Follows every peer, those of now and those that come, until the task is cancelled.
+    func follow() async {
+        guard self.core.feed != nil else { return }
+        self.core.isFollowing.store(true, ordering: .relaxed)
+        defer { self.core.isFollowing.store(false, ordering: .relaxed) }
+        await withDiscardingTaskGroup { tasks in
+            for await _ in self.core.peersChanged.stream {
+                for getter in self.core.members.withLockedValue({ $0 }).getters.compactMap({ $0 }) where getter.standing.stream.take() {
+                    tasks.addTask { await self.follow(getter) }
+                }
+            }
+        }
+    }
+
+    private func follow(_ getter: HTTPGetter) async {
+        let stream = getter.standing.stream
+        var backoff = LinkBackoff()
+        var random = SystemRandomNumberGenerator()
+        while !Task.isCancelled, !getter.isOver {
+            do throws(GroupCacheError) {
+                try await self.deliver(to: getter)
+                try await self.ask(getter)
+                backoff.reset()
+                continue
+            } catch {
+                stream.broke()
+                switch error.code {
+                // It is asked again, for it may be replaced by one of a later version.
+                case .unsupported, .badRequest, .noSuchGroup:
+                    stream.refused()
+                    await self.pause(.milliseconds(.random(in: 20_000...40_000)))
+                default: await self.pause(.milliseconds(backoff.next(using: &random)))
+                }
+            }
+        }
+        stream.broke()
+    }
+
+    /// Tells a peer what it could not be told.
+    private func deliver(to getter: HTTPGetter) async throws(GroupCacheError) {
+        let stream = getter.standing.stream
+        while let parcel = stream.nextParcel() {
+            do throws(GroupCacheError) {
+                try await getter.make(parcel.changes, wait: .owner)
+                stream.delivered(parcel)
+            } catch {
+                stream.notDelivered()
+                throw error
+            }
+        }
+    }
+
+    private func ask(_ getter: HTTPGetter) async throws(GroupCacheError) {
+        guard let feed = self.core.feed, let leases = self.core.leases else { return }
+        let stream = getter.standing.stream
+        let asked = leases.clock.milliseconds
+        let question = ChangeQuestion(
+            follower: feed.log.epoch,
+            id: self.core.members.withLockedValue { $0 }.selfID(self.configuration.dialect) ?? "",
+            position: stream.ask(asked),
+            wait: UInt32(clamping: feed.promise / 5)
+        )
+        let list = try await getter.follow(question)
+        do throws(Follower.Fault) {
+            try stream.answered(list, asked: asked) { self.core.heard($0) }
+        } catch {
+            self.core.logger.warning(
+                "a peer tells changes that cannot be; what was copied from it is not used",
+                metadata: ["peer": "\(getter.id)"]
+            )
+            throw GroupCacheError(.peerFailed, "the peer tells changes that cannot be", cause: error)
+        }
+    }
+
+    /// By a timer of an event loop: see ``sweep()``.
+    func pause(_ time: TimeAmount) async {
+        let timer = self.eventLoopGroup.next().scheduleTask(in: time) {}
+        await withTaskCancellationHandler {
+            _ = try? await timer.futureResult.get()
+        } onCancel: {
+            timer.cancel()
+        }
+    }
+}
+
+extension PoolCore: ChangeRecorder {
+    var position: StreamPosition { self.feed?.position ?? StreamPosition(epoch: 0, sequence: 0) }
+
+    func record(_ change: Change) -> UInt64 { self.feed?.record(change) ?? 0 }
+
+    func wake() { self.feed?.wake() }
+
+    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {
+        let getters = self.members.withLockedValue { $0 }.getters.compactMap { $0 }
+        let deaf = getters.filter { $0.standing.stream.ability == .refuses }
+        if !deaf.isEmpty { throw GroupCacheError.cannotFollow.about(deaf.map(\.id)) }
+        try await self.feed?.applied(sequence, standInTTL: standInTTL, others: getters.map(\.id))
+    }
+
+    private func listeners(_ change: Change) -> [any ChangeListener] {
+        let groups = self.groups.withLockedValue { $0 }
+        if let name = change.group { return (groups.find(name) as? any ChangeListener).map { [$0] } ?? [] }
+        return groups.groups.compactMap { $0 as? any ChangeListener }
+    }
+
+    /// A peer has changed something.
+    func heard(_ change: Change) { for group in self.listeners(change) { group.heard(change) } }
+
+    /// Something is changed that concerns more nodes than this one.
+    func made(_ change: Change) { for group in self.listeners(change) { group.made(change) } }
+
+    /// How long what is loaded in another node's place may be kept, of what was changed.
+    func standInTTL(of change: Change) -> Duration { self.listeners(change).map(\.standInTTL).max() ?? .zero }
+}

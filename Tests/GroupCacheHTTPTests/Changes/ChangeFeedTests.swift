@@ -1,0 +1,130 @@
+import GroupCache
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import GroupCacheHTTP
+
+@Suite("The changes of a node, told to those who follow it", .timeLimit(.minutes(1)))
+struct ChangeFeedTests {
+    private func feed(promise: Duration = .seconds(5)) -> ChangeFeed {
+        ChangeFeed(promise: promise, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
+    }
+
+    private func ask(_ feed: ChangeFeed, _ position: StreamPosition?, wait: UInt32 = 0, by follower: UInt64 = 1) async throws -> ChangeList {
+        try await feed.answer(ChangeQuestion(follower: follower, id: "f\(follower)", position: position, wait: wait), arrived: .now())
+    }
+
+    @Test("it begins at the end, goes on where it was, and says when it cannot")
+    func places() async throws {
+        let feed = self.feed()
+        _ = feed.record(.key("a", group: "g"))
+        let first = try await self.ask(feed, nil)
+        #expect(first.start == feed.position && first.end == 1 && first.changes.isEmpty && first.elapsed == 0)
+        _ = feed.record(.key("b", group: "g"))
+        _ = feed.record(.group("g"))
+        let next = try await self.ask(feed, first.start)
+        #expect(next.start == first.start && next.end == 3 && next.elapsed != nil)
+        #expect(next.changes == [.key("b", group: "g"), .group("g")])
+        // Another life, and a place that is yet to come.
+        for place in [StreamPosition(epoch: 1, sequence: 3), StreamPosition(epoch: feed.position.epoch, sequence: 99)] {
+            let anew = try await self.ask(feed, place)
+            #expect(anew.start == feed.position && anew.changes.isEmpty)
+        }
+    }
+
+    @Test("a question waits for a change, and is answered without one when its time is over")
+    func waits() async throws {
+        let feed = self.feed()
+        let place = feed.position
+        let answer = Task { try await self.ask(feed, place, wait: 5_000) }
+        try await eventually { feed.isAsked }
+        _ = feed.record(.everything)
+        feed.wake()
+        #expect(try await answer.value.changes == [.everything])
+        let start = ContinuousClock.now
+        let quiet = try await self.ask(feed, feed.position, wait: 50)
+        #expect(quiet.changes.isEmpty && ContinuousClock.now - start >= .milliseconds(50))
+        // What it says to have taken is never more than it has.
+        #expect(try #require(quiet.elapsed) >= 40)
+    }
+
+    @Test("more than one answer carries comes in several, of which only the last proves anything")
+    func batches() async throws {
+        let feed = self.feed()
+        let start = feed.position
+        for number in 0..<3_000 { _ = feed.record(.key(Key("key-\(number)"), group: "g")) }
+        var (place, told, proofs) = (start, 0, 0)
+        while told < 3_000 {
+            let list = try await self.ask(feed, place, wait: 100)
+            try #require(!list.changes.isEmpty)
+            told += list.changes.count
+            place.sequence = list.end
+            if list.elapsed != nil { proofs += 1 }
+        }
+        #expect(told == 3_000 && proofs == 1)
+    }
+
+    @Test("a change is applied when all who follow have asked for more, or none may serve any longer")
+    func applied() async throws {
+        let feed = self.feed(promise: .milliseconds(300))
+        let place = try await self.ask(feed, nil).start
+        _ = try await self.ask(feed, place)
+        let sequence = feed.record(.everything)
+        async let done: Void = feed.applied(sequence, standInTTL: .zero, others: ["f1"])
+        let told = try await self.ask(feed, place)
+        _ = try await self.ask(feed, StreamPosition(epoch: feed.position.epoch, sequence: told.end))
+        try await done
+        // Somebody does not ask again.
+        let start = ContinuousClock.now
+        try await feed.applied(feed.record(.everything), standInTTL: .zero, others: ["f1"])
+        #expect(ContinuousClock.now - start >= .milliseconds(300))
+        // Somebody has never asked, and may stand in.
+        try await feed.applied(feed.record(.everything), standInTTL: .milliseconds(600), others: ["f1", "f2"])
+        #expect(ContinuousClock.now - start >= .milliseconds(900))
+    }
+
+    @Test("who gives up waiting is told who has not heard")
+    func givesUp() async throws {
+        let feed = self.feed()
+        _ = try await self.ask(feed, nil)
+        let sequence = feed.record(.everything)
+        let task = Task {
+            do throws(GroupCacheError) {
+                try await feed.applied(sequence, standInTTL: .zero, others: ["f1", "f2"])
+                return nil as GroupCacheError?
+            } catch {
+                return error
+            }
+        }
+        task.cancel()
+        let error = await task.value
+        #expect(error?.code == .notDelivered && error?.nodes == ["f1", "f2"])
+    }
+
+    @Test("a thousand followers; too many are refused, and make room when they do not come back")
+    func crowd() async throws {
+        let feed = self.feed(promise: .seconds(1))
+        for follower in 1...UInt64(ChangeFeed.maximumFollowers) { _ = try await self.ask(feed, nil, by: follower) }
+        let error = await #expect(throws: GroupCacheError.self) { _ = try await self.ask(feed, nil, by: 9_999_999) }
+        #expect(error?.code == .overloaded)
+        let end = ContinuousClock.now + .seconds(20)
+        while (try? await self.ask(feed, nil, by: 9_999_999)) == nil { try #require(ContinuousClock.now < end) }
+    }
+
+    @Test("a node that stops answers everybody")
+    func stops() async throws {
+        let feed = self.feed()
+        let question = Task { try await self.ask(feed, feed.position, wait: 5_000) }
+        try await eventually { feed.isAsked }
+        feed.close()
+        let error = await #expect(throws: GroupCacheError.self) { _ = try await question.value }
+        #expect(error?.code == .shutDown)
+    }
+}
+
+extension ChangeFeed {
+    /// Whether somebody waits for a change.
+    fileprivate var isAsked: Bool { self.waitingCount > 0 }
+}

@@ -1,0 +1,155 @@
+import GroupCache
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import GroupCacheHTTP
+
+/// Pools that hear each other's changes, over real sockets.
+@Suite("Nodes that follow each other", .timeLimit(.minutes(2)), .serialized)
+struct FollowingTests {
+    @Test("a copy lives as long as its owner's entry, and goes when anybody changes the key anywhere")
+    func heard() async throws {
+        var settings = GroupConfiguration()
+        settings.nearTTL = .milliseconds(1)
+        settings.freshness.ttl = .seconds(600)
+        try await withMesh(3, settings) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            try await mesh.copy(key, at: 1)
+            try await mesh.copy(key, at: 2)
+            let copy = try #require(mesh.groups[1].entry(key))
+            #expect(copy.isNear)
+            #expect(try #require(copy.timeLeft) > .seconds(400), "not the time of copies that nobody tells of changes")
+            #expect(mesh.loads(key) == 1)
+            mesh.put("new", at: key)
+            try await mesh.groups[2].remove(key)
+            #expect(mesh.groups[2].cached(key) == nil && mesh.groups[0].cached(key) == nil)
+            try await eventually { mesh.groups[1].cached(key) == nil }
+            #expect(try await mesh.groups[1].get(key) == "new")
+            try await mesh.groups[1].set(key, to: "newer")
+            #expect(try await mesh.groups[0].get(key) == "newer")
+            try await eventually { mesh.groups[2].cached(key) == nil || mesh.groups[2].cached(key) == "newer" }
+        }
+    }
+
+    @Test("wait: .applied: when it has returned nobody serves what was there before")
+    func applied() async throws {
+        // Before this is over it has to wait for those whom it may have known in an earlier life.
+        var settings = GroupConfiguration()
+        settings.standInTTL = .milliseconds(400)
+        try await withMesh(3, promise: .milliseconds(400), settings) { mesh in
+            for round in 0..<60 {
+                let owner = round % 3
+                let key = mesh.key(of: owner, round)
+                mesh.put("old", at: key)
+                for node in 0..<3 where node != owner { try await mesh.copy(key, at: node) }
+                mesh.put("new", at: key)
+                try await mesh.groups[(round / 3) % 3].remove(key, wait: .applied)
+                for node in 0..<3 {
+                    #expect(mesh.groups[node].cached(key) != "old")
+                    #expect(try await mesh.groups[node].get(key) == "new")
+                }
+                try await mesh.groups[round % 2].set(key, to: "set", wait: .applied)
+                for node in 0..<3 { #expect(try await mesh.groups[node].get(key) == "set") }
+            }
+        }
+    }
+
+    @Test("a node that is cut off bypasses its copies when the promise is over, and serves them again when it has heard all that it missed")
+    func lapse() async throws {
+        var settings = GroupConfiguration()
+        settings.standInTTL = .milliseconds(1)
+        try await withMesh(3, promise: .milliseconds(400), settings) { mesh in
+            let (kept, changed) = (mesh.key(of: 0, 0), mesh.key(of: 0, 1))
+            for key in [kept, changed] {
+                mesh.put("old", at: key)
+                try await mesh.copy(key, at: 1)
+            }
+            mesh.wires[0].cut()
+            mesh.put("new", at: changed)
+            try await mesh.groups[0].remove(changed)
+            try await eventually { mesh.groups[1].cached(kept) == nil && mesh.groups[1].cached(changed) == nil }
+            #expect(try await mesh.groups[1].get(changed) == "new", "whoever loads in the owner's place")
+            mesh.wires[0].mend()
+            try await eventually { mesh.groups[1].cached(kept) == "old" }
+            #expect(mesh.groups[1].cached(changed) != "old", "that was heard before the stream was fresh again")
+            #expect(mesh.loads(kept) == 1)
+        }
+    }
+
+    @Test("a change of which the owner cannot be told: it says so, others act, and the owner hears of it before anything is asked of it")
+    func outbox() async throws {
+        var settings = GroupConfiguration()
+        settings.standInTTL = .milliseconds(1)
+        try await withMesh(3, promise: .milliseconds(400), settings) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            #expect(try await mesh.groups[0].get(key) == "old")
+            mesh.wires[0].cut()
+            mesh.put("new", at: key)
+            for round in 0..<2 {
+                let error = await #expect(throws: GroupCacheError.self) {
+                    if round == 0 { try await mesh.groups[1].remove(key) } else { try await mesh.groups[1].set(key, to: "new") }
+                }
+                #expect(error?.code == .notDelivered && error?.nodes == [mesh.id(0)])
+            }
+            #expect(mesh.groups[0].cached(key) == "old", "it cannot know")
+            #expect(try await mesh.groups[1].get(key) == "new")
+            #expect(try await mesh.groups[2].get(key) == "new")
+            let stream = try #require(
+                mesh.pools[1].core.members.withLockedValue { $0 }.getters.compactMap { $0 }.first { $0.id == mesh.id(0) }
+            )
+            .standing.stream
+            #expect(stream.owesNews && stream.unheard == 1)
+            mesh.wires[0].mend()
+            try await eventually { !stream.owesNews }
+            #expect(mesh.groups[0].cached(key) == nil)
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("the owner comes back as another one: what was copied of the first is not served")
+    func newLife() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            try await mesh.copy(key, at: 1)
+            let getter = try #require(mesh.pools[1].core.members.withLockedValue { $0 }.getters.compactMap { $0 }.first)
+            let stream = getter.standing.stream
+            // As it would look to the follower.
+            let other = ChangeList(after: StreamPosition(epoch: 7, sequence: 0), upTo: 0, elapsed: 0, [])
+            try stream.answered(other, asked: mesh.pools[1].core.leases?.clock.milliseconds ?? 0) { _ in }
+            #expect(mesh.groups[1].cached(key) == nil)
+            mesh.put("new", at: key)
+            _ = try await mesh.groups[1].get(key)
+            try await eventually { mesh.isFollowing }
+            try await mesh.copy(key, at: 1)
+            #expect(mesh.loads(key) == 1, "the owner had it all the time")
+        }
+    }
+
+    @Test("a node takes no answer that cannot be: it bypasses what it has copied, asks anew, and lives")
+    func nonsense() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            try await mesh.copy(key, at: 1)
+            let getter = try #require(mesh.pools[1].core.members.withLockedValue { $0 }.getters.compactMap { $0 }.first)
+            let now = mesh.pools[1].core.leases?.clock.milliseconds ?? 0
+            let epoch = mesh.pools[0].core.position.epoch
+            let place = StreamPosition(epoch: epoch, sequence: 0)
+            for list in [
+                ChangeList([]),
+                ChangeList(after: place, upTo: 3, elapsed: 1 << 50, []),
+                ChangeList(after: place, upTo: 3, elapsed: 1 << 40, []),
+                ChangeList(after: StreamPosition(epoch: epoch, sequence: .max), upTo: 1, elapsed: 0, []),
+                ChangeList(after: StreamPosition(epoch: epoch, sequence: 9), upTo: 1, elapsed: 0, []),
+            ] {
+                #expect(throws: Follower.Fault.self) { try getter.standing.stream.answered(list, asked: now) { _ in } }
+                #expect(mesh.groups[1].cached(key) == nil)
+            }
+            try await eventually { mesh.isFollowing }
+            try await mesh.copy(key, at: 1)
+        }
+    }
+}
