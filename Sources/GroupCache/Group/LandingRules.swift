@@ -92,6 +92,7 @@ struct LandingRules<Value: Sendable> {
 
     /// What is kept of the answer of the owner, of a key that is asked for often.
     func copy(_ value: Value, _ entry: PeerEntry, version: UInt64) -> StoreChange<Value> {
+        if entry.stream < 0 { return .none }
         // Of what is changed there this node hears: it may be kept for as long as its owner keeps it.
         let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }

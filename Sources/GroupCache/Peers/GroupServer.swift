@@ -108,7 +108,14 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         }
         switch requester {
         case .client:
-            return try await self.group.store(key, try self.group.decode(entry), ttl: entry.ttl, if: condition, wait: terms.wait, entry.attributes)
+            return try await self.group.store(
+                key,
+                try self.group.decode(entry),
+                ttl: entry.ttl,
+                if: condition,
+                wait: terms.wait,
+                entry.attributes
+            )
         case .peer:
             let key = self.group.hashed(key)
             let value: Value
@@ -221,10 +228,14 @@ extension Group {
         var served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
         if !answer.attributes.isNone { served.attributes = answer.attributes }
         (served.age, served.wasStale) = (Int(answer.age / 1000), answer.wasStale)
-        guard answer.source != .peer, !answer.isSuperseded else { return served }
-        // Asked of the ring after the value was there: if it has just become another node's, that one sees to it that we hear of its changes.
-        if answer.source == .main || answer.source == .loaded { served.isOwn = self.recording?.owns(key.key.bytes.span) ?? false }
+        if answer.isSuperseded { return served }
         let entry = self.entry(key)
+        // What changed after the request had come, its asker hears. Asked of the ring after the value was there: if the key has just become another node's,
+        // that one sees to it that we tell its changes.
+        if let entry, entry.details.kind == .main, answer.source != .stale, answer.version == 0 || answer.version == entry.details.version {
+            served.isOwn = self.recording?.owns(key.key.bytes.span) ?? false
+        }
+        if answer.source == .peer { return served }
         // Another value has come meanwhile, or what there was has gone: what we hand out is not to be kept for the time of something else.
         guard let entry, answer.version == 0 || answer.version == entry.details.version,
             answer.source != .stale || entry.details.state != .fresh

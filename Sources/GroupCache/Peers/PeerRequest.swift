@@ -166,7 +166,8 @@ public struct PeerEntry: Sendable {
     public var ttl: Duration?
     /// Which of the owner's values of the key this is; greater is newer, on the same owner. 0: not known.
     public var version: UInt64 = 0
-    /// Whose changes a copy of it is served by: the row of ``CopyLeases`` of the node that has answered, if that owns the key and is followed; 0: nobody's.
+    /// Whose changes a copy of it is served by: the row of ``CopyLeases`` of the node that has answered, if that owns the key and is followed; 0: nobody's;
+    /// -1: no copy is to be kept.
     package var stream = 0
     /// Of the answer to a change that was to wait: everybody who follows has heard of it.
     package var isApplied = false

@@ -22,6 +22,8 @@ package final class CopyLeases: @unchecked Sendable {
 
     /// What the moments are of.
     package let clock: CacheClock
+    /// In which life this node is: drawn at random.
+    package let life = UInt64.random(in: 1 ... .max)
     private let rows: UnsafeMutablePointer<Row>
     /// Rows that nobody has.
     private let free = NIOLockedValueBox(Array((1...maximumCount).reversed()))

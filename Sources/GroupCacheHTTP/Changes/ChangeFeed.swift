@@ -163,6 +163,9 @@ final class ChangeFeed: Sendable {
         return ChangeList(after: position, upTo: position.sequence, elapsed: 0, [])
     }
 
+    /// This node may have come to own keys whose followers another one knows.
+    func tookOver() { self.state.withLockedValue { $0.audience.tookOver(Self.now) } }
+
     /// The nodes that follow, by name, as far as they have one.
     var followers: [String] { self.state.withLockedValue { $0.followers.values.map(\.name) } }
 

@@ -13,6 +13,8 @@ final class PeerStream: Sendable {
         var follower: Follower
         var ability = Ability.unknown
         var outbox = Outbox()
+        /// In which life the peer was when it was last a member, and had gone.
+        var former: UInt64?
     }
 
     /// Of ``leases``; 0: there are none for this peer, and copies of its entries end with their time.
@@ -24,10 +26,17 @@ final class PeerStream: Sendable {
     /// Whether changes are being heard, so that copies can live by them.
     private let hears = Atomic(false)
     private let hasNews = Atomic(false)
+    private let refuses = Atomic(false)
+    /// In which life this node is.
+    let life: UInt64
+    /// The last number that was given to a set of the peer's keys, and the last one of those that nobody waits for any more.
+    private let lastSet = Atomic<UInt64>(0)
+    private let givenUp = Atomic<UInt64>(0)
 
     init(_ leases: CopyLeases?, promise: Duration) {
         self.leases = leases
         self.row = leases?.take() ?? 0
+        self.life = leases?.life ?? 0
         self.state = NIOLockedValueBox(State(follower: Follower(promise: Int64(promise.milliseconds))))
     }
 
@@ -36,8 +45,21 @@ final class PeerStream: Sendable {
     /// `false`: somebody follows the peer already.
     func take() -> Bool { !self.isTaken.exchange(true, ordering: .relaxed) }
 
-    /// The row that a copy of an entry of the peer lives by; 0: none, for its changes are not heard.
-    var copyRow: Int { self.hears.load(ordering: .acquiring) ? self.row : 0 }
+    /// What a copy of an entry of the peer lives by: the row of its leases; 0: its time, for nobody follows here, or the peer cannot be followed; -1: there is to
+    /// be none. The peer's changes are not heard just now, and when they are, nobody knows what was missed; or others' are: it does not own the key.
+    func copyRow(isOwn: Bool) -> Int {
+        if self.hears.load(ordering: .acquiring) { return isOwn ? self.row : -1 }
+        return self.isTaken.load(ordering: .relaxed) && !self.refuses.load(ordering: .relaxed) ? -1 : 0
+    }
+
+    /// Whether its changes are heard.
+    var isHeard: Bool { self.hears.load(ordering: .acquiring) }
+
+    /// In which life of the peer its changes are being heard.
+    var epoch: UInt64? { self.state.withLockedValue { $0.follower.position?.epoch } }
+
+    /// The peer was a member before, in a life of which this node knows. What was changed since then, others were told.
+    func wasMember(in epoch: UInt64) { self.state.withLockedValue { $0.former = epoch } }
 
     var ability: Ability { self.state.withLockedValue { $0.ability } }
 
@@ -66,6 +88,13 @@ final class PeerStream: Sendable {
             guard let start = list.start else { throw .notOpen }
             let isNew = try self.begin(start, list, asked)
             if isNew {
+                // Whoever comes back as the one who had gone has not heard what was changed meanwhile.
+                self.state.withLockedValue { state in
+                    if let former = state.former.take(), former == start.epoch {
+                        state.outbox.put(.everything)
+                        self.hasNews.store(true, ordering: .releasing)
+                    }
+                }
                 // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins.
                 leases.lose(self.row)
                 self.hears.store(true, ordering: .releasing)
@@ -106,6 +135,7 @@ final class PeerStream: Sendable {
     private func step<R>(_ body: (inout Follower) throws(Follower.Fault) -> R) throws(Follower.Fault) -> R {
         let result = self.state.withLockedValue { state -> Result<R, Follower.Fault> in
             state.ability = .follows
+            self.refuses.store(false, ordering: .relaxed)
             do throws(Follower.Fault) { return .success(try body(&state.follower)) } catch { return .failure(error) }
         }
         return try result.get()
@@ -118,6 +148,7 @@ final class PeerStream: Sendable {
     func refused() {
         self.state.withLockedValue { state in
             state.ability = .refuses
+            self.refuses.store(true, ordering: .relaxed)
             state.outbox = Outbox()
         }
         self.hasNews.store(false, ordering: .releasing)
@@ -132,6 +163,18 @@ final class PeerStream: Sendable {
 
     /// Owners have changed: what was copied may be another node's by now.
     func suspect() { self.leases?.suspect(self.row) }
+
+    // MARK: Sets
+
+    /// A set of one of the peer's keys begins. Its number is one more than that of the set before.
+    func nextSet() -> UInt64 { self.lastSet.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    /// A set was not answered, and its caller has been told so. It may lie in a buffer of a network that is cut, or of a node that stands still, and come
+    /// there long after what its caller has set since: so with all that follows the peer is told to take none of those that have begun by now.
+    func gaveUp() { self.givenUp.max(self.lastSet.load(ordering: .relaxed), ordering: .releasing) }
+
+    /// What the peer is told of a set's turn.
+    func turn(_ number: UInt64) -> [UInt64] { self.life == 0 ? [] : [self.life, number, self.givenUp.load(ordering: .acquiring)] }
 
     // MARK: What the peer has to hear
 

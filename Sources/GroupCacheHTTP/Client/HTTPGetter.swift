@@ -132,7 +132,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
             let limit = kind.isPeek ? .nanoseconds(min(timeout ?? usual, usual).nanoseconds / 2) : timeout ?? usual
             // A request without time fails in the lane, which knows how to tell its caller.
             let deadline = now + limit
-            let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline)
+            var turn: UInt64 = 0
+            if case .peer(.set, _) = kind { turn = self.standing.stream.nextSet() }
+            let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline, turn: turn)
             link.enqueue(call)
             return call
         }

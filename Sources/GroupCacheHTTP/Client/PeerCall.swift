@@ -66,6 +66,8 @@ final class PeerCall: PeerTicket {
     /// The caller's name for this request; of many keys, the first of theirs.
     let tag: Int
     private let caller: any PeerCaller
+    /// Of a set: its turn among those of the peer's keys; 0: none.
+    let turn: UInt64
     /// The id that a link gave it.
     let slot = Atomic<UInt32>(0)
     private let hasToldSlow = Atomic(false)
@@ -83,9 +85,11 @@ final class PeerCall: PeerTicket {
         admission: Breaker.Ticket? = nil,
         started: NIODeadline,
         deadline: NIODeadline,
-        isCutShort: Bool = false
+        isCutShort: Bool = false,
+        turn: UInt64 = 0
     ) {
         self.kind = kind
+        self.turn = turn
         self.admission = admission
         self.tag = tag
         self.caller = caller
@@ -130,6 +134,7 @@ final class PeerCall: PeerTicket {
     /// Hands the outcome to the caller. A request for many keys is finished key by key with ``answer(_:_:)``, and then with ``close()``.
     func finish(_ outcome: Outcome) {
         guard self.close() else { return }
+        if self.turn > 0, case .failure = outcome { self.carrier.gaveUp(self) }
         self.caller.peerAnswered(self.tag, outcome)
     }
 
@@ -168,7 +173,10 @@ final class PeerCall: PeerTicket {
     }
 
     func cancel() {
-        if self.close() { self.carrier.abandon(self) }
+        if self.close() {
+            if self.turn > 0 { self.carrier.gaveUp(self) }
+            self.carrier.abandon(self)
+        }
         let calls = self.heirs.withLock { heirs in
             defer { heirs = ([], true) }
             return heirs.calls
@@ -197,7 +205,8 @@ final class PeerCall: PeerTicket {
                 by: carrier,
                 started: self.started,
                 deadline: self.deadline,
-                isCutShort: self.isCutShort
+                isCutShort: self.isCutShort,
+                turn: self.turn
             )
         )
     }
@@ -227,6 +236,12 @@ protocol PeerCarrier: AnyObject, Sendable {
     func ended(_ call: PeerCall)
     /// The caller has left.
     func abandon(_ call: PeerCall)
+    /// The caller of a set has been told that nobody knows whether it was made.
+    func gaveUp(_ call: PeerCall)
+}
+
+extension PeerCarrier {
+    func gaveUp(_ call: PeerCall) {}
 }
 
 /// Calls that cannot be sent yet, the oldest first: a value.

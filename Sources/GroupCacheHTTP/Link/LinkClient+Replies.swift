@@ -46,7 +46,7 @@ extension LinkClient {
             var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
             if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
             if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
-            if reply.marks & LinkMarks.own.rawValue != 0 { entry.stream = stream.copyRow }
+            entry.stream = stream.copyRow(isOwn: reply.marks & LinkMarks.own.rawValue != 0)
             return .success(entry)
         // Of a get it would be an empty value.
         case .done where !call.kind.isGet:

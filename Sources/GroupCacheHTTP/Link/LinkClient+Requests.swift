@@ -24,13 +24,14 @@ extension LinkClient.State {
         _ calls: inout ArraySlice<PeerCall>,
         isWritable: Bool,
         now: NIODeadline,
+        _ stream: PeerStream,
         refused: inout [(call: PeerCall, error: GroupCacheError?)]
     ) -> Asked {
         if self.opening != nil { return .hold }
         guard self.open != nil else { return .over }
         if self.open?.isDraining == true { return .refuse }
         guard isWritable else { return .hold }
-        return self.open?.ask(&calls, now, &refused) ?? .over
+        return self.open?.ask(&calls, now, stream, &refused) ?? .over
     }
 
     /// The callers have left.
@@ -49,6 +50,7 @@ extension LinkClient.State.Open {
     fileprivate mutating func ask(
         _ calls: inout ArraySlice<PeerCall>,
         _ now: NIODeadline,
+        _ stream: PeerStream,
         _ refused: inout [(call: PeerCall, error: GroupCacheError?)]
     ) -> LinkClient.State.Asked {
         var taken = calls.startIndex
@@ -62,7 +64,7 @@ extension LinkClient.State.Open {
                 refused.append((call, call.lateness))
             } else if let id = self.slots.insert(LinkPending(call)) {
                 call.slot.store(id, ordering: .relaxed)
-                self.write(call, id, now)
+                self.write(call, id, now, stream)
             } else {
                 refused.append((call, PeerCall.overloaded))
             }
@@ -71,7 +73,7 @@ extension LinkClient.State.Open {
         return .send
     }
 
-    private mutating func write(_ call: PeerCall, _ id: UInt32, _ now: NIODeadline) {
+    private mutating func write(_ call: PeerCall, _ id: UInt32, _ now: NIODeadline, _ stream: PeerStream) {
         // Rounded down, but never to nothing: an answer after our own deadline is of no use to anybody.
         let timeout = UInt32(clamping: max(1, (call.deadline - now).nanoseconds / 1_000_000))
         switch call.kind {
@@ -106,7 +108,7 @@ extension LinkClient.State.Open {
                 traceparent: request.trace?.traceparent ?? "",
                 tracestate: request.trace?.tracestate ?? "",
                 schema: LinkLimits.schema(request.schema ?? entry?.schema),
-                trail: request.trail.suffix(PeerRequest.trailLimit),
+                trail: call.turn > 0 ? stream.turn(call.turn)[...] : request.trail.suffix(PeerRequest.trailLimit),
                 freshOnly: freshOnly,
                 marks: LinkMarks(request.terms),
                 attributes: entry.flatMap { LinkAttributes($0.attributes) }
@@ -134,6 +136,7 @@ extension LinkClient.State.Open {
                 verb: verb,
                 value: value,
                 ttl: standIn == .zero ? 0 : LinkTime.requestTTL(standIn),
+                trail: stream.turn(0)[...],
                 marks: marks
             )
             if verb == .follow { self.patient = id }

@@ -78,6 +78,14 @@ extension LinkClient {
             self.isConnected = true
         }
 
+        /// Whether the link has broken, and was not closed.
+        var endedBadly: Bool {
+            switch self.end {
+            case .lost, .silent: true
+            case .refused, .closed: false
+            }
+        }
+
         var isOver: Bool { self.opening == nil && self.open == nil }
         /// Bytes that are still to be looked at.
         var unread: Int { self.input.readableBytes }

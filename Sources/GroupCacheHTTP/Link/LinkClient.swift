@@ -1,6 +1,14 @@
 internal import GroupCache
 internal import NIOCore
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// The connection of a link, on the side that asks: the handshake, then requests out and replies in. What it is to do ``State`` says.
 ///
 /// Everything that is asked within one turn of the loop leaves in one message, and one read brings many replies, so that the system calls and
@@ -113,7 +121,7 @@ final class LinkClient: ChannelInboundHandler {
         while !rest.isEmpty {
             var refused: [(call: PeerCall, error: GroupCacheError?)] = []
             let isWritable = self.context?.channel.isWritable ?? false
-            let asked = self.state.ask(&rest, isWritable: isWritable, now: now, refused: &refused)
+            let asked = self.state.ask(&rest, isWritable: isWritable, now: now, self.settings.standing.stream, refused: &refused)
             // Before a message leaves, which may find that there is room again, and then look at the dialer for what waits.
             if case .hold = asked {
                 self.dialer.hold(rest)
@@ -216,7 +224,12 @@ final class LinkClient: ChannelInboundHandler {
                 for pending in pending { pending.fail(error) }
             case .late(let pending): for pending in pending { pending.fail(pending.call.lateness) }
             case .slow(let calls): for call in calls { call.tellSlow(self.settings.health) }
-            case .close: self.context?.close(promise: nil)
+            case .close:
+                // What the peer has not taken is not to come there later: the system would send it again and again, also after the connection is closed.
+                if self.state.endedBadly {
+                    _ = (self.context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                }
+                self.context?.close(promise: nil)
             }
         }
     }

@@ -23,6 +23,7 @@ extension LinkServer {
         guard let list = Self.value(request, bytes, ChangeList.init), self.core.feed != nil else {
             return self.refuse(request, GroupCacheError(.badRequest, "no list of changes"))
         }
+        _ = self.core.turns.takes(Self.trail(of: request, bytes))
         let standIn = LinkTime.requestTTL(request.ttl) ?? .zero
         let waits = LinkMarks(rawValue: request.marks).contains(.waits)
         self.run(request) { [core = self.core] in

@@ -56,7 +56,11 @@ extension LinkServer {
             entry.schema = asked.schema
             if let attributes = LinkAttributes(request.attributes, bytes) { entry.attributes = attributes.ofEntry }
             let terms = LinkMarks(rawValue: request.marks).terms
-            self.run(request) { [entry] in
+            let turn = asked.trail
+            guard self.core.turns.takes(turn) else { return self.refuse(request, SetTurns.tooLate) }
+            self.run(request) { [entry, turns = self.core.turns] in
+                // Its caller may have given it up since.
+                guard turns.takes(turn) else { return .failure(SetTurns.tooLate) }
                 do throws(GroupCacheError) {
                     let outcome =
                         if let group = group as? any ChangeListener {
@@ -97,7 +101,7 @@ extension LinkServer {
         request.schema.isEmpty ? nil : bytes.string(request.schema.range)
     }
 
-    private static func trail(of request: LinkRequest, _ bytes: Span<UInt8>) -> [UInt64] {
+    static func trail(of request: LinkRequest, _ bytes: Span<UInt8>) -> [UInt64] {
         var cursor = LinkCursor(request.trail.range)
         var trail: [UInt64] = []
         // Whole numbers: the reader has seen to it.

@@ -146,9 +146,18 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
         for getter in gone { getter.close() }
+        self.core.departed.withLockedValue { departed in
+            // Of more than any cluster has, the oldest would be those that nobody waits for any more; whoever is not known is told nothing.
+            if departed.count > 4_096 { departed = [:] }
+            for getter in gone { if let epoch = getter.standing.stream.epoch { departed[getter.id] = epoch } }
+            for getter in self.core.members.withLockedValue({ $0 }).getters.compactMap({ $0 }) {
+                if let epoch = departed.removeValue(forKey: getter.id) { getter.standing.stream.wasMember(in: epoch) }
+            }
+        }
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
         for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
+        self.core.feed?.tookOver()
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
         self.core.peersChanged.continuation.yield()
     }

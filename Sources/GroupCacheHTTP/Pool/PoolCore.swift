@@ -33,8 +33,12 @@ final class PoolCore: Sendable {
     let feed: ChangeFeed?
     /// What copies of its peers' entries are served by; `nil`: it cannot follow them.
     let leases: CopyLeases?
+    /// Which sets of peers are not to be made any more.
+    let turns = SetTurns()
     /// Whether somebody follows the peers.
     let isFollowing = Atomic(false)
+    /// In which life members were that have gone.
+    let departed = NIOLockedValueBox<[String: UInt64]>([:])
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 

@@ -63,6 +63,7 @@ struct Failure: Sendable {
     static let notCached = Failure(504, "the value is not cached, and only what is cached was asked for", .key)
     static let foreignOrigin = Failure(403, "a page of another origin may not change anything here", .request)
     static let noSuchGroup = Failure(GroupCacheError(.noSuchGroup, "there is no such group"))
+    static let unknownWait = Failure(400, "wait is owner or applied", .request)
     static let noSuchPath = Failure(404, "there is no such path", .path)
     static let slashInKey = Failure(404, "there is no such path; a slash in a key is written %2F", .path)
     static let badEscape = Failure(400, "a percent sign stands before something else than two hexadecimal digits", .path)

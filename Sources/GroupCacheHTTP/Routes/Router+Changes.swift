@@ -14,18 +14,27 @@ extension Router {
             if control.lifetime == 0 {
                 return .now(.failure(Failure(400, "max-age=0: a value that is stale at once cannot be set", .request)))
             }
+            guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
             return self.ifAsked(head, bytes, isSet: true) { condition in
                 let ttl: Duration? = control.lifetime.map { .seconds($0) }
                 let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
-                return Serving.set(group, key, to: entry, if: condition, for: .client, .client)
+                return Serving.set(group, key, to: entry, if: condition, terms, for: .client, .client)
             }
         }
     }
 
     func removeKey(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>) -> Answer {
         self.withKey(bytes, group: name, key: range) { group, key in
-            self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, for: .client, .client) }
+            guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
+            return self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, terms, for: .client, .client) }
         }
+    }
+
+    /// When a client's change is done: `?wait=owner`, which is the default, or `?wait=applied`; `nil`: it is neither.
+    static func terms(_ head: RequestHead, _ bytes: Span<UInt8>) -> ChangeTerms? {
+        guard let wait = Query.value("wait", head.query, bytes) else { return ChangeTerms() }
+        if wait.elementsEqual("owner".utf8) { return ChangeTerms() }
+        return wait.elementsEqual("applied".utf8) ? ChangeTerms(wait: .applied) : nil
     }
 
     /// With what a change depends on, if it depends on anything.

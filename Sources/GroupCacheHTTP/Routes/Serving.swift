@@ -49,12 +49,16 @@ enum Serving {
         _ key: Key,
         to entry: PeerEntry,
         if condition: ChangeCondition?,
+        _ terms: ChangeTerms = ChangeTerms(),
         for requester: Requester,
         _ reply: ChangeReply
     ) -> Router.Answer {
         .later(.change) {
             await reply.after { () async throws(GroupCacheError) in
-                try await group.serveSet(key, to: entry, if: condition, for: requester)
+                if let group = group as? any ChangeListener {
+                    return try await group.serveSet(key, to: entry, if: condition, terms, for: requester)
+                }
+                return try await group.serveSet(key, to: entry, if: condition, for: requester)
             }
         }
     }
@@ -63,12 +67,19 @@ enum Serving {
         _ group: any PeerServing,
         _ keys: [Key],
         if condition: ChangeCondition? = nil,
+        _ terms: ChangeTerms = ChangeTerms(),
         for requester: Requester,
         _ reply: ChangeReply
     ) -> Router.Answer {
         .later(.change) {
             await reply.after { () async throws(GroupCacheError) in
-                for key in keys { try await group.serveRemove(key, if: condition, for: requester) }
+                for key in keys {
+                    if let group = group as? any ChangeListener {
+                        try await group.serveRemove(key, if: condition, terms, for: requester)
+                    } else {
+                        try await group.serveRemove(key, if: condition, for: requester)
+                    }
+                }
                 return .unknown
             }
         }

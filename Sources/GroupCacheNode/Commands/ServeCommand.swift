@@ -15,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
               http(s)://…/{key}  the body of a GET; what its headers and status say of caching (RFC 9111, 5861, 9213) is heeded
               demo:              the scores that are built in
             and options capacity=64MiB, ttl=30s, eviction=lru|s3fifo, stale-if-error=1h, stale-while-revalidate=10s, negative-ttl=5s,
-            soft-timeout=1s, redirects=same-origin|any.
+            soft-timeout=1s, stand-in-ttl=10s, redirects=same-origin|any.
             An option begins at a comma followed by a name and =; other commas are the origin's, and ,, is always one comma of it.
 
             A list of members is JSON, {"members": [{"id": "n1", "url": "http://10.0.0.1:8001", "zone": "a", "weight": 2}]}, or the same as \
@@ -86,6 +86,11 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var warmTime: String?
     @Option(
+        help:
+            "For how long after a change a node that is cut off from the key's owner may serve what it has copied (100ms to 60s, default: 5s). The same on every node."
+    )
+    var promise: String?
+    @Option(
         help: "How long a peer may take to answer a GET (default: 5s; in the dialects of Go four fifths of the load's time, which is 30s)."
     )
     var peerTimeout: String?
@@ -120,6 +125,7 @@ struct ServeCommand: AsyncParsableCommand {
         raw.drainDelay = self.drainDelay
         raw.drainTimeout = self.drainTimeout
         raw.warmTime = self.warmTime
+        raw.promise = self.promise
         raw.peerTimeout = self.peerTimeout
         raw.maxValue = self.maxValue
         raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)

@@ -32,6 +32,7 @@ struct Node: Sendable {
         configuration.server.drainDelay = settings.drainDelay
         configuration.server.drainTimeout = settings.drainTimeout
         configuration.warmTime = settings.warmTime
+        configuration.promise = settings.promise
         configuration.client.requestTimeout = settings.peerTimeout
         if let size = settings.maxValue {
             configuration.limits.valueSize = size
@@ -99,6 +100,7 @@ struct Node: Sendable {
         configuration.freshness.ttl = settings.ttl
         configuration.freshness.staleIfError = settings.staleIfError
         configuration.freshness.staleWhileRevalidate = settings.staleWhileRevalidate
+        if let standInTTL = settings.standInTTL { configuration.standInTTL = standInTTL }
         if let softTimeout = settings.softTimeout { configuration.freshness.softTimeout = softTimeout }
         configuration.freshness.negative = settings.negativeTTL == .zero ? nil : settings.negativeTTL
         return try Group(

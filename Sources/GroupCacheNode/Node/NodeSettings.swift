@@ -22,6 +22,7 @@ struct NodeSettings: Sendable {
     var drainDelay: Duration
     var drainTimeout: Duration
     var warmTime: Duration
+    var promise: Duration
     /// `nil`: as the pool has it.
     var peerTimeout: Duration?
     var maxValue: Int?
@@ -70,6 +71,7 @@ struct NodeSettings: Sendable {
         self.logLevel = logLevel
         self.drainDelay = try Self.duration("drain-delay", raw.drainDelay, default: .zero)
         self.drainTimeout = try Self.duration("drain-timeout", raw.drainTimeout, default: .seconds(10))
+        self.promise = try Self.duration("promise", raw.promise, default: .seconds(5))
         self.warmTime = try Self.duration("warm-time", raw.warmTime, default: .seconds(30))
         self.peerTimeout = try raw.peerTimeout.map { text throws(CommandError) in try Self.duration("peer-timeout", text, default: .zero) }
         self.maxValue = try raw.maxValue.map { text throws(CommandError) in

@@ -24,6 +24,7 @@ struct RawSettings: Sendable, Hashable {
     var drainDelay: String?
     var drainTimeout: String?
     var warmTime: String?
+    var promise: String?
     var peerTimeout: String?
     var maxValue: String?
 
@@ -32,7 +33,7 @@ struct RawSettings: Sendable, Hashable {
         "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
         "tlsTrustRoots",
         "tlsClientVerification",
-        "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "peerTimeout", "maxValue",
+        "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
     ]
 
     init() {}
@@ -78,6 +79,7 @@ struct RawSettings: Sendable, Hashable {
             if result.logLevel == nil { result.logLevel = try await reader.fetchString(forKey: "logLevel") }
             if result.drainDelay == nil { result.drainDelay = try await reader.fetchString(forKey: "drainDelay") }
             if result.drainTimeout == nil { result.drainTimeout = try await reader.fetchString(forKey: "drainTimeout") }
+            if result.promise == nil { result.promise = try await reader.fetchString(forKey: "promise") }
             if result.warmTime == nil { result.warmTime = try await reader.fetchString(forKey: "warmTime") }
             if result.peerTimeout == nil { result.peerTimeout = try await reader.fetchString(forKey: "peerTimeout") }
             if result.maxValue == nil { result.maxValue = try await reader.fetchString(forKey: "maxValue") }

@@ -19,11 +19,14 @@ struct GroupSpecification: Sendable, Hashable {
     var negativeTTL: Duration = .zero
     /// How long a caller waits where an old value may be served; nil: as the library has it.
     var softTimeout: Duration?
+    /// How long what this node loads in another one's place is kept; nil: as the library has it.
+    var standInTTL: Duration?
     /// Whether redirects may lead to other hosts.
     var followsElsewhere = false
 
     private static let options = [
-        "capacity", "ttl", "eviction", "stale-if-error", "stale-while-revalidate", "negative-ttl", "soft-timeout", "redirects",
+        "capacity", "ttl", "eviction", "stale-if-error", "stale-while-revalidate", "negative-ttl", "soft-timeout", "stand-in-ttl",
+        "redirects",
     ]
 
     /// Bytes. Less is most likely a unit that was forgotten, and would keep next to nothing without a word.
@@ -71,6 +74,7 @@ struct GroupSpecification: Sendable, Hashable {
         case "ttl": self.ttl = try self.duration(key, value)
         case "stale-if-error": self.staleIfError = try self.duration(key, value)
         case "stale-while-revalidate": self.staleWhileRevalidate = try self.duration(key, value)
+        case "stand-in-ttl": self.standInTTL = try self.duration(key, value)
         case "soft-timeout": self.softTimeout = try self.duration(key, value)
         case "redirects":
             guard value == "same-origin" || value == "any" else {

@@ -12,7 +12,8 @@ struct ChangeFeedTests {
         ChangeFeed(promise: promise, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
     }
 
-    private func ask(_ feed: ChangeFeed, _ position: StreamPosition?, wait: UInt32 = 0, by follower: UInt64 = 1) async throws -> ChangeList {
+    private func ask(_ feed: ChangeFeed, _ position: StreamPosition?, wait: UInt32 = 0, by follower: UInt64 = 1) async throws -> ChangeList
+    {
         try await feed.answer(ChangeQuestion(follower: follower, id: "f\(follower)", position: position, wait: wait), arrived: .now())
     }
 

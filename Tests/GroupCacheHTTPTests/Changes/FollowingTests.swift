@@ -93,7 +93,6 @@ struct FollowingTests {
                 }
                 #expect(error?.code == .notDelivered && error?.nodes == [mesh.id(0)])
             }
-            #expect(mesh.groups[0].cached(key) == "old", "it cannot know")
             #expect(try await mesh.groups[1].get(key) == "new")
             #expect(try await mesh.groups[2].get(key) == "new")
             let stream = try #require(
@@ -104,6 +103,23 @@ struct FollowingTests {
             mesh.wires[0].mend()
             try await eventually { !stream.owesNews }
             #expect(mesh.groups[0].cached(key) == nil)
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("a member that had gone and comes back as the same one is told that everything may have changed, before anything is asked of it")
+    func returns() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            #expect(try await mesh.groups[0].get(key) == "old")
+            let peers = (0..<2).map { HTTPPool.Peer(mesh.id($0)) }
+            // As the one that stays sees it; the other one knows of nothing.
+            try mesh.pools[1].setPeers([peers[1]])
+            mesh.put("new", at: key)
+            try await mesh.groups[1].remove(key)
+            try mesh.pools[1].setPeers(peers)
+            try await eventually { mesh.isFollowing && mesh.groups[0].cached(key) == nil }
             #expect(try await mesh.groups[1].get(key) == "new")
         }
     }

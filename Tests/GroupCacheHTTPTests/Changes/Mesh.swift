@@ -91,6 +91,6 @@ extension HTTPPool {
     /// Whether this node hears the changes of every peer, as far as peers of its dialect can be followed.
     var isFollowingAll: Bool {
         if self.core.feed == nil { return true }
-        return self.core.members.withLockedValue { $0 }.getters.allSatisfy { $0 == nil || $0?.standing.stream.copyRow != 0 }
+        return self.core.members.withLockedValue { $0 }.getters.allSatisfy { $0 == nil || $0?.standing.stream.isHeard ?? true }
     }
 }

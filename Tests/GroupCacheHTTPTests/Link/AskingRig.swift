@@ -6,6 +6,8 @@ import Synchronization
 
 /// Drives ``LinkClient/State`` as ``LinkClient`` does, without a channel, and notes what would leave and who is told.
 struct AskingRig {
+    private let stream = PeerStream(nil, promise: .zero)
+
     private final class Carrier: PeerCarrier {
         func began() {}
         func ended(_ call: PeerCall) {}
@@ -62,7 +64,7 @@ struct AskingRig {
         var rest = calls[...]
         while !rest.isEmpty {
             var refused: [(call: PeerCall, error: GroupCacheError?)] = []
-            let asked = self.state.ask(&rest, isWritable: self.isWritable, now: self.now, refused: &refused)
+            let asked = self.state.ask(&rest, isWritable: self.isWritable, now: self.now, self.stream, refused: &refused)
             for (call, error) in refused { if let error { LinkPending(call).fail(error) } }
             self.written = calls
             switch asked {

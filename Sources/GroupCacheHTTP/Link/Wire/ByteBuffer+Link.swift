@@ -138,7 +138,8 @@ extension ByteBuffer {
     ) {
         let valueCount = value?.count ?? 0
         let count =
-            LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version) + LinkSize.field(marks.rawValue)
+            LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version)
+            + LinkSize.field(marks.rawValue)
             + LinkSize.field(index) + LinkSize.field(retryAfter) + LinkSize.field(count: message.utf8.count)
             + LinkSize.field(count: valueCount) + LinkSize.field(count: schema.utf8.count) + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
