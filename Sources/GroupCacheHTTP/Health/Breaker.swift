@@ -2,8 +2,8 @@ internal import GroupCache
 
 /// Whether a peer is to be asked: a value, without clock, lock or I/O. The time is nanoseconds of some clock that never goes back.
 ///
-/// * *Closed*: everything passes. Opens on failures in a row, on a share of failures within a sliding window, or on one proof that the peer
-///   is gone.
+/// * *Closed*: everything passes. Opens on failures in a row, on a share of failures within a sliding window, on a share of silences within a
+///   much longer one, or on one proof that the peer is gone.
 /// * *Open*: nothing passes for a pause that doubles each time, with jitter.
 /// * *Half-open*: one probe at a time passes. If it succeeds, the breaker closes; if it fails or is not heard of again, it opens anew.
 ///
@@ -53,12 +53,15 @@ struct Breaker: Sendable {
     private var trips = 0
     private var failuresInRow = 0
     private var window: OutcomeWindow
+    /// Answers, and requests that ran out of time. What failed at once is not in it: it costs nobody any time, and has windows of its own.
+    private var silences: OutcomeWindow
     private var random: SplitMix64
 
     /// - Parameter seed: of the jitter.
     init(settings: BreakerSettings = BreakerSettings(), seed: UInt64) {
         self.settings = settings
         self.window = OutcomeWindow(length: settings.window)
+        self.silences = OutcomeWindow(length: settings.silenceWindow)
         self.random = SplitMix64(state: seed)
     }
 
@@ -102,6 +105,7 @@ struct Breaker: Sendable {
             guard ticket.generation == self.generation else { return }
             self.failuresInRow = 0
             self.window.add(failed: false, now)
+            self.silences.add(failed: false, now)
         case .open, .halfOpen:
             guard ticket.isProbe, ticket.generation == self.lastProbe else { return }
             self.close(now)
@@ -110,11 +114,13 @@ struct Breaker: Sendable {
 
     /// The peer has not answered, or not as it should.
     ///
-    /// - Parameter weight: how many plain failures this is worth.
-    mutating func failed(_ ticket: Ticket, _ now: UInt64, weight: Int = 1) {
+    /// - Parameters:
+    ///   - weight: how many plain failures this is worth.
+    ///   - isSilence: The request's time has run out.
+    mutating func failed(_ ticket: Ticket, _ now: UInt64, weight: Int = 1, isSilence: Bool = false) {
         guard ticket.generation == self.generation else { return }
         switch self.state {
-        case .closed: self.count(now, weight: weight)
+        case .closed: self.count(now, weight: weight, isSilence: isSilence)
         case .halfOpen: self.open(now)
         case .open: break
         }
@@ -145,12 +151,18 @@ struct Breaker: Sendable {
         if !self.isClosed { self.close(now) }
     }
 
-    private mutating func count(_ now: UInt64, weight: Int) {
+    private mutating func count(_ now: UInt64, weight: Int, isSilence: Bool) {
         self.failuresInRow += weight
         self.window.add(failed: true, now)
+        if isSilence { self.silences.add(failed: true, now) }
         let (all, failed) = self.window.counts
         let isShareHigh = all >= self.settings.minimumOutcomes && failed * 100 >= all * self.settings.failurePercent
-        if self.failuresInRow >= self.settings.consecutiveFailures || isShareHigh { self.open(now) }
+        if self.failuresInRow >= self.settings.consecutiveFailures || isShareHigh || (isSilence && self.isSilent) { self.open(now) }
+    }
+
+    private var isSilent: Bool {
+        let (all, silent) = self.silences.counts
+        return silent >= self.settings.minimumSilences && silent * 100 >= all * self.settings.silencePercent
     }
 
     private mutating func open(_ now: UInt64) {
@@ -167,6 +179,7 @@ struct Breaker: Sendable {
         self.lastProbe = nil
         self.failuresInRow = 0
         self.window = OutcomeWindow(length: self.settings.window)
+        self.silences = OutcomeWindow(length: self.settings.silenceWindow)
         self.state = .closed(since: now)
     }
 }

@@ -11,6 +11,14 @@ struct BreakerSettings: Sendable, Hashable {
     var minimumOutcomes = 20
     /// Share of failures within the window that opens it, in per cent; 1...100.
     var failurePercent = 50
+    /// How far back the share of silences looks; it remembers between half of this and all. A request that is not answered keeps its caller for all of
+    /// its time, often for as long as a load may take, so few of them come to an end in a second, and those that a server with a hanging getter
+    /// answers from its cache come in between.
+    var silenceWindow: UInt64 = 120_000_000_000
+    /// Silences within that window before their share means anything.
+    var minimumSilences = 3
+    /// Share of silences among what was answered or not within that window that opens it, in per cent; 1...100.
+    var silencePercent = 50
     /// How long it stays open the first time. Every time is varied at random between half of it and all, so that the nodes of a cluster do
     /// not come back to a restarted peer in step.
     var shortestPause: UInt64 = 200_000_000

@@ -127,7 +127,9 @@ final class PeerHealth: Sendable {
                 state.breaker.succeeded(ticket, now)
             case .timedOut where latency < self.settings.shortestTimeout && !ticket.isProbe, .withdrawn:
                 state.breaker.withdrew(ticket, now)
-            case .timedOut, .malformed:
+            case .timedOut:
+                state.note { $0.failed(ticket, now, isSilence: true) }
+            case .malformed:
                 state.note { $0.failed(ticket, now) }
             case .reset:
                 state.note { $0.failed(ticket, now, weight: self.settings.resetWeight) }

@@ -53,6 +53,89 @@ struct BreakerTests {
         }
     }
 
+    /// What a peer does with requests that come one after the other.
+    struct Silence: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        /// Between the ends of two requests, in seconds.
+        var gap: Double
+        /// Over and over: whether each is answered.
+        var answers: [Bool]
+        /// Before that: so many that are answered.
+        var before = 0
+        /// After how many silences it opens; `nil`: not at all.
+        var opens: Int?
+    }
+
+    @Test(
+        "silences: three of them in two minutes, and no fewer than the answers of that time, open it, at any rate of requests",
+        arguments: [
+            Silence(testDescription: "one in five seconds, none answered", gap: 5, answers: [false], opens: 3),
+            Silence(testDescription: "one in five seconds, every other one", gap: 5, answers: [true, false], opens: 3),
+            Silence(testDescription: "one in twenty seconds, every other one", gap: 20, answers: [true, false], opens: 3),
+            Silence(testDescription: "one in twenty seconds, two of three silent", gap: 20, answers: [true, false, false], opens: 3),
+            Silence(testDescription: "one in five seconds, every third one", gap: 5, answers: [true, true, false]),
+            Silence(testDescription: "one key of twenty is slow", gap: 1, answers: Array(repeating: true, count: 19) + [false]),
+            Silence(testDescription: "ten a second, every third one", gap: 0.1, answers: [true, true, false]),
+            // Too rare to tell a share from chance; five in a row do at any rate.
+            Silence(testDescription: "one in two minutes, every other one", gap: 120, answers: [true, false]),
+            Silence(testDescription: "one in five minutes, none answered", gap: 300, answers: [false], opens: 5),
+            // What was answered before it began to hang is remembered, but not for long.
+            Silence(
+                testDescription: "one a second, every other one, after two busy minutes",
+                gap: 1,
+                answers: [false, true],
+                before: 120,
+                opens: 60
+            ),
+        ]
+    )
+    func silences(_ row: Silence) throws {
+        var breaker = Breaker(seed: 1)
+        var now: UInt64 = 1_000 * Self.second
+        var silences = 0
+        for number in 0..<(row.before + 600) {
+            now += UInt64(row.gap * Double(Self.second))
+            let ticket = try #require(self.ticket(&breaker, now))
+            if number < row.before || row.answers[(number - row.before) % row.answers.count] {
+                breaker.succeeded(ticket, now)
+            } else {
+                breaker.failed(ticket, now, isSilence: true)
+                silences += 1
+            }
+            if !breaker.isClosed { break }
+        }
+        if let opens = row.opens {
+            #expect(!breaker.isClosed && silences <= opens)
+            if row.before == 0 { #expect(silences == opens) }
+        } else {
+            #expect(breaker.isClosed && silences >= 30)
+        }
+    }
+
+    @Test("only silences count for that share: what fails at once has other rules, and what was counted is forgotten when it closes")
+    func otherFailures() throws {
+        var breaker = Breaker(seed: 1)
+        var now: UInt64 = 1_000 * Self.second
+        for number in 0..<200 {
+            now += 5 * Self.second
+            let ticket = try #require(self.ticket(&breaker, now))
+            if number % 2 == 0 { breaker.succeeded(ticket, now) } else { breaker.failed(ticket, now) }
+        }
+        #expect(breaker.isClosed)
+        for isSilence in [true, true, false, true] {
+            breaker.succeeded(try #require(self.ticket(&breaker, now)), now)
+            breaker.failed(try #require(self.ticket(&breaker, now)), now, isSilence: isSilence)
+            now += 70 * Self.second
+        }
+        #expect(breaker.isClosed, "three in more than two minutes")
+        breaker.lost(now)
+        breaker.found(now)
+        for _ in 0..<2 { breaker.failed(try #require(self.ticket(&breaker, now)), now, isSilence: true) }
+        #expect(breaker.isClosed)
+        breaker.failed(try #require(self.ticket(&breaker, now)), now, isSilence: true)
+        #expect(!breaker.isClosed)
+    }
+
     @Test("a third of failures does not open it")
     func smallShare() throws {
         var breaker = Breaker(seed: 1)
