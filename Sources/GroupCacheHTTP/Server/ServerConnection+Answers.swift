@@ -71,6 +71,7 @@ extension ServerConnection {
             }
             eventLoop.execute { connection.value.endStream() }
         }
+        self.noteDraining()
         guard let options = self.state.stream(task, place, now: self.loop.now) else { return task.cancel() }
         self.write { self.loop.writer.write(response, options, to: &$0) }
     }

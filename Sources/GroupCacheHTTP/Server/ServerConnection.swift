@@ -176,8 +176,15 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
 
     /// Writes the answer to the request at hand, if its client is still there.
     func respond(_ response: Response, closes: Bool = false) {
+        self.noteDraining()
         guard let options = self.state.answer(closes: closes, now: self.loop.now) else { return }
         self.write { self.loop.writer.write(response, options, to: &$0) }
+    }
+
+    /// Before an answer: the node may be about to stop, and this loop not have come to hear of it yet. Whoever has been told so elsewhere must find
+    /// that each answer since is the last of its connection.
+    func noteDraining() {
+        if self.core.isDraining.load(ordering: .relaxed) { self.state.beginDraining() }
     }
 
     /// Writes into what is sent at the end of the event.

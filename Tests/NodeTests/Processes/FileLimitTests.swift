@@ -24,11 +24,12 @@
 
             /// How many files a node has open once it has all that it needs: timers are opened with the first sleep, and Dispatch ends the process
             /// when it cannot have one.
-            private static func openFiles(of process: Int32) async throws -> Int {
+            private static func openFiles(of process: Int32, _ url: String) async throws -> Int {
                 var counts: [Int] = []
-                while counts.count < 5 || Set(counts.suffix(5)).count > 1 {
+                while counts.count < 20 || Set(counts.suffix(20)).count > 1 {
+                    // Each answer is some turns of the node's loops later.
+                    #expect(try await fetch("\(url)/livez").status == 200)
                     counts.append(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count)
-                    try await Task.sleep(for: .milliseconds(100))
                 }
                 return counts.last ?? 0
             }
@@ -62,7 +63,7 @@
             func exhaustion() async throws {
                 let end = try await NodeProgram.serve(["--listen", "127.0.0.1:0", "--group", "a=demo:"]) { child, url in
                     let process = child.process.value
-                    let open = try await Self.openFiles(of: process)
+                    let open = try await Self.openFiles(of: process, url)
                     let old = try Self.limits(of: process).current
                     try await Self.setLimit(of: process, to: open + 2)
                     // The kernel takes connections on the node's behalf; the node cannot.
