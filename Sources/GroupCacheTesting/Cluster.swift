@@ -261,7 +261,7 @@ final class ClusterPeer: PeerGetter {
             throw error
         }
         var entry = PeerEntry(value: value, ttl: served.ttl)
-        entry.attributes = served.attributes
+        (entry.attributes, entry.age) = (served.attributes, .seconds(served.age))
         entry.schema = served.schema
         return entry
     }

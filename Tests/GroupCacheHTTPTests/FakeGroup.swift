@@ -63,6 +63,7 @@ final class FakeGroup: PeerServing {
             .map { entry in
                 var served = ServedEntry(value: entry.value, source: .main, age: 7, ttl: entry.ttl)
                 (served.schema, served.attributes) = (entry.schema, entry.attributes)
+                if entry.age > .zero { served.ageInMilliseconds = entry.ageInMilliseconds }
                 return served
             }
     }
@@ -102,7 +103,9 @@ final class FakeGroup: PeerServing {
             var request = PeerRequest(group: self.name, key: key)
             request.reload = reload
             let entry = try await owner.get(request)
-            return ServedEntry(value: entry.value, source: .peer, ttl: entry.ttl)
+            var served = ServedEntry(value: entry.value, source: .peer, age: Int(entry.age.components.seconds), ttl: entry.ttl)
+            served.attributes = entry.attributes
+            return served
         }
         self.state.withLockedValue { $0.loads[key, default: 0] += 1 }
         let value = try await self.loader(key)

@@ -8,7 +8,7 @@ public struct HeldEntry: Sendable, Hashable {
     public var isNear: Bool
     /// Whether it is within its time. If not, it may still be served while it is loaded anew, or if that fails: see ``Freshness``.
     public var isFresh: Bool
-    /// How long ago it was stored or last confirmed; kept to the second.
+    /// How old the value is: how long ago it was stored or last confirmed, and how old it was then; kept to the second.
     public var age: Duration
     /// How long it stays fresh; zero if it is not, `nil` if that is without end.
     public var timeLeft: Duration?

@@ -193,7 +193,8 @@ extension Group: LoadingGroup {
             }
             self.counters.loadsDeduped.increment()
             self.counters.peerLoads.increment()
-            let answer = Outcome.success(Answer(value: value, source: .peer, ttl: entry.ttl, attributes: entry.attributes))
+            let age = entry.ageInMilliseconds
+            let answer = Outcome.success(Answer(value: value, source: .peer, ttl: entry.ttl, attributes: entry.attributes, age: age))
             if load.kind.isRouted, self.store.admitRemote(load.key.hash) { return self.landCopy(load, answer, value, entry) }
             self.landRouted(load, answer)
         case .failure(let error):

@@ -164,7 +164,7 @@ extension Group {
             life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
         }
         let (outcome, wasThere) = try self.change(key, records: true, if: condition) {
-            self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes, age: 0), releasing: &$0)
+            self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes), releasing: &$0)
         }
         if owned { self.endSoonIfMoved(key) }
         if outcome == .tooLarge {

@@ -48,7 +48,7 @@ struct LandingRules<Value: Sendable> {
         cost: Duration,
         version: UInt64
     ) throws(GroupCacheError) -> (Answer, StoreChange<Value>) {
-        var life = EntryLife(ttl: self.ttl(of: loaded), cost: cost.nanoseconds / 1000, version: version)
+        var life = EntryLife(ttl: self.ttl(of: loaded), cost: cost.nanoseconds / 1000, version: version, age: loaded.age.milliseconds)
         if case .getter = self.origin {
             life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.freshness.staleWhileRevalidate).milliseconds
             life.staleIfError = (loaded.staleIfError ?? self.freshness.staleIfError).milliseconds
@@ -66,17 +66,18 @@ struct LandingRules<Value: Sendable> {
                 version: version,
                 ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero,
                 attributes: loaded.attributes,
-                age: loaded.age.milliseconds,
+                age: life.age,
                 wasStale: previous != nil
             )
-            return (answer, keeps ? .store(value, size, self.kind, life, Sidecar(answer.attributes, age: answer.age)) : .drop)
+            return (answer, keeps ? .store(value, size, self.kind, life, Sidecar(answer.attributes)) : .drop)
         case .notModified:
             guard let previous else {
                 throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
             }
             let (value, size) = try self.codec.kept(previous)
             return (
-                Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }), .extend(value, size, self.kind, life)
+                Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }, age: life.age),
+                .extend(value, size, self.kind, life)
             )
         case .notFound:
             let negative = loaded.ttl ?? self.freshness.negative
@@ -96,9 +97,9 @@ struct LandingRules<Value: Sendable> {
         // Of what is changed there this node hears: it may be kept for as long as its owner keeps it.
         let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
-        var life = EntryLife(ttl: fresh?.milliseconds, version: version)
+        var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds)
         life.stream = entry.stream
-        return .store(stored, size, .near, life, Sidecar(entry.attributes, age: 0))
+        return .store(stored, size, .near, life, Sidecar(entry.attributes))
     }
 
     private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }

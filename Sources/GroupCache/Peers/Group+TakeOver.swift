@@ -110,7 +110,7 @@ extension Group {
             do throws(GroupCacheError) {
                 // A value without time left is good for those who wait.
                 loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
-                loaded.attributes = entry.attributes
+                (loaded.attributes, loaded.age) = (entry.attributes, entry.age)
             } catch {
                 self.noteMismatch(error)
                 return false

@@ -227,7 +227,7 @@ extension Group {
         if answer.value != nil { encoded = try self.codec.encoded(try self.value(of: answer)) }
         var served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
         if !answer.attributes.isNone { served.attributes = answer.attributes }
-        (served.age, served.wasStale) = (Int(answer.age / 1000), answer.wasStale)
+        (served.ageInMilliseconds, served.wasStale) = (answer.age, answer.wasStale)
         if answer.isSuperseded { return served }
         let entry = self.entry(key)
         // What changed after the request had come, its asker hears. Asked of the ring after the value was there: if the key has just become another node's,
@@ -261,12 +261,11 @@ extension Group {
         guard let entry else { return served }
         let now = self.configuration.clock.milliseconds
         var served = served
-        served.age = Int((max(0, now - entry.details.created) + (entry.sidecar?.age ?? 0)) / 1000)
+        served.ageInMilliseconds = max(0, now - entry.details.created)
         if let attributes = entry.sidecar?.attributes, !attributes.isNone { served.attributes = attributes }
         served.ttl = entry.details.expires.map { .milliseconds($0 - now) }
         // Times are kept to the second, but what lies between two of them is exact.
-        let early = entry.sidecar?.age ?? 0
-        served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created) + early) }
+        served.lifetime = entry.details.expires.map { .milliseconds(max(0, $0 - entry.details.created)) }
         served.version = entry.details.version
         if entry.details.state == .stale {
             let until = max(entry.details.staleUntil ?? now, entry.details.staleIfErrorUntil ?? now)

@@ -81,7 +81,13 @@ public struct PeerRequest: Sendable {
         set { self.context.parts.terms = newValue }
     }
 
-    /// Whether it has neither a ``trace`` nor a ``schema`` nor a ``trail``.
+    /// By what the peer has told this node to fetch a value that it has loaded for it already; 0: by nothing.
+    package var handover: UInt64 {
+        get { self.context.parts.handover }
+        set { self.context.parts.handover = newValue }
+    }
+
+    /// Whether it has neither a ``trace`` nor a ``schema`` nor a ``trail``, nor a number to fetch something by.
     package var isPlain: Bool { self.context.isPlain }
 }
 
@@ -134,6 +140,7 @@ private struct RequestContext: Sendable {
         var trail: [UInt64] = []
         var condition: ChangeCondition?
         var terms = ChangeTerms()
+        var handover: UInt64 = 0
     }
 
     private final class Storage: Sendable {
@@ -142,7 +149,7 @@ private struct RequestContext: Sendable {
 
         init(_ parts: Parts) {
             self.parts = parts
-            self.isPlain = parts.trace == nil && parts.schema == nil && parts.trail.isEmpty
+            self.isPlain = parts.trace == nil && parts.schema == nil && parts.trail.isEmpty && parts.handover == 0
         }
     }
 
@@ -171,6 +178,8 @@ public struct PeerEntry: Sendable {
     package var stream = 0
     /// Of the answer to a change that was to wait: everybody who follows has heard of it.
     package var isApplied = false
+    /// ``age``. From 0 to 2^40.
+    package var ageInMilliseconds: Int64 = 0
     private var labels = EntryLabels()
 
     /// An entry that is fresh for `ttl`.
@@ -178,6 +187,13 @@ public struct PeerEntry: Sendable {
         self.value = value
         self.ttl = ttl
         self.version = version
+    }
+
+    /// How old the value is at the moment of answering, kept to the millisecond: how long ago it was made or last confirmed, wherever that was. Not
+    /// negative, and at most 34 years; of a set: zero.
+    public var age: Duration {
+        get { .milliseconds(self.ageInMilliseconds) }
+        set { self.ageInMilliseconds = newValue.milliseconds }
     }
 
     /// The name of the schema that the value is of, at whoever encoded it; `nil`: none is named. See ``PeerRequest/schema``.

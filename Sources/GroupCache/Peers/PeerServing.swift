@@ -121,8 +121,8 @@ public struct ServedEntry: Sendable {
     public var isStored = false
     /// Whether a load was tried because what was held was past its time.
     public var wasStale = false
-    /// How old the value is, in whole seconds: how long ago it was stored or last confirmed, and how old it was then.
-    public var age: Int
+    /// ``age``, exactly. From 0 to 2^40.
+    package var ageInMilliseconds: Int64
     /// How much longer the value is fresh; `nil`: without end. Negative when it is stale.
     public var ttl: Duration?
     /// Of a stale one: how much longer it may be served so.
@@ -140,8 +140,14 @@ public struct ServedEntry: Sendable {
         self.value = value
         self.source = source
         self.collapsed = collapsed
-        self.age = age
+        self.ageInMilliseconds = Duration.seconds(age).milliseconds
         self.ttl = ttl
+    }
+
+    /// How old the value is, in whole seconds: how long ago it was stored or last confirmed, and how old it was then.
+    public var age: Int {
+        get { Int(self.ageInMilliseconds / 1_000) }
+        set { self.ageInMilliseconds = Duration.seconds(newValue).milliseconds }
     }
 
     /// The name of the schema that the value is of; `nil`: the group names none. See ``PeerRequest/schema``.

@@ -26,7 +26,7 @@ struct EntryHeader: Sendable {
     @usableFromInline var previous: Int32
     @usableFromInline var next: Int32
     /// 40 bits of expiry (milliseconds since the store began, 0 = never), 8 of cost, of a copy the low bits of its stream, the low 16 of creation
-    /// (seconds since the store began).
+    /// (seconds since the store began, signed).
     @usableFromInline var expiry: UInt64
     /// 48 bits of version, the high 16 of creation.
     @usableFromInline var origin: UInt64
@@ -86,8 +86,8 @@ extension EntryHeader {
     @inlinable var version: UInt64 { self.origin >> 16 }
     /// Of a copy: the row of ``CopyLeases`` that it lives by; 0: none. Copies have neither a cost, for only owners refresh early, nor a frequency.
     @inlinable var stream: Int { Int((self.expiry >> 16) & 0xFF) | Int(self.packed >> 30) << 8 }
-    /// Whole seconds since the store began.
-    @inlinable var created: UInt32 { UInt32(self.expiry & 0xFFFF) | UInt32(self.origin & 0xFFFF) << 16 }
+    /// Whole seconds since the store began; before that, if the value was older than the store when it came.
+    @inlinable var created: Int32 { Int32(bitPattern: UInt32(self.expiry & 0xFFFF) | UInt32(self.origin & 0xFFFF) << 16) }
 
     /// The key's own copy of more than ``PackedKey/inlineLength`` bytes, or of any length if there is a sidecar.
     @inlinable var ownKey: UnsafeMutableRawPointer? {
@@ -117,7 +117,9 @@ extension EntryHeader {
             let (sum, overflow) = now.addingReportingOverflow(max(0, ttl))
             expires = overflow ? Self.maximumExpiry : min(max(1, sum), Self.maximumExpiry)
         }
-        let created = UInt32(clamping: now / 1000)
+        // Rounded towards the past: a value is never made out to be younger than it is.
+        let moment = now &- max(0, life.age)
+        let created = UInt32(bitPattern: Int32(clamping: moment >= 0 ? moment / 1000 : (moment - 999) / 1000))
         var cost = UInt64(CompactCost(microseconds: life.cost).bits)
         if self.isNear {
             cost = UInt64(life.stream & 0xFF)

@@ -25,7 +25,7 @@ package struct EntryDetails: Sendable, Hashable {
     package var isNegative: Bool
     /// The origin's version; 0 if there is none.
     package var version: UInt64
-    /// When it was stored or last confirmed, to the second.
+    /// When it was stored or last confirmed, less the age that it had then; to the second.
     package var created: Int64
     /// Until when it is fresh; `nil`: without end.
     package var expires: Int64?

@@ -24,6 +24,8 @@ package struct EntryLife: Sendable, Hashable {
     package var version: UInt64
     /// Of a copy: the row of ``CopyLeases`` that it lives by; 0: none.
     package var stream = 0
+    /// How old the value is already, in milliseconds; kept to the second. Not negative.
+    package var age: Int64
 
     /// A life without end, unless told otherwise.
     @usableFromInline
@@ -33,7 +35,8 @@ package struct EntryLife: Sendable, Hashable {
         staleIfError: Int64 = 0,
         confirmable: Int64 = 0,
         cost: Int64 = 0,
-        version: UInt64 = 0
+        version: UInt64 = 0,
+        age: Int64 = 0
     ) {
         self.ttl = ttl
         self.staleWhileRevalidate = staleWhileRevalidate
@@ -41,5 +44,6 @@ package struct EntryLife: Sendable, Hashable {
         self.confirmable = confirmable
         self.cost = cost
         self.version = version
+        self.age = age
     }
 }

@@ -5,20 +5,17 @@ package struct Sidecar: Sendable {
     package var encoded: ByteView?
     /// What is said of the value.
     package var attributes: EntryAttributes
-    /// How old the value was already when it came, in milliseconds.
-    package var age: Int64
 
     /// A sidecar with these bytes.
-    package init(encoded: ByteView? = nil, attributes: EntryAttributes = .none, age: Int64 = 0) {
+    package init(encoded: ByteView? = nil, attributes: EntryAttributes = .none) {
         self.encoded = encoded
         self.attributes = attributes
-        self.age = age
     }
 
     /// A sidecar for what there is to say; `nil`: nothing.
-    init?(_ attributes: EntryAttributes, age: Int64) {
-        guard !attributes.isNone || age > 0 else { return nil }
-        self.init(attributes: attributes, age: age)
+    init?(_ attributes: EntryAttributes) {
+        guard !attributes.isNone else { return nil }
+        self.init(attributes: attributes)
     }
 }
 

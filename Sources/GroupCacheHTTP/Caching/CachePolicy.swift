@@ -62,7 +62,7 @@ package struct CachePolicy: Sendable, Hashable {
         let theirs = control.maxAge ?? (targeted == nil ? nil : expires ?? 0)
         let differs = targeted != nil || control.sharedMaxAge != nil
         let bound = theirs.flatMap { differs ? "max-age=\($0)" : nil }
-        self.attributes = Self.attributes(head.contentType, (bound.map { [$0] } ?? []) + control.others)
+        self.attributes = Self.attributes(head, date: date ?? now, (bound.map { [$0] } ?? []) + control.others)
     }
 
     /// The corrected initial age (§4.2.3).
@@ -84,13 +84,21 @@ package struct CachePolicy: Sendable, Hashable {
         return min(max(0, moment - date), ResponseDirectives.longest)
     }
 
-    private static func attributes(_ contentType: String?, _ directives: [String]) -> EntryAttributes {
+    /// - Parameter date: when it was sent, or came if that is not said (RFC 9110 §6.6.1).
+    private static func attributes(_ head: CachedHead, date: Int64, _ directives: [String]) -> EntryAttributes {
+        func attributes(_ directives: String) -> EntryAttributes? {
+            try? EntryAttributes(
+                contentType: head.contentType,
+                directives: directives,
+                lastModified: head.sentLastModified,
+                date: EntryAttributes.dates.contains(date) ? date : nil
+            )
+        }
         let text = directives.filter { $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } }.joined(separator: ", ")
-        if text.utf8.count <= 512, let all = try? EntryAttributes(contentType: contentType, directives: text) { return all }
+        if text.utf8.count <= 512, let all = attributes(text) { return all }
         // A list as long as that was not written for caches; what forbids something is short.
         let short = directives.filter { Self.restrictions.contains($0.lowercased()) }
-        let known = Set(short.map { $0.lowercased() }).sorted().joined(separator: ", ")
-        return (try? EntryAttributes(contentType: contentType, directives: known)) ?? .none
+        return attributes(Set(short.map { $0.lowercased() }).sorted().joined(separator: ", ")) ?? .none
     }
 
     private static let restrictions: Set<String> = [

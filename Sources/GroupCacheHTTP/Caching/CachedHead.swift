@@ -5,9 +5,9 @@ package struct CachedHead: Sendable, Hashable {
     private let lines: [String: [String]]
 
     /// The fields that clients are sent.
-    static let sentFields: Set<String> = ["content-type", "etag", "last-modified"]
+    static let sentFields: Set<String> = ["content-type", "date", "etag", "last-modified"]
     private static let kept: Set<String> = sentFields.union([
-        "cache-control", "cdn-cache-control", "expires", "date", "age", "pragma", "vary",
+        "cache-control", "cdn-cache-control", "expires", "age", "pragma", "vary",
     ])
     /// The bytes up to which a head can be kept.
     private static let maximumSize = 4_096
@@ -37,9 +37,13 @@ package struct CachedHead: Sendable, Hashable {
     package var entityTag: String? { self.single("etag") }
     /// What to ask with in `If-Modified-Since`.
     package var lastModified: String? { self.single("last-modified") }
+    /// What clients can be told of the last modification.
+    package var sentLastModified: String? { self.sent("last-modified", longest: 64) }
     /// The media type, if it is one that can be sent on.
-    package var contentType: String? {
-        self.single("content-type").flatMap { $0.utf8.count <= 256 && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } ? $0 : nil }
+    package var contentType: String? { self.sent("content-type", longest: 256) }
+
+    private func sent(_ name: String, longest: Int) -> String? {
+        self.single(name).flatMap { $0.utf8.count <= longest && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } ? $0 : nil }
     }
 
     /// Whether the value can be confirmed by the one who sent it.

@@ -195,11 +195,16 @@ final class PeerCall: PeerTicket {
     }
 
     /// The same request, carried by somebody else.
-    func moved(to carrier: any PeerCarrier) -> PeerCall? {
+    func moved(to carrier: any PeerCarrier, handover: UInt64 = 0) -> PeerCall? {
         guard self.close() else { return nil }
+        var kind = self.kind
+        if handover != 0, case .peer(.get, var request) = kind {
+            request.handover = handover
+            kind = .peer(.get, request)
+        }
         return self.passed(
             on: PeerCall(
-                self.kind,
+                kind,
                 tag: self.tag,
                 for: self.caller,
                 by: carrier,
@@ -212,11 +217,13 @@ final class PeerCall: PeerTicket {
     }
 
     /// The request for one key of many, alone.
-    func single(_ index: Int, by carrier: any PeerCarrier) -> PeerCall? {
+    func single(_ index: Int, by carrier: any PeerCarrier, handover: UInt64 = 0) -> PeerCall? {
         guard case .many(let keys, let batch) = self.kind, keys.indices.contains(index) else { return nil }
+        var request = PeerRequest(keys[index], of: batch)
+        if handover != 0 { request.handover = handover }
         return self.passed(
             on: PeerCall(
-                .peer(.get, PeerRequest(keys[index], of: batch)),
+                .peer(.get, request),
                 tag: self.tag + index,
                 for: self.caller,
                 by: carrier,

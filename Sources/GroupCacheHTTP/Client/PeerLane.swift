@@ -76,8 +76,10 @@ final class PeerLane: PeerCarrier {
 
     /// Takes over a call that a link cannot carry.
     ///
-    /// - Parameter isHeld: The peer has said that it holds the value.
-    func take(_ call: PeerCall, isHeld: Bool = false) {
+    /// - Parameters:
+    ///   - isHeld: The peer has said that it holds the value.
+    ///   - handover: What it has told us to fetch the value by; 0: nothing.
+    func take(_ call: PeerCall, isHeld: Bool = false, handover: UInt64 = 0) {
         if case .changes = call.kind {
             call.fail(LinkDialer.isDown)
         } else if call.kind.isPeek, !isHeld {
@@ -85,7 +87,7 @@ final class PeerLane: PeerCarrier {
         } else if case .many = call.kind {
             guard call.close() else { return }
             for index in 0..<call.count { if let single = call.single(index, by: self) { self.enqueue(single) } }
-        } else if let moved = call.moved(to: self) {
+        } else if let moved = call.moved(to: self, handover: handover) {
             self.enqueue(moved)
         }
     }

@@ -106,6 +106,7 @@ extension Dialect {
         fields.schema = request.schema
         fields.trail = request.trail
         fields.allowStale = request.allowStale
+        fields.handover = request.handover
         if case .set(let entry) = operation {
             fields.schema = request.schema ?? entry.schema
             fields.attributes = entry.attributes
@@ -136,7 +137,10 @@ extension Dialect {
     func entry(_ head: ResponseHead, _ fields: PeerFields?, body: Span<UInt8>, now: Int64) throws(GroupCacheError) -> PeerEntry {
         guard self.usesProtobuf else {
             var entry = PeerEntry(value: ByteView(copying: body), ttl: Self.ttl(head.ttl))
-            if self.base == .native, let fields { (entry.schema, entry.attributes) = (fields.schema, fields.attributes) }
+            if self.base == .native {
+                entry.ageInMilliseconds = LinkTime.age(UInt64(head.age ?? 0))
+                if let fields { (entry.schema, entry.attributes) = (fields.schema, fields.attributes) }
+            }
             return entry
         }
         do {

@@ -26,7 +26,11 @@ public import GroupCache
 /// | `GroupCache-Trail` | request | the loads in whose getters it is made, at most 16: 16 hexadecimal digits each, commas between them |
 /// | `GroupCache-Content-Type` | 200, `PUT` | the value's media type |
 /// | `GroupCache-Directives` | 200, `PUT` | what caches are to do with the value, as text |
+/// | `GroupCache-Last-Modified` | 200, `PUT` | when whoever made the value has changed it last, in their words |
+/// | `GroupCache-Date` | 200, `PUT` | when whoever made the value has sent it, by their clock, in seconds since 1970 |
+/// | `GroupCache-Age` | 200 | how old the value is, in milliseconds; absent: not at all |
 /// | `GroupCache-Tags` | 200, `PUT` | the value's tags, each percent-encoded, commas between them |
+/// | `GroupCache-Handover` | request | by what to fetch a value that was loaded for a link and is too large for it, 16 hexadecimal digits |
 /// | `GroupCache-Error` | any failure | ``GroupCache/GroupCacheError/Code`` by name |
 ///
 /// Keys are escaped as every Go server decodes them. A raw `+` in a path means a space in the dialects whose Go clients use

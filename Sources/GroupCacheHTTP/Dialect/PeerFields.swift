@@ -9,6 +9,8 @@ struct PeerFields: Equatable {
     var trail: [UInt64] = []
     /// Whether a value past its time will do.
     var allowStale = true
+    /// By what to fetch a value that was loaded already; 0: by nothing.
+    var handover: UInt64 = 0
     var attributes = EntryAttributes.none
 
     init() {}
@@ -21,24 +23,38 @@ struct PeerFields: Equatable {
         var contentType: String?
         var directives: String?
         var tags: [String] = []
+        var lastModified: String?
+        var date: Int64?
         // The first line is no field, and the last one is empty. There may be an empty one before it (RFC 9112 §2.2).
         guard let first = try? lines.next(in: head), !first.isEmpty || (try? lines.next(in: head)) != nil else { return }
         while let line = try? lines.next(in: head), !line.isEmpty, lines.lineStart <= length, let field = try? FieldLine(line, in: head) {
             let value = field.value
             switch field.name.count {
             case 15 where head.matches(field.name, "groupcache-tags"): tags = Self.texts(value, head)
+            case 15 where head.matches(field.name, "groupcache-date"):
+                // What is no date is as good as not said.
+                date = head.decimal(value).flatMap { EntryAttributes.dates.contains(Int64($0)) ? Int64($0) : nil }
             case 16 where head.matches(field.name, "groupcache-trail"): self.trail = Self.numbers(value, head)
             case 16 where head.matches(field.name, "groupcache-stale"): self.allowStale = !head.matches(value, "no")
             case 17 where head.matches(field.name, "groupcache-schema"):
                 // One is written; of what else is sent nobody knows what it means.
                 let text = Self.text(value, head)
                 self.schema = text.flatMap { (1...PeerRequest.schemaLimit).contains($0.utf8.count) ? $0 : nil }
+            case 19 where head.matches(field.name, "groupcache-handover"): self.handover = head.hexadecimal(value) ?? 0
             case 21 where head.matches(field.name, "groupcache-directives"): directives = head.string(value)
             case 23 where head.matches(field.name, "groupcache-content-type"): contentType = head.string(value)
+            case 24 where head.matches(field.name, "groupcache-last-modified"): lastModified = head.string(value)
             default: break
             }
         }
-        self.attributes = (try? EntryAttributes(contentType: contentType, directives: directives, tags: tags)) ?? .none
+        let attributes = try? EntryAttributes(
+            contentType: contentType,
+            directives: directives,
+            tags: tags,
+            lastModified: lastModified,
+            date: date
+        )
+        self.attributes = attributes ?? .none
     }
 
     /// Appends a header for each thing that is said.
@@ -53,6 +69,10 @@ struct PeerFields: Equatable {
             buffer.writeHexadecimal(load)
             separator = ","
         }
+        if self.handover != 0 {
+            buffer.writeStaticString("\r\nGroupCache-Handover: ")
+            buffer.writeHexadecimal(self.handover)
+        }
         if !self.allowStale { buffer.writeStaticString("\r\nGroupCache-Stale: no") }
         if self.attributes.isNone { return }
         if let contentType = self.attributes.contentType {
@@ -62,6 +82,14 @@ struct PeerFields: Equatable {
         if let directives = self.attributes.directives {
             buffer.writeStaticString("\r\nGroupCache-Directives: ")
             buffer.writeString(directives)
+        }
+        if let lastModified = self.attributes.lastModified {
+            buffer.writeStaticString("\r\nGroupCache-Last-Modified: ")
+            buffer.writeString(lastModified)
+        }
+        if let date = self.attributes.date {
+            buffer.writeStaticString("\r\nGroupCache-Date: ")
+            buffer.writeDecimal(Int(date))
         }
         separator = "\r\nGroupCache-Tags: "
         for tag in self.attributes.tags {

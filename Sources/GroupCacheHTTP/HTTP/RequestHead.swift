@@ -31,6 +31,9 @@ struct RequestHead: Equatable {
     var hasConditions = false
     var cacheControl = CacheControl()
     var origin: Range<Int>?
+    var contentType: Range<Int>?
+    /// Said twice, nobody knows which is meant.
+    var hasManyContentTypes = false
     var authorization: Range<Int>?
     /// W3C Trace Context. Not checked: that is the tracer's business.
     var traceparent: Range<Int>?

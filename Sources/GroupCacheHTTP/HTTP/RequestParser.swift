@@ -180,6 +180,9 @@ struct RequestParser {
             13 where bytes.matches(line.name, "if-none-match") || bytes.matches(line.name, "content-range"),
             17 where bytes.matches(line.name, "if-modified-since"), 19 where bytes.matches(line.name, "if-unmodified-since"):
             self.head.hasConditions = true
+        case 12 where bytes.matches(line.name, "content-type"):
+            self.head.hasManyContentTypes = self.head.contentType != nil
+            self.head.contentType = value
         case 13 where bytes.matches(line.name, "authorization"):
             guard self.head.authorization == nil else { throw .authorization }
             self.head.authorization = value

@@ -7,6 +7,8 @@ struct ResponseHead: Equatable {
     var closes = false
     /// `GroupCache-TTL`, in milliseconds.
     var ttl: Int?
+    /// `GroupCache-Age`, in milliseconds.
+    var age: Int?
     /// `GroupCache-Error`: the name of an error's code.
     var error: String?
     /// `Retry-After`, in seconds.
@@ -110,6 +112,8 @@ struct ResponseParser {
             self.contentLength = length
         case 14 where bytes.matches(line.name, "groupcache-ttl"):
             self.head.ttl = bytes.decimal(line.value)
+        case 14 where bytes.matches(line.name, "groupcache-age"):
+            self.head.age = bytes.decimal(line.value)
         case 16 where bytes.matches(line.name, "groupcache-error"):
             self.head.error = bytes.string(line.value)
         case 17 where bytes.matches(line.name, "transfer-encoding"):

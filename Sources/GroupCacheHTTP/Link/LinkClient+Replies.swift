@@ -44,6 +44,7 @@ extension LinkClient {
         switch reply.status {
         case .value:
             var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
+            entry.ageInMilliseconds = LinkTime.age(reply.age)
             if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
             if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
             entry.stream = stream.copyRow(isOwn: reply.marks & LinkMarks.own.rawValue != 0)

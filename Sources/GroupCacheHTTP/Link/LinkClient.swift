@@ -191,7 +191,7 @@ final class LinkClient: ChannelInboundHandler {
         switch self.state.take(reply.id, Int(reply.index)) {
         case .nobody: break
         case .one(let call, let teaches):
-            if reply.status == .tooLarge { return http.take(call, isHeld: true) }
+            if reply.status == .tooLarge { return http.take(call, isHeld: true, handover: reply.handover) }
             // Enough for a 95th percentile, and the budgets count them eightfold.
             if teaches, !call.kind.isPatient {
                 self.settings.health.learn(UInt64(clamping: (now - call.started).nanoseconds), requests: Self.sample)
@@ -200,7 +200,7 @@ final class LinkClient: ChannelInboundHandler {
         case .key(let call, let isLast):
             let index = Int(reply.index)
             if reply.status == .tooLarge {
-                if let single = call.single(index, by: http) { http.enqueue(single) }
+                if let single = call.single(index, by: http, handover: reply.handover) { http.enqueue(single) }
             } else {
                 call.answer(index, Self.outcome(reply, bytes, of: call, self.settings.standing.stream))
             }

@@ -17,6 +17,8 @@ final class LinkReplies: Sendable {
             /// A set was carried out, and there was nothing before.
             case created
             case failure(GroupCacheError)
+            /// A get has failed with what a GET is to tell.
+            case tooLarge(GroupCacheError)
             /// Every key of many has had its answer: nothing is to be sent.
             case end
         }

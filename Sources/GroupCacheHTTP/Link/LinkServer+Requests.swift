@@ -18,12 +18,12 @@ extension LinkServer {
         }
         guard request.keys.isEmpty else { return self.answerMany(request, group, bytes) }
         let range = request.key.range
+        if let error = Key.error(length: range.count, limit: self.core.configuration.limits.keySize) { return self.refuse(request, error) }
         // What is cached may be past its time.
         if request.verb == .get, request.freshOnly == 0, let served = group.serveCached(bytes.extracting(range), for: .peer) {
             return self.write(request.id, 0, .entry(served))
         }
         let key = Key(bytes: bytes.array(range))
-        if let error = key.error { return self.refuse(request, error) }
         var asked = PeerRequest(group: group.name, key: key, timeout: LinkTime.timeout(request.timeout))
         asked.allowStale = request.freshOnly == 0
         asked.trace = self.trace(of: request, bytes)
@@ -36,7 +36,7 @@ extension LinkServer {
                 do throws(GroupCacheError) {
                     return .entry(try await group.serve(asked, for: .peer))
                 } catch {
-                    return .failure(error)
+                    return Self.failure(error)
                 }
             }
             self.run(request) { [trace = asked.trace] in if let trace { await trace.continued(serve) } else { await serve() } }
@@ -92,6 +92,11 @@ extension LinkServer {
         }
     }
 
+    /// A get has failed. That its value was too large for somebody is told by GET, as a value is that is too large for the link.
+    private static func failure(_ error: GroupCacheError) -> LinkReplies.Reply.Content {
+        error.code == .valueTooLarge ? .tooLarge(error) : .failure(error)
+    }
+
     private func trace(of request: LinkRequest, _ bytes: Span<UInt8>) -> PeerTrace? {
         guard !request.traceparent.isEmpty else { return nil }
         return PeerTrace(traceparent: bytes.string(request.traceparent.range), tracestate: bytes.string(request.tracestate.range))
@@ -132,6 +137,10 @@ extension LinkServer {
         var missing: [Key: [UInt32]] = [:]
         while let range = keys.next(bytes) {
             defer { index += 1 }
+            if let error = Key.error(length: range.count, limit: self.core.configuration.limits.keySize) {
+                self.write(request.id, index, .failure(error))
+                continue
+            }
             // While the peer does not read, a task waits with what would be at hand.
             if request.verb == .get, request.freshOnly == 0, self.state.takesAnswers,
                 let served = group.serveCached(bytes.extracting(range), for: .peer)
@@ -154,7 +163,7 @@ extension LinkServer {
                     let content: LinkReplies.Reply.Content =
                         switch result {
                         case .success(let entry): .entry(entry)
-                        case .failure(let error): .failure(error)
+                        case .failure(let error): Self.failure(error)
                         }
                     for index in wanted[key] ?? [] {
                         await replies.add(LinkReplies.Reply(id: id, serial: serial, index: index, content: content))
@@ -203,7 +212,9 @@ extension LinkServer {
                 return
             }
             guard value.count <= LinkLimits().valueSize else {
-                self.state.open?.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index)
+                // What was not loaded for this very request is in the cache.
+                let number = entry.source == .loaded ? self.core.handOver(.success(entry)) : 0
+                self.state.open?.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index, handover: number)
                 return
             }
             self.state.open?.writer.payload.writeLinkReply(
@@ -214,8 +225,12 @@ extension LinkServer {
                 index: index,
                 schema: LinkLimits.schema(entry.schema),
                 marks: entry.isOwn ? .own : [],
+                age: UInt64(max(0, entry.ageInMilliseconds)),
                 attributes: LinkAttributes(entry.attributes)
             )
+        case .tooLarge(let error):
+            let number = self.core.handOver(.failure(error))
+            self.state.open?.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index, handover: number)
         case .failure(let error):
             self.state.open?.writer.payload.writeLinkReply(
                 id: id,

@@ -98,6 +98,9 @@ extension HTTPPool {
             public var headerCount = 100
             /// Value; 1...1 GiB. Larger: 413.
             public var valueSize = 8 << 20
+            /// Key, of clients and of peers; 1...``GroupCache/Key/maximumLength``, which is the default: no group has longer ones. Longer: 400. The same on
+            /// all nodes, or a key that one of them takes is refused by its owner.
+            public var keySize = Key.maximumLength
             /// Keys of one `keys:get`; 1...100,000. More: 413.
             public var batchKeys = 1_000
             /// Open connections; 1...1,000,000. Beyond it the one that has been idle for longest makes room, and where none has been for a quarter of a
@@ -221,6 +224,7 @@ extension HTTPPool.Configuration {
         try require((256...self.limits.headSize).contains(self.limits.targetSize), "limits.targetSize is not within 256...limits.headSize")
         try require((4...10_000).contains(self.limits.headerCount), "limits.headerCount is not within 4...10000")
         try require((1...1 << 30).contains(self.limits.valueSize), "limits.valueSize is not within 1...1073741824")
+        try require((1...Key.maximumLength).contains(self.limits.keySize), "limits.keySize is not within 1...\(Key.maximumLength)")
         try require((1...100_000).contains(self.limits.batchKeys), "limits.batchKeys is not within 1...100000")
         try require((1...1_000_000).contains(self.limits.connections), "limits.connections is not within 1...1000000")
         try require(self.limits.bodies >= self.limits.valueSize + 65_536, "limits.bodies is less than limits.valueSize and 64 KiB")

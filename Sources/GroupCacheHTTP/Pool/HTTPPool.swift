@@ -311,6 +311,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
                 second.cancel()
             }
             guard isOver else { return }
+            self.core.handovers.withLockedValue { $0.expire(.now()) }
             for group in self.core.groups.withLockedValue({ $0.groups }) { group.sweep() }
         }
     }

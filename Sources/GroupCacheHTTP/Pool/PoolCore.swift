@@ -20,6 +20,8 @@ final class PoolCore: Sendable {
     let credentials: Credentials
     /// Of unfinished request bodies.
     let bodies: BodyBudget
+    /// Values that are too large for the links they were loaded for.
+    let handovers: NIOLockedValueBox<Handovers>
     /// Of connections that are at work on something.
     let places: WorkPlaces
     /// Which rings peers have shown.
@@ -63,9 +65,25 @@ final class PoolCore: Sendable {
         self.routes = RouteTable(dialect: configuration.dialect, publicRoutes: configuration.publicRoutes)
         let limits = configuration.limits
         self.bodies = BodyBudget(limit: limits.bodies)
+        self.handovers = NIOLockedValueBox(Handovers(limit: max(64 << 20, limits.valueSize)))
         self.places = WorkPlaces(connections: limits.connections)
         self.limits = .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)
         self.deadlines = .init(configuration.server)
+    }
+
+    /// Keeps what was loaded for a link that cannot carry it.
+    ///
+    /// - Returns: the number by which it is fetched once; 0: it is not kept.
+    func handOver(_ outcome: Handovers.Outcome) -> UInt64 {
+        let number = UInt64.random(in: 1 ... .max)
+        let now = NIODeadline.now()
+        return self.handovers.withLockedValue { $0.put(outcome, as: number, now: now) } ? number : 0
+    }
+
+    /// What was kept under a number; `nil`: it was fetched, or its time is over.
+    func fetch(_ number: UInt64) -> Handovers.Outcome? {
+        let now = NIODeadline.now()
+        return self.handovers.withLockedValue { $0.take(number, now: now) }
     }
 
     /// A peer has shown the version of its ring.

@@ -29,6 +29,7 @@ struct KeysReader {
     private static let maximumDepth = 32
 
     private let limit: Int
+    private let keySize: Int
     private var expected = Expected.object
     /// What the text between quotes is, if we are in one.
     private var inside: Text?
@@ -52,8 +53,13 @@ struct KeysReader {
     private var isTooLong = false
     private var received = 0
 
-    /// - Parameter limit: how many keys there may be.
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: how many keys there may be.
+    ///   - keySize: how many bytes one may have.
+    init(limit: Int, keySize: Int = Key.maximumLength) {
+        self.limit = limit
+        self.keySize = keySize
+    }
 
     /// Reads on.
     ///
@@ -197,7 +203,7 @@ struct KeysReader {
         switch self.inside {
         case .skipped: return
         // One more shows that it is too long, and the rest need not be kept.
-        case .key: if self.text.count > Key.maximumLength { return }
+        case .key: if self.text.count > self.keySize { return }
         default: if self.text.count > Self.maximumName { return self.isMalformed = true }
         }
         self.text.append(byte)
@@ -236,14 +242,13 @@ struct KeysReader {
         case .key:
             self.expected = .commaOrEndOfKeys
             self.count += 1
-            let key = Key(bytes: self.text)
-            if let error = key.error {
+            if let error = Key.error(length: self.text.count, limit: self.keySize) {
                 self.refusedCount += 1
                 if self.refused.count < Self.maximumRefused { self.refused.append((self.count - 1, error)) }
             } else if String(validating: self.text, as: UTF8.self) == nil {
                 self.isMalformed = true
             } else {
-                self.keys.append(key)
+                self.keys.append(Key(bytes: self.text))
                 self.size += self.text.count + 64
             }
         case .skipped: if self.expected == .skipped(depth: 0) { self.expected = .commaOrEnd }

@@ -111,30 +111,64 @@ struct RequestConditions: Equatable, Sendable {
 
     enum Outcome: Equatable { case go, notModified, failed }
 
+    /// What is known of when a value was made, in seconds since 1970 by the clock of whoever made it.
+    struct Dates: Equatable {
+        /// When it was changed last; `nil`: that is not said, or not in a form of a date.
+        var modified: Int64?
+        /// When it was sent; `nil`: that is not said.
+        var sent: Int64?
+        /// What a later date is compared with. Where no modification is spoken of, what was sent had not changed by then (RFC 9111 §4.3.2).
+        var unchanged: Int64?
+
+        init(_ attributes: EntryAttributes) {
+            self.sent = attributes.date
+            self.modified = attributes.lastModified.flatMap { text in
+                let bytes = text.utf8.span
+                return HTTPDate.parse(0..<bytes.count, bytes)
+            }
+            self.unchanged = attributes.lastModified == nil ? self.sent : self.modified
+        }
+
+        init() {}
+
+        /// Whether no second value can have been made in the second of the modification (RFC 9110 §8.8.2.2).
+        var isStrong: Bool {
+            guard let modified, let sent else { return false }
+            return sent > modified
+        }
+    }
+
+    /// Whether the request compares dates.
+    var comparesDates: Bool {
+        if self.ifModifiedSince != nil || self.ifUnmodifiedSince != nil { return true }
+        if case .date = self.ifRange { return true }
+        return false
+    }
+
     /// What becomes of a GET or HEAD that would be answered with a value: RFC 9110 §13.2.2.
     ///
     /// - Parameters:
     ///   - tag: of that value.
-    ///   - lastModified: seconds since 1970; `nil`: not known.
-    func reading(_ tag: EntityTag, lastModified: Int64?) -> Outcome {
+    ///   - dates: of that value.
+    func reading(_ tag: EntityTag, _ dates: Dates) -> Outcome {
         if let ifMatch {
             if ifMatch.isMalformed || !ifMatch.match(tag, isWeak: false) { return .failed }
-        } else if let ifUnmodifiedSince, let lastModified, lastModified > ifUnmodifiedSince {
+        } else if let ifUnmodifiedSince, let modified = dates.modified, modified > ifUnmodifiedSince {
             return .failed
         }
         if let ifNoneMatch { return ifNoneMatch.match(tag, isWeak: true) ? .notModified : .go }
-        if let ifModifiedSince, let lastModified, lastModified <= ifModifiedSince { return .notModified }
+        if let ifModifiedSince, let unchanged = dates.unchanged, unchanged <= ifModifiedSince { return .notModified }
         return .go
     }
 
-    /// Which part of the value is wanted, after ``reading(_:lastModified:)`` has let the request go on; `nil`: all of it.
-    func part(of count: Int, _ tag: EntityTag, lastModified: Int64?) -> ByteRanges.Part? {
+    /// Which part of the value is wanted, after ``reading(_:_:)`` has let the request go on; `nil`: all of it.
+    func part(of count: Int, _ tag: EntityTag, _ dates: Dates) -> ByteRanges.Part? {
         guard let range else { return nil }
         switch self.ifRange {
         case .none: break
         case .tag(let wanted): guard !wanted.isWeak, wanted.entityTag == tag else { return nil }
-        // A date is strong only if it is exactly that one (RFC 9110 §13.1.5).
-        case .date(let date): guard let lastModified, lastModified == date else { return nil }
+        // It has to be exactly that date, and a strong one (RFC 9110 §13.1.5).
+        case .date(let date): guard dates.modified == date, dates.isStrong else { return nil }
         case .malformed: return nil
         }
         return range.part(of: count)

@@ -53,8 +53,8 @@ struct Response: Sendable {
         var age: Int?
         /// Seconds, of which ``age`` have passed.
         var maxAge: Int?
-        /// What whoever made the value has said to caches, beside how long it is fresh.
-        var directives: String?
+        /// What is said of the value: when it was sent and changed, and what caches are to do with it beside how long it is fresh.
+        var attributes = EntryAttributes.none
         /// Whether parts of the value can be asked for.
         var acceptsRanges = false
         var contentRange: ContentRange?
@@ -63,6 +63,8 @@ struct Response: Sendable {
         var error: String?
         /// `GroupCache-TTL`, in milliseconds.
         var ttl: Int?
+        /// `GroupCache-Age`, in milliseconds.
+        var ageForPeers: Int64?
         /// Seconds.
         var retryAfter: Int?
         var allow: String?
@@ -166,12 +168,13 @@ extension Response {
         fields.age = max(0, entry.age)
         // Whoever keeps it takes off the age that it has already (RFC 9111 §4.2.3).
         fields.maxAge = entry.ttl.map { max(0, (entry.lifetime ?? .seconds(max(0, entry.age)) + $0).milliseconds / 1_000) }
-        fields.directives = entry.attributes.directives
+        fields.attributes = entry.attributes
         fields.cacheStatus = CacheStatus(entry)
         var part: ByteRanges.Part?
         if let conditions {
-            switch conditions.reading(tag, lastModified: nil) {
-            case .go: if isGet { part = conditions.part(of: value.count, tag, lastModified: nil) }
+            let dates = conditions.comparesDates ? RequestConditions.Dates(entry.attributes) : .init()
+            switch conditions.reading(tag, dates) {
+            case .go: if isGet { part = conditions.part(of: value.count, tag, dates) }
             case .notModified: return Response(status: 304, fields: fields)
             case .failed:
                 var response = self.failure(.conditionFailed)
@@ -182,6 +185,8 @@ extension Response {
         if case .nothing = part {
             var response = self.failure(Failure(416, "the value has no such part", .key))
             response.fields.contentRange = .nothing(of: value.count)
+            (response.fields.tag, response.fields.age, response.fields.attributes) = (fields.tag, fields.age, fields.attributes)
+            response.fields.cacheStatus = fields.cacheStatus
             return response
         }
         if let type = entry.attributes.contentType { fields.mediaType = type } else { fields.contentType = "application/octet-stream" }
@@ -220,6 +225,7 @@ extension Response {
         response.fields.contentType = dialect.contentType
         if dialect.base == .native {
             response.fields.ttl = entry.ttl.map { max(0, $0.milliseconds) }
+            if entry.ageInMilliseconds > 0 { response.fields.ageForPeers = entry.ageInMilliseconds }
             if entry.schema != nil || !entry.attributes.isNone {
                 var fields = PeerFields()
                 (fields.schema, fields.attributes) = (entry.schema, entry.attributes)

@@ -8,7 +8,13 @@ struct ResponseWriter {
 
     func write(_ response: Response, _ options: ResponseOptions, to out: inout ByteBuffer) {
         out.writeStaticString(Self.statusLine(response.status))
-        out.writeImmutableBuffer(self.date)
+        // A value keeps the date that its maker has sent it with.
+        if let date = response.fields.attributes.date {
+            out.writeStaticString("\r\nDate: ")
+            HTTPDate.append(unixSeconds: date, to: &out)
+        } else {
+            out.writeImmutableBuffer(self.date)
+        }
         if options.closes {
             out.writeStaticString("\r\nConnection: close")
         } else if options.saysKeepAlive {
@@ -47,8 +53,14 @@ struct ResponseWriter {
             out.writeHexadecimal(tag)
             out.writeStaticString("\"")
         }
+        if let lastModified = fields.attributes.lastModified {
+            out.writeStaticString("\r\nLast-Modified: ")
+            out.writeString(lastModified)
+        }
         if let age = fields.age { self.write("\r\nAge: ", age, to: &out) }
-        if let directives = fields.directives {
+        if fields.isForNow {
+            out.writeStaticString("\r\nCache-Control: no-store")
+        } else if let directives = fields.attributes.directives {
             self.write(directives, maxAge: fields.maxAge, to: &out)
         } else if let maxAge = fields.maxAge {
             self.write("\r\nCache-Control: max-age=", maxAge, to: &out)
@@ -84,8 +96,8 @@ struct ResponseWriter {
             self.write("/", count, to: &out)
         case .nothing(let count): self.write("\r\nContent-Range: bytes */", count, to: &out)
         }
-        if fields.isForNow { out.writeStaticString("\r\nCache-Control: no-store") }
         if fields.error == nil, let ttl = fields.ttl { self.write("\r\nGroupCache-TTL: ", ttl, to: &out) }
+        if let age = fields.ageForPeers { self.write("\r\nGroupCache-Age: ", Int(age), to: &out) }
         fields.ofPeers?.append(to: &out)
     }
 

@@ -127,8 +127,8 @@ extension Router {
         switch match {
         case .route(_, _, .value, _, _): RequestBody(.value)
         // As many as the size of the body allows: each of them has to go.
-        case .route(.peerRemoveMany, _, .keys, _, _): RequestBody(.keys, maximumKeys: .max)
-        case .route(_, _, .keys, _, _): RequestBody(.keys, maximumKeys: self.core.configuration.limits.batchKeys)
+        case .route(.peerRemoveMany, _, .keys, _, _): RequestBody(.keys, maximumKeys: .max, keySize: self.keySize)
+        case .route(_, _, .keys, _, _): RequestBody(.keys, maximumKeys: self.core.configuration.limits.batchKeys, keySize: self.keySize)
         default: RequestBody(.nothing)
         }
     }

@@ -15,9 +15,13 @@ extension Router {
                 return .now(.failure(Failure(400, "max-age=0: a value that is stale at once cannot be set", .request)))
             }
             guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
+            guard let attributes = Self.attributes(head, bytes) else {
+                return .now(.failure(Failure(400, "Content-Type is one media type of at most 256 printable characters", .request)))
+            }
             return self.ifAsked(head, bytes, isSet: true) { condition in
                 let ttl: Duration? = control.lifetime.map { .seconds($0) }
-                let entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
+                var entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
+                entry.attributes = attributes
                 return Serving.set(group, key, to: entry, if: condition, terms, for: .client, .client)
             }
         }
@@ -35,6 +39,15 @@ extension Router {
         guard let wait = Query.value("wait", head.query, bytes) else { return ChangeTerms() }
         if wait.elementsEqual("owner".utf8) { return ChangeTerms() }
         return wait.elementsEqual("applied".utf8) ? ChangeTerms(wait: .applied) : nil
+    }
+
+    /// What a client says of a value beside its bytes: its media type, unless that is the one which is given back without. `nil`: it is none.
+    private static func attributes(_ head: RequestHead, _ bytes: Span<UInt8>) -> EntryAttributes? {
+        guard let type = head.contentType, !type.isEmpty, !bytes.matches(type, "application/octet-stream") else {
+            return EntryAttributes.none
+        }
+        guard !head.hasManyContentTypes, type.count <= 256 else { return nil }
+        return try? EntryAttributes(contentType: bytes.string(type))
     }
 
     /// With what a change depends on, if it depends on anything.
@@ -61,7 +74,7 @@ extension Router {
             var decoded: [UInt8] = []
             guard PercentEncoding.decode(range, bytes, plusIsSpace: false, into: &decoded) else { return .now(.failure(.badEscape)) }
             let key = Key(bytes: decoded)
-            if let error = key.error { return .now(.failure(Failure(error))) }
+            if let error = Key.error(length: key.bytes.count, limit: self.keySize) { return .now(.failure(Failure(error))) }
             return body(group, key)
         }
     }
@@ -94,7 +107,7 @@ extension Router {
             else {
                 return .now(self.malformed)
             }
-            if let error = key.error { return .now(self.peerFailure(error)) }
+            if let error = Key.error(length: key.bytes.count, limit: self.keySize) { return .now(self.peerFailure(error)) }
             guard entry.value.count <= self.core.configuration.limits.valueSize else {
                 return .now(self.peerFailure(GroupCacheError(.valueTooLarge, "the value is too large")))
             }
@@ -109,7 +122,7 @@ extension Router {
             return .later(.change) { await Self.remove(list, of: group, dialect) }
         default:
             let key = Key(bytes: decoded)
-            if let error = key.error { return .now(self.peerFailure(error)) }
+            if let error = Key.error(length: key.bytes.count, limit: self.keySize) { return .now(self.peerFailure(error)) }
             guard let condition = self.peerCondition(head, bytes) else { return .now(self.malformed) }
             return Serving.remove(group, [key], if: condition.of, for: .peer, .peer(dialect))
         }

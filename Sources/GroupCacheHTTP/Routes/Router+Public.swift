@@ -19,7 +19,7 @@ extension Router {
         guard let bytes = Query.value("key", head.query, bytes) else {
             return .now(.failure(Failure(400, "the parameter key is missing or not properly escaped", .request)))
         }
-        switch Serving.cached(group, bytes.span, for: .client) {
+        switch Serving.cached(group, bytes.span, for: .client, limit: self.keySize) {
         case .entry(let entry): return .now(.raw(entry))
         case .failure(let error): return .now(.failure(Failure(error)))
         case .missing where head.cacheControl.onlyIfCached: return .now(.failure(.notCached))
@@ -34,7 +34,7 @@ extension Router {
 
     /// `keys:get`: many keys, answered as they arrive.
     func keys(of group: any PeerServing, _ head: RequestHead, _ bytes: Span<UInt8>, _ body: KeysReader?) -> Answer {
-        let body = body ?? KeysReader(limit: 0)
+        let body = body ?? KeysReader(limit: 0, keySize: self.keySize)
         if let failure = body.finish() { return .now(.failure(failure)) }
         let keys = body.keys
         guard head.minorVersion == 1 else { return .now(.failure(Failure(505, "many keys at once need HTTP/1.1", .request))) }
@@ -46,7 +46,7 @@ extension Router {
     func ringKey(_ group: any PeerServing, _ bytes: Span<UInt8>, key: Range<Int>) -> Answer {
         var decoded: [UInt8] = []
         guard PercentEncoding.decode(key, bytes, plusIsSpace: false, into: &decoded) else { return .now(.failure(.badEscape)) }
-        if let error = Key(bytes: decoded).error { return .now(.failure(Failure(error))) }
+        if let error = Key.error(length: decoded.count, limit: self.keySize) { return .now(.failure(Failure(error))) }
         return .now(.json(Pages.ringKey(self.core, group: group.name, key: Key(bytes: decoded))))
     }
 

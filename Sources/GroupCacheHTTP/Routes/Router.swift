@@ -77,10 +77,10 @@ struct Router {
         let isGet = head.method == .get
         let found: Found
         if PercentEncoding.isPlain(key, bytes, plusIsSpace: false) {
-            found = Serving.cached(group, bytes.extracting(key), for: .client)
+            found = Serving.cached(group, bytes.extracting(key), for: .client, limit: self.keySize)
         } else {
             guard PercentEncoding.decode(key, bytes, plusIsSpace: false, into: &scratch) else { return .now(.failure(.badEscape)) }
-            found = Serving.cached(group, scratch.span, for: .client)
+            found = Serving.cached(group, scratch.span, for: .client, limit: self.keySize)
         }
         switch found {
         case .entry(let entry): return .now(.entry(entry, conditions, isGet: isGet))
@@ -107,14 +107,20 @@ struct Router {
         // get.
         let reload = head.cacheControl.noCache && self.mayChange(head, bytes)
         let fields = head.hasPeerFields ? PeerFields(bytes, length: head.length) : PeerFields()
+        if fields.handover != 0, head.method == .get, let outcome = self.core.fetch(fields.handover) {
+            switch outcome {
+            case .success(let entry): return .now(.peerEntry(entry, dialect))
+            case .failure(let error): return .now(.peerFailure(error, dialect))
+            }
+        }
         // What is cached may be past its time.
         let loads = reload || !fields.allowStale
         let found: Found
         if PercentEncoding.isPlain(key, bytes, plusIsSpace: dialect.plusIsSpace) {
-            found = Serving.cached(group, bytes.extracting(key), for: .peer, reload: loads)
+            found = Serving.cached(group, bytes.extracting(key), for: .peer, reload: loads, limit: self.keySize)
         } else {
             guard PercentEncoding.decode(key, bytes, plusIsSpace: dialect.plusIsSpace, into: &scratch) else { return .now(self.malformed) }
-            found = Serving.cached(group, scratch.span, for: .peer, reload: loads)
+            found = Serving.cached(group, scratch.span, for: .peer, reload: loads, limit: self.keySize)
         }
         switch found {
         case .entry(let entry): return .now(.peerEntry(entry, dialect))
@@ -152,6 +158,7 @@ struct Router {
         if let ring = head.ring { self.core.note(ring: ring) }
     }
 
+    var keySize: Int { self.core.configuration.limits.keySize }
     func peerFailure(_ error: GroupCacheError) -> Response { .peerFailure(error, self.core.configuration.dialect) }
     var malformed: Response { self.peerFailure(GroupCacheError(.badRequest, "bad request")) }
     var noSuchPeerGroup: Response { self.peerFailure(GroupCacheError(.noSuchGroup, "no such group")) }

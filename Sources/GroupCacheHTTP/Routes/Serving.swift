@@ -9,12 +9,22 @@ enum Found {
     case failure(GroupCacheError)
 }
 
+extension Key {
+    /// What is wrong with a key of so many bytes that comes from outside; `nil`: nothing.
+    static func error(length: Int, limit: Int) -> GroupCacheError? {
+        if length == 0 { return .emptyKey }
+        if length <= limit { return nil }
+        return limit == Key.maximumLength ? .keyTooLong : GroupCacheError(.keyTooLong, "a key has at most \(limit) bytes here")
+    }
+}
+
 /// All that the routes ask of groups, in one place.
 enum Serving {
     /// Without an allocation, when the cache has it.
-    static func cached(_ group: any PeerServing, _ key: Span<UInt8>, for requester: Requester, reload: Bool = false) -> Found {
-        guard key.count > 0 else { return .failure(.emptyKey) }
-        guard key.count <= Key.maximumLength else { return .failure(.keyTooLong) }
+    ///
+    /// - Parameter limit: how long a key may be.
+    static func cached(_ group: any PeerServing, _ key: Span<UInt8>, for requester: Requester, reload: Bool = false, limit: Int) -> Found {
+        if let error = Key.error(length: key.count, limit: limit) { return .failure(error) }
         if !reload, let entry = group.serveCached(key, for: requester) { return .entry(entry) }
         return .missing(Key(bytes: key.array(0..<key.count)))
     }

@@ -1,3 +1,4 @@
+internal import GroupCache
 internal import NIOCore
 
 /// What is kept of a request's body while it comes.
@@ -17,10 +18,12 @@ struct RequestBody {
     var bytes = ByteBuffer()
     private(set) var keys: KeysReader?
 
-    /// - Parameter maximumKeys: of a list.
-    init(_ use: Use = .value, maximumKeys: Int = 0) {
+    /// - Parameters:
+    ///   - maximumKeys: of a list.
+    ///   - keySize: how long each may be.
+    init(_ use: Use = .value, maximumKeys: Int = 0, keySize: Int = Key.maximumLength) {
         self.use = use
-        if use == .keys { self.keys = KeysReader(limit: maximumKeys) }
+        if use == .keys { self.keys = KeysReader(limit: maximumKeys, keySize: keySize) }
     }
 
     /// Bytes of memory that it takes.

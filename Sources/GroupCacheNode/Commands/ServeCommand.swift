@@ -96,6 +96,10 @@ struct ServeCommand: AsyncParsableCommand {
     var peerTimeout: String?
     @Option(help: "The largest value that is taken from clients and peers, as in 32MiB (default: 8MiB; at most 1GiB).")
     var maxValue: String?
+    @Option(
+        help: "The longest key that is taken from clients and peers, as in 512 (default: 4KiB, which is the most; the same on all nodes)."
+    )
+    var maxKey: String?
     @Flag(help: "Check the settings and the origins, open no port, and exit.")
     var dryRun = false
     @Flag(help: "Print the URL as JSON.")
@@ -128,6 +132,7 @@ struct ServeCommand: AsyncParsableCommand {
         raw.promise = self.promise
         raw.peerTimeout = self.peerTimeout
         raw.maxValue = self.maxValue
+        raw.maxKey = self.maxKey
         raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)
         let settings = try NodeSettings(raw)
 

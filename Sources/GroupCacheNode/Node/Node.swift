@@ -39,6 +39,7 @@ struct Node: Sendable {
             // Room for two of them on their way, whatever the default is.
             configuration.limits.bodies = max(configuration.limits.bodies, 2 * (size + 65_536))
         }
+        if let size = settings.maxKey { configuration.limits.keySize = size }
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
         let pool = try HTTPPool(configuration: configuration, logger: logger)
         let tables = try settings.groups.map { try OriginFactory($0.origin) }

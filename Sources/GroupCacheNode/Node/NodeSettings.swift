@@ -1,3 +1,4 @@
+internal import GroupCache
 internal import GroupCacheDiscovery
 internal import GroupCacheHTTP
 internal import Logging
@@ -26,6 +27,7 @@ struct NodeSettings: Sendable {
     /// `nil`: as the pool has it.
     var peerTimeout: Duration?
     var maxValue: Int?
+    var maxKey: Int?
 
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
@@ -77,6 +79,12 @@ struct NodeSettings: Sendable {
         self.maxValue = try raw.maxValue.map { text throws(CommandError) in
             guard let size = SizeText.parse(text), (1...1 << 30).contains(size) else {
                 throw .usage("--max-value wants a size like 32MiB, at most 1GiB, not \"\(text)\"")
+            }
+            return size
+        }
+        self.maxKey = try raw.maxKey.map { text throws(CommandError) in
+            guard let size = SizeText.parse(text), (1...Key.maximumLength).contains(size) else {
+                throw .usage("--max-key wants a size like 512 or 1KiB, at most 4KiB, not \"\(text)\"")
             }
             return size
         }

@@ -27,6 +27,7 @@ struct RawSettings: Sendable, Hashable {
     var promise: String?
     var peerTimeout: String?
     var maxValue: String?
+    var maxKey: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
@@ -34,6 +35,7 @@ struct RawSettings: Sendable, Hashable {
         "tlsTrustRoots",
         "tlsClientVerification",
         "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
+        "maxKey",
     ]
 
     init() {}
@@ -83,6 +85,7 @@ struct RawSettings: Sendable, Hashable {
             if result.warmTime == nil { result.warmTime = try await reader.fetchString(forKey: "warmTime") }
             if result.peerTimeout == nil { result.peerTimeout = try await reader.fetchString(forKey: "peerTimeout") }
             if result.maxValue == nil { result.maxValue = try await reader.fetchString(forKey: "maxValue") }
+            if result.maxKey == nil { result.maxKey = try await reader.fetchString(forKey: "maxKey") }
         } catch {
             throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
         }

@@ -231,6 +231,29 @@ struct CachePolicyTests {
         #expect(attributes.contentType == type && attributes.directives == directives)
     }
 
+    @Test(
+        "what clients are told of dates: the origin's, or when the response came; a modification in the origin's words, if they can be sent on"
+    )
+    func dates() {
+        let stated = Self.policy([("Date", Self.date(-30)), ("Last-Modified", Self.date(-60))]).attributes
+        #expect(stated.date == Self.now - 30 && stated.lastModified == Self.date(-60))
+        #expect(Self.policy([("Date", "Friday, 27-Nov-26 00:01:00 GMT")]).attributes.date == Self.now + 60)
+        for fields in [
+            [], [("Date", "foo")], [("Date", Self.date(1)), ("Date", Self.date(2))], [("Date", Self.date(9)), ("Connection", "date")],
+        ] {
+            #expect(Self.policy(fields).attributes.date == Self.now)
+        }
+        #expect(Self.policy([("Last-Modified", "whenever")]).attributes.lastModified == "whenever")
+        for text in ["é", String(repeating: "x", count: 65), ""] {
+            #expect(Self.policy([("Last-Modified", text)]).attributes.lastModified == nil)
+        }
+        #expect(Self.policy([("Last-Modified", "a"), ("Last-Modified", "b")]).attributes.lastModified == nil)
+        #expect(Self.policy([("Last-Modified", "a"), ("Connection", "last-modified")]).attributes.lastModified == nil)
+        // No year has five digits.
+        #expect(CachePolicy(CachedHead([]), requestTime: 1 << 60, responseTime: 1 << 60).attributes.date == nil)
+        #expect(CachePolicy(CachedHead([]), requestTime: -5_000, responseTime: -5_000).attributes.date == nil)
+    }
+
     @Test func redirectsBound() {
         let value = Self.policy([("Cache-Control", "max-age=100, stale-if-error=50")])
         #expect(value.bounded(by: Self.policy([])) == value)

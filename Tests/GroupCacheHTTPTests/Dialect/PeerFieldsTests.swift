@@ -29,6 +29,9 @@ import Testing
             Self.fields(schema: "v2"), Self.fields(schema: " größe, \r\n%"), Self.fields(schema: String(repeating: "s", count: 128)),
             Self.fields(trail: [0]), Self.fields(trail: (1...16).map { .max / $0 }),
             Self.fields(try EntryAttributes(contentType: "text/html; charset=utf-8", directives: "public, max-age=5")),
+            Self.fields(try EntryAttributes(lastModified: "Sun, 06 Nov 1994 08:49:37 GMT", date: 784_111_777)),
+            Self.fields(try EntryAttributes(tags: ["a"], date: 253_402_300_799)),
+            Self.fields(try EntryAttributes(lastModified: "yesterday")),
             Self.fields(try EntryAttributes(tags: [""])), Self.fields(try EntryAttributes(tags: ["a,b", "", "größe", "\r\nX: y", "%"])),
             Self.fields(schema: "v", trail: [1], try EntryAttributes(contentType: "a/b", tags: [String(repeating: "é", count: 1_021)])),
         ]
@@ -47,6 +50,10 @@ import Testing
                 #expect(PeerFields(request.span, length: head.length) == fields)
             }
         }
+        var fetching = PeerFields()
+        fetching.handover = 0x0123_4567_89AB_CDEF
+        let request = Self.head(fetching, first: "GET / HTTP/1.1\r\nHost: a")
+        #expect(PeerFields(request.span, length: request.count) == fetching)
         let none = Self.head(PeerFields())
         var parser = ResponseParser()
         #expect(try parser.parse(none.span)?.hasPeerFields == false)
@@ -63,6 +70,10 @@ import Testing
         arguments: [
             "GroupCache-Schema: %2", "GroupCache-Schema:", "GroupCache-Trail: x", "GroupCache-Trail: 1,",
             "GroupCache-Trail: 00000000000000001",
+            "GroupCache-Date: 0", "GroupCache-Date: -1", "GroupCache-Date: x", "GroupCache-Date:", "GroupCache-Date: 253402300800",
+            "GroupCache-Date: 99999999999999999999", "GroupCache-Date: 1.5", "GroupCache-Last-Modified: \u{E9}",
+            "GroupCache-Last-Modified:",
+            "GroupCache-Handover: x", "GroupCache-Handover: 0", "GroupCache-Handover: 00000000000000001",
             "GroupCache-Tags: a,%", "GroupCache-Content-Type: \u{E9}", "GroupCache-Else: a", "X-GroupCache-Schema: a",
         ]
     )
@@ -90,6 +101,18 @@ import Testing
         for text in [" a", "a ", "a\r\nX: y", "é", "\u{7F}"] {
             #expect(throws: GroupCacheError.self) { try EntryAttributes(contentType: text) }
             #expect(throws: GroupCacheError.self) { try EntryAttributes(directives: text) }
+            #expect(throws: GroupCacheError.self) { try EntryAttributes(lastModified: text) }
+        }
+        #expect(
+            try EntryAttributes(lastModified: "").isNone && !EntryAttributes(date: 1).isNone && !EntryAttributes(lastModified: "x").isNone
+        )
+        #expect(
+            try EntryAttributes(date: 1) != EntryAttributes(date: 2)
+                && EntryAttributes(date: 1).hashValue == EntryAttributes(date: 1).hashValue
+        )
+        #expect(throws: GroupCacheError.self) { try EntryAttributes(lastModified: String(repeating: "x", count: 2_049)) }
+        for date in [0, -1, 253_402_300_800, .max, .min] as [Int64] {
+            #expect(throws: GroupCacheError.self) { try EntryAttributes(date: date) }
         }
     }
 }

@@ -50,13 +50,20 @@ import Testing
             for value in ["630", ByteView(count: 300_000) { $0.initialize(repeating: 7) }] as [ByteView] {
                 var entry = PeerEntry(value: value, ttl: .seconds(60))
                 entry.schema = "v3"
-                entry.attributes = try EntryAttributes(contentType: "text/plain", directives: "public", tags: ["a,b", "é"])
+                entry.attributes = try EntryAttributes(
+                    contentType: "text/plain",
+                    directives: "public",
+                    tags: ["a,b", "é"],
+                    lastModified: "Sun, 06 Nov 1994 08:49:37 GMT",
+                    date: 784_111_777
+                )
                 try await getter.set(request, to: entry)
                 let stored = try #require(group.entry("Tom"))
                 // The request's own, where it has one: it is the asker who has encoded the value.
                 #expect(stored.schema == "größe 2" && stored.attributes == entry.attributes && stored.value == value)
                 let read = try await getter.get(request)
                 #expect(read.schema == "größe 2" && read.attributes == entry.attributes && read.value == value)
+                #expect(read.age == .seconds(7))
             }
             request.schema = nil
             try await getter.set(request, to: PeerEntry(value: "631"))

@@ -42,7 +42,8 @@ extension LinkContent {
                 + Self.number("ttl_ms", reply.ttl) + Self.number("version", reply.version)
                 + Self.number("retry_after_ms", reply.retryAfter) + Self.number("index", reply.index)
                 + Self.bytes("message", Array(reply.message.utf8)) + Self.bytes("schema", Array(reply.schema.utf8))
-                + Self.attributes(reply.attributes) + Self.number("marks", reply.marks) + ["}"]
+                + Self.attributes(reply.attributes) + Self.number("marks", reply.marks) + Self.number("age_ms", reply.age)
+                + Self.number("handover", reply.handover) + ["}"]
         }
     }
 
@@ -50,7 +51,8 @@ extension LinkContent {
         guard let attributes else { return [] }
         let lines =
             Self.bytes("content_type", Array(attributes.contentType.utf8)) + Self.bytes("directives", Array(attributes.directives.utf8))
-            + attributes.tags.map { "  tags: \(Self.quoted($0.utf8))" }
+            + attributes.tags.map { "  tags: \(Self.quoted($0.utf8))" } + Self.bytes("last_modified", Array(attributes.lastModified.utf8))
+            + Self.number("date_s", attributes.date)
         return ["  attributes {"] + lines.map { "  \($0)" } + ["  }"]
     }
 

@@ -37,6 +37,8 @@ enum LinkContent: Equatable {
         var message = ""
         var schema = ""
         var marks: UInt32 = 0
+        var age: UInt64 = 0
+        var handover: UInt64 = 0
         var attributes: LinkAttributes?
     }
 
@@ -75,6 +77,7 @@ enum LinkContent: Equatable {
             var content = Reply(id: reply.id, status: reply.status, ttl: reply.ttl, version: reply.version)
             content.retryAfter = reply.retryAfter
             content.index = reply.index
+            (content.age, content.handover) = (reply.age, reply.handover)
             content.value = bytes.array(reply.value.range)
             content.message = bytes.string(reply.message.range)
             content.schema = bytes.string(reply.schema.range)
@@ -151,6 +154,8 @@ enum LinkContent: Equatable {
                 message: reply.message,
                 schema: reply.schema,
                 marks: LinkMarks(rawValue: reply.marks),
+                age: reply.age,
+                handover: reply.handover,
                 attributes: reply.attributes
             )
         }

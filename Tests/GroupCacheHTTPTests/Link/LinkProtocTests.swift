@@ -26,7 +26,7 @@ import Testing
         let faults: [LinkFault] = [.truncated, .length, .fieldNumber, .varint]
         for example in LinkFaultTests.cases where faults.contains(example.fault) {
             // Of the one protoc drops the highest bit, and what the bytes of the other mean it does not know; being stricter is ours alone.
-            guard !["a number of 65 bits", "half a load of a trail"].contains(example.name) else { continue }
+            guard !["a number of 65 bits", "an age of 65 bits", "half a load of a trail"].contains(example.name) else { continue }
             #expect(throws: Protoc.Refusal.self, "\(example.name)") { try Protoc.decode(example.message) }
         }
     }
@@ -99,6 +99,7 @@ import Testing
                 reply.schema = schema(&random)
                 reply.attributes = attributes(&random)
                 reply.marks = number32(&random)
+                (reply.age, reply.handover) = (UInt64(number32(&random)) << 20, .random(in: 0 ... .max, using: &random))
                 contents.append(.reply(reply))
             default:
                 contents.append(.cancel(number32(&random)))

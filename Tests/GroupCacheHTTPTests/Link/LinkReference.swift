@@ -104,7 +104,9 @@ struct LinkReference {
             case (9, .bytes(let text)): reply.schema = String(decoding: try Self.bounded(text, self.limits.schemaLength), as: UTF8.self)
             case (10, .bytes(let bytes)): reply.attributes = try self.attributes(bytes)
             case (11, .number(let number)): reply.marks = UInt32(number % (1 << 32))
-            case (1...11, _): throw Malformed()
+            case (12, .number(let number)): reply.age = number
+            case (13, .number(let number)): reply.handover = number
+            case (1...13, _): throw Malformed()
             default: break
             }
         }
@@ -118,7 +120,9 @@ struct LinkReference {
             case (1, .bytes(let text)): attributes.contentType = String(decoding: text, as: UTF8.self)
             case (2, .bytes(let text)): attributes.directives = String(decoding: text, as: UTF8.self)
             case (3, .bytes(let text)): attributes.tags.append(String(decoding: text, as: UTF8.self))
-            case (1...3, _): throw Malformed()
+            case (4, .bytes(let text)): attributes.lastModified = String(decoding: text, as: UTF8.self)
+            case (5, .number(let number)): attributes.date = number
+            case (1...5, _): throw Malformed()
             default: break
             }
         }

@@ -42,6 +42,9 @@ enum LinkSamples {
             )
         ),
         .reply(.init(id: 11, attributes: .init(tags: [""]))),
+        .reply(.init(id: 12, age: 1, attributes: .init(lastModified: "Sun, 06 Nov 1994 08:49:37 GMT", date: 784_111_777))),
+        .reply(.init(id: 14, status: .tooLarge, handover: .max)), .reply(.init(id: 15, status: .tooLarge, index: 3, handover: 1)),
+        .reply(.init(id: 13, age: .max, attributes: .init(lastModified: "größe", date: .max))),
         .request(.init(id: 6, timeout: 9, verb: .reload, traceparent: "t", tracestate: "s", keys: [[], [1], bytes(4_096), [1], []])),
         .request(.init(id: 7, keys: [[]])),
         .request(.init(id: 8, group: 1, keys: (0..<1_000).map { [UInt8(truncatingIfNeeded: $0), UInt8($0 / 256)] })),
@@ -68,7 +71,8 @@ enum LinkSamples {
         for edge in edges {
             let wide = UInt64(edge) << 32
             contents.append(.request(.init(id: edge, key: [7], timeout: edge, verb: .set, ttl: wide)))
-            contents.append(.reply(.init(id: edge, ttl: UInt64(edge) << 30, version: wide, retryAfter: edge, index: edge)))
+            contents.append(.reply(.init(id: edge, ttl: UInt64(edge) << 30, version: wide, retryAfter: edge, index: edge, age: wide)))
+            contents.append(.reply(.init(attributes: .init(date: wide))))
             contents.append(.cancel(edge))
         }
         return contents
@@ -100,7 +104,9 @@ enum LinkSamples {
         ),
         .request(.init(id: 302, group: 1, keys: [[1, 2], [], [3]])),
         .reply(.init(id: 9, value: [1, 2, 3], ttl: 60_001, version: 1 << 60)),
-        .reply(.init(id: 11, value: [4], schema: "v1", attributes: .init(contentType: "a/b", tags: ["f"]))),
+        .reply(.init(id: 11, value: [4], schema: "v1", age: 7_000, attributes: .init(contentType: "a/b", tags: ["f"]))),
+        .reply(.init(id: 13, status: .tooLarge, handover: 300)),
+        .reply(.init(id: 12, value: [5], attributes: .init(lastModified: "g", date: 9))),
         .reply(.init(id: 10, status: .overloaded, retryAfter: 1_500, index: 3, message: "busy")),
         .cancel(298), .draining,
     ]

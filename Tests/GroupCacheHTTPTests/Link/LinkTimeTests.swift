@@ -1,3 +1,4 @@
+import GroupCache
 import Testing
 
 @testable import GroupCacheHTTP
@@ -47,6 +48,23 @@ import Testing
         #expect(LinkTime.replyTTL(.max) == .milliseconds(Int64(longest)))
         // A clock's nanoseconds are 64 bits.
         #expect(longest.multipliedReportingOverflow(by: 1_000_000).partialValue < UInt64(Int64.max))
+    }
+
+    @Test("An age is bounded, whatever a peer says")
+    func ages() {
+        let oldest: Int64 = 1 << 40
+        #expect([0, 1, 60_000, 1 << 40, 1 << 40 + 1, .max].map { LinkTime.age($0) } == [0, 1, 60_000, oldest, oldest, oldest])
+    }
+
+    @Test("What a peer says of dates counts where it can be true")
+    func dates() {
+        for (date, wanted) in [(0, nil), (1, 1), (253_402_300_799, 253_402_300_799), (253_402_300_800, nil), (1 << 63, nil), (.max, nil)]
+            as [(UInt64, Int64?)]
+        {
+            let attributes = LinkAttributes(contentType: "a/b", date: date).ofEntry
+            #expect(attributes.contentType == "a/b" && attributes.date == wanted)
+        }
+        #expect(LinkAttributes(contentType: "a/b", lastModified: "a\r\nX: y", date: 5).ofEntry.isNone)
     }
 
     @Test("Sizes are those of what is written, at every length of a number")

@@ -49,7 +49,7 @@ import Testing
     func inReply(field: [UInt8]) throws {
         let known: [[UInt8]] = [
             [0x08, 9], [0x10, 1], [0x1A, 1, 65], [0x20, 5], [0x28, 2], [0x30, 6], [0x38, 7], [0x42, 1, 67],
-            [0x4A, 1, 68], [0x52, 3, 0x12, 1, 69],
+            [0x4A, 1, 68], [0x52, 3, 0x12, 1, 69], [0x58, 72], [0x60, 70], [0x68, 71],
         ]
         let body = known.reduce(into: field) { $0 += $1 + field }
         let message = [0x1A] + Self.length(body) + body
@@ -63,6 +63,9 @@ import Testing
             index: 7,
             message: "C",
             schema: "D",
+            marks: 72,
+            age: 70,
+            handover: 71,
             attributes: .init(directives: "E")
         )
         #expect(try LinkContent.result(message).get() == [.reply(reply)])
@@ -70,9 +73,9 @@ import Testing
 
     @Test("Unknown fields are stepped over between attributes", arguments: fields)
     func inAttributes(field: [UInt8]) throws {
-        let known: [[UInt8]] = [[0x0A, 1, 65], [0x1A, 1, 66], [0x12, 1, 67], [0x1A, 0], [0x0A, 1, 68]]
+        let known: [[UInt8]] = [[0x0A, 1, 65], [0x1A, 1, 66], [0x12, 1, 67], [0x1A, 0], [0x0A, 1, 68], [0x22, 1, 69], [0x28, 70]]
         let body = known.reduce(into: field) { $0 += $1 + field }
-        let attributes = LinkAttributes(contentType: "D", directives: "C", tags: ["B", ""])
+        let attributes = LinkAttributes(contentType: "D", directives: "C", tags: ["B", ""], lastModified: "E", date: 70)
         let (reply, request) = ([0x52] + Self.length(body) + body, [0x6A] + Self.length(body) + body)
         let message = [0x1A] + Self.length(reply) + reply + [0x0A, 0, 0x12] + Self.length(request) + request
         let contents = try LinkContent.result(message).get()

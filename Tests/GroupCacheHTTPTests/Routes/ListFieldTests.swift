@@ -62,6 +62,30 @@ import Testing
         return RequestConditions(bytes.span, length: head.length)
     }
 
+    private static func dates(modified: Int64?, sent: Int64? = nil) -> RequestConditions.Dates {
+        var dates = RequestConditions.Dates()
+        (dates.modified, dates.sent, dates.unchanged) = (modified, sent, modified ?? sent)
+        return dates
+    }
+
+    @Test(
+        "the dates of a value: one that is not in a form of a date is none, and where none is spoken of, what was sent was unchanged by then"
+    )
+    func datesOfValue() throws {
+        let form = "Sun, 06 Nov 1994 08:49:37 GMT"
+        let rows: [(String?, Int64?, RequestConditions.Dates)] = [
+            (form, nil, Self.dates(modified: 784_111_777)), (form, 5, Self.dates(modified: 784_111_777, sent: 5)),
+            (nil, 5, Self.dates(modified: nil, sent: 5)), (nil, nil, .init()),
+        ]
+        for (modified, sent, wanted) in rows {
+            #expect(try RequestConditions.Dates(EntryAttributes(contentType: "a/b", lastModified: modified, date: sent)) == wanted)
+        }
+        for text in ["x", String(repeating: form, count: 20)] {
+            let dates = try RequestConditions.Dates(EntryAttributes(lastModified: text, date: 5))
+            #expect(dates.modified == nil && dates.unchanged == nil && !dates.isStrong)
+        }
+    }
+
     @Test("what a GET comes to: RFC 9110 §13.2.2")
     func reading() throws {
         let (tag, other) = (EntityTag(of: "a"), EntityTag(of: "b"))
@@ -77,7 +101,9 @@ import Testing
             (["If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"], .notModified),
             (["If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT"], .go),
             (["If-None-Match: \(other)", "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"], .go),
-            (["If-Modified-Since: nonsense"], .go), (["If-Modified-Since: Mon, 06 Nov 1994 08:49:37 GMT"], .go),
+            (["If-Modified-Since: nonsense"], .go), (["If-Modified-Since: Sun, 06 Nov 1994 08:49:37 UTC"], .go),
+            // In all three forms of a date.
+            (["If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT"], .notModified), (["If-Modified-Since: Sun Nov  6 08:49:36 1994"], .go),
             (["If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT"], .failed),
             (["If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"], .go),
             (["If-Match: \(tag)", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT"], .go),
@@ -85,10 +111,10 @@ import Testing
         for (fields, wanted) in rows {
             let (head, bytes) = try self.head(fields)
             let conditions = RequestConditions(bytes.span, length: head.length)
-            #expect(head.hasConditions && conditions.reading(tag, lastModified: 784_111_777) == wanted, "\(fields)")
+            #expect(head.hasConditions && conditions.reading(tag, Self.dates(modified: 784_111_777)) == wanted, "\(fields)")
         }
         // When it was changed is not known: then dates are passed over.
-        try #expect(self.conditions("If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT").reading(tag, lastModified: nil) == .go)
+        try #expect(self.conditions("If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT").reading(tag, .init()) == .go)
     }
 
     @Test("what a change depends on, and that one which is not understood is not made")
@@ -149,9 +175,17 @@ import Testing
             ("Sun, 06 Nov 1994 08:49:38 GMT", false), ("nonsense", false), ("", false),
         ] {
             let conditions = try self.conditions("Range: bytes=0-0", "If-Range: \(text)")
-            #expect((conditions.part(of: 10, tag, lastModified: 784_111_777) == .bytes(0..<1)) == hasPart, "\(text)")
+            #expect(
+                (conditions.part(of: 10, tag, Self.dates(modified: 784_111_777, sent: 784_111_778)) == .bytes(0..<1)) == hasPart,
+                "\(text)"
+            )
         }
-        try #expect(self.conditions("Range: bytes=0-0", "Range: bytes=1-1").part(of: 10, tag, lastModified: nil) == nil)
+        try #expect(self.conditions("Range: bytes=0-0", "Range: bytes=1-1").part(of: 10, tag, .init()) == nil)
+        // A second value may have been made in the same second: such a date is no proof.
+        let conditions = try self.conditions("Range: bytes=0-0", "If-Range: Sun, 06 Nov 1994 08:49:37 GMT")
+        for sent in [nil, 784_111_777, 784_111_776] as [Int64?] {
+            #expect(conditions.part(of: 10, tag, Self.dates(modified: 784_111_777, sent: sent)) == nil)
+        }
     }
 
     @Test("dates are read as they are written", arguments: [0, 784_111_777, 951_782_400, 1_709_164_800, 4_102_444_799] as [Int64])

@@ -103,6 +103,60 @@ struct AttributesTests {
         #expect(try await self.served(groups[1], key).attributes.isNone)
     }
 
+    @Test("the age of a value is its owner's, at other nodes, in copies of theirs and after it was taken over")
+    func ages() async throws {
+        let cluster = try Cluster(2)
+        let groups = try cluster.nodes.map { node in
+            try Group<ByteView>("g", capacity: .mebibytes(1), configuration: self.configuration(), peers: node) { _, _ in
+                var loaded = Loaded<ByteView>.value("v", ttl: .seconds(600))
+                loaded.age = .seconds(100)
+                return loaded
+            }
+        }
+        let key = (0...).lazy.map { Key("k-\($0)") }.first { cluster.owner(of: $0).id == cluster.nodes[1].id }!
+        _ = try await groups[1].get(key)
+        self.clock.advance(by: .seconds(20))
+        var sources: [ServedEntry.Source] = []
+        while !sources.contains(.near) {
+            let entry = try await self.served(groups[0], key)
+            #expect(entry.age == 120)
+            sources.append(entry.source)
+        }
+        #expect(sources.contains(.peer))
+        self.clock.advance(by: .seconds(3))
+        let copy = try await self.served(groups[0], key)
+        #expect(copy.source == .near && copy.age == 123 && groups[0].entry(key)?.age == .seconds(123))
+        // What the copy was to have of time counts from when the value was made, as its age does.
+        let left = try #require(copy.ttl)
+        #expect(copy.lifetime == .seconds(123) + left)
+
+        try cluster.nodes[0].setPeers([cluster.nodes[0]], warm: true)
+        // The copy ends; what the former owner has lives on.
+        self.clock.advance(by: .seconds(11))
+        let taken = try await self.served(groups[0], key)
+        #expect(taken.source == .peer && taken.age == 134)
+        self.clock.advance(by: .seconds(1))
+        let own = try await self.served(groups[0], key)
+        #expect(own.source == .main && own.age == 135 && groups[0].statistics.localLoads == 0)
+    }
+
+    @Test("an age is kept as far back as a value can be old, also where that is before the node began")
+    func longAges() async throws {
+        let group = try Group<ByteView>("g", capacity: .mebibytes(1), configuration: self.configuration()) { key, _ in
+            var loaded = Loaded<ByteView>.value("v")
+            loaded.age = key == "negative" ? .seconds(-5) : .seconds(Int64(key.string)!)
+            return loaded
+        }
+        // Kept to the second, rounded up: that is the longest that a duration is kept for here.
+        let oldest = Int((1 << 40) / 1_000) + 1
+        for (key, age) in [("0", 0), ("1", 1), ("1000000000", 1_000_000_000), ("9000000000000000", oldest), ("negative", 0)] as [(Key, Int)]
+        {
+            for _ in 0..<2 { #expect(try await self.served(group, key).age == age) }
+        }
+        self.clock.advance(by: .seconds(5))
+        #expect(try await self.served(group, "1000000000").age == 1_000_000_005)
+    }
+
     @Test("a confirmation with something new to say replaces what was said, and counts as not modified")
     func confirmation() async throws {
         let calls = self.calls

@@ -16,7 +16,7 @@ import Testing
         let settings = try NodeSettings(self.raw)
         #expect(settings.listen.host == "127.0.0.1" && settings.listen.port == 8001)
         #expect(settings.peers.isEmpty)
-        #expect(settings.peerTimeout == nil && settings.maxValue == nil)
+        #expect(settings.peerTimeout == nil && settings.maxValue == nil && settings.maxKey == nil)
         #expect(settings.drainTimeout == .seconds(10) && settings.drainDelay == .zero && settings.warmTime == .seconds(30))
     }
 
@@ -29,7 +29,16 @@ import Testing
             raw.maxValue = text
             #expect(throws: CommandError.self) { try NodeSettings(raw) }
         }
-        (raw.peerTimeout, raw.maxValue) = ("soon", nil)
+        raw.maxValue = nil
+        for (text, size) in [("1", 1), ("512", 512), ("1KiB", 1_024), ("4KiB", 4_096)] {
+            raw.maxKey = text
+            #expect(try NodeSettings(raw).maxKey == size)
+        }
+        for text in ["", "0", "4097", "5KiB", "-1", "many"] {
+            raw.maxKey = text
+            #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        }
+        (raw.peerTimeout, raw.maxKey) = ("soon", nil)
         #expect(throws: CommandError.self) { try NodeSettings(raw) }
     }
 

@@ -122,6 +122,8 @@ extension ByteBuffer {
     ///   - retryAfter: milliseconds; 0: not said.
     ///   - message: for people.
     ///   - schema: the name of the schema that the value is of; empty: none.
+    ///   - age: of the value, milliseconds.
+    ///   - handover: of a value that is too large, by what it is fetched; 0: by nothing.
     @inline(__always)
     mutating func writeLinkReply(
         id: UInt32,
@@ -134,12 +136,14 @@ extension ByteBuffer {
         message: String = "",
         schema: String = "",
         marks: LinkMarks = [],
+        age: UInt64 = 0,
+        handover: UInt64 = 0,
         attributes: LinkAttributes? = nil
     ) {
         let valueCount = value?.count ?? 0
         let count =
             LinkSize.field(id) + LinkSize.field(status.rawValue) + LinkSize.field(ttl) + LinkSize.field(version)
-            + LinkSize.field(marks.rawValue)
+            + LinkSize.field(marks.rawValue) + LinkSize.field(age) + LinkSize.field(handover)
             + LinkSize.field(index) + LinkSize.field(retryAfter) + LinkSize.field(count: message.utf8.count)
             + LinkSize.field(count: valueCount) + LinkSize.field(count: schema.utf8.count) + Self.linkSize(attributes)
         self.writeWithOutputRawSpan(minimumWritableBytes: Self.linkHeadroom + count) { span in
@@ -151,6 +155,8 @@ extension ByteBuffer {
             span.append(tag: LinkTag.replyRetryAfter, retryAfter)
             span.append(tag: LinkTag.replyIndex, index)
             span.append(tag: LinkTag.replyMarks, marks.rawValue)
+            span.append(tag: LinkTag.replyAge, age)
+            span.append(tag: LinkTag.replyHandover, handover)
             if valueCount > 0 { span.append(tag: LinkTag.replyValue, count: valueCount) }
         }
         if let value, valueCount > 0 { self.write(value) }
@@ -205,6 +211,8 @@ extension ByteBuffer {
         self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, count: attributes.count) }
         self.writeLink(tag: LinkTag.contentType, attributes.contentType)
         self.writeLink(tag: LinkTag.directives, attributes.directives)
+        self.writeLink(tag: LinkTag.lastModified, attributes.lastModified)
+        if attributes.date != 0 { self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: LinkTag.date, attributes.date) } }
         for text in attributes.tags {
             let bytes = text.utf8.span
             self.writeLink(tag: LinkTag.tags, bytes.bytes)

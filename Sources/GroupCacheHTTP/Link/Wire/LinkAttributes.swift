@@ -6,17 +6,28 @@ struct LinkAttributes: Equatable {
     var contentType = ""
     var directives = ""
     var tags: [String] = []
+    var lastModified = ""
+    /// Seconds since 1970; 0: that is not said.
+    var date: UInt64 = 0
 
-    init(contentType: String = "", directives: String = "", tags: [String] = []) {
+    init(contentType: String = "", directives: String = "", tags: [String] = [], lastModified: String = "", date: UInt64 = 0) {
         self.contentType = contentType
         self.directives = directives
         self.tags = tags
+        self.lastModified = lastModified
+        self.date = date
     }
 
     /// `nil`: there are none.
     init?(_ attributes: EntryAttributes) {
         guard !attributes.isNone else { return nil }
-        self.init(contentType: attributes.contentType ?? "", directives: attributes.directives ?? "", tags: attributes.tags)
+        self.init(
+            contentType: attributes.contentType ?? "",
+            directives: attributes.directives ?? "",
+            tags: attributes.tags,
+            lastModified: attributes.lastModified ?? "",
+            date: UInt64(max(0, attributes.date ?? 0))
+        )
     }
 
     /// - Parameter slice: of a field that ``LinkReader`` has been over.
@@ -31,6 +42,8 @@ struct LinkAttributes: Equatable {
                 case LinkTag.contentType: self.contentType = bytes.string(try cursor.bytes(bytes))
                 case LinkTag.directives: self.directives = bytes.string(try cursor.bytes(bytes))
                 case LinkTag.tags: self.tags.append(bytes.string(try cursor.bytes(bytes)))
+                case LinkTag.lastModified: self.lastModified = bytes.string(try cursor.bytes(bytes))
+                case LinkTag.date: self.date = try cursor.varint(bytes)
                 default: try cursor.skip(tag, known: LinkTag.lastOfAttributes, bytes)
                 }
             }
@@ -48,7 +61,8 @@ struct LinkAttributes: Equatable {
         while !cursor.isAtEnd {
             let tag = try cursor.varint(bytes)
             switch tag {
-            case LinkTag.contentType, LinkTag.directives, LinkTag.tags: _ = try cursor.bytes(bytes)
+            case LinkTag.contentType, LinkTag.directives, LinkTag.tags, LinkTag.lastModified: _ = try cursor.bytes(bytes)
+            case LinkTag.date: _ = try cursor.varint(bytes)
             default: try cursor.skip(tag, known: LinkTag.lastOfAttributes, bytes)
             }
         }
@@ -56,13 +70,21 @@ struct LinkAttributes: Equatable {
 
     /// How many bytes it takes on the wire, without its own tag and length.
     var count: Int {
-        self.tags.reduce(LinkSize.field(count: self.contentType.utf8.count) + LinkSize.field(count: self.directives.utf8.count)) {
-            $0 + LinkSize.element(count: $1.utf8.count)
-        }
+        let texts = [self.contentType, self.directives, self.lastModified].reduce(0) { $0 + LinkSize.field(count: $1.utf8.count) }
+        return self.tags.reduce(texts + LinkSize.field(self.date)) { $0 + LinkSize.element(count: $1.utf8.count) }
     }
 
     /// What a peer has said, if a value can have it.
     var ofEntry: EntryAttributes {
-        (try? EntryAttributes(contentType: self.contentType, directives: self.directives, tags: self.tags)) ?? .none
+        // A date that is none is as good as not said.
+        let date = Int64(exactly: self.date).flatMap { EntryAttributes.dates.contains($0) ? $0 : nil }
+        let all = try? EntryAttributes(
+            contentType: self.contentType,
+            directives: self.directives,
+            tags: self.tags,
+            lastModified: self.lastModified,
+            date: date
+        )
+        return all ?? .none
     }
 }

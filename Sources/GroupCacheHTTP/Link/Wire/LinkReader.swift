@@ -118,6 +118,8 @@ struct LinkReader {
             case LinkTag.replyMessage: reply.message = LinkSlice(try cursor.bytes(bytes))
             case LinkTag.replySchema: reply.schema = LinkSlice(try self.schema(&cursor, bytes))
             case LinkTag.replyMarks: reply.marks = try cursor.varint32(bytes)
+            case LinkTag.replyAge: reply.age = try cursor.varint(bytes)
+            case LinkTag.replyHandover: reply.handover = try cursor.varint(bytes)
             case LinkTag.replyAttributes: reply.attributes = LinkSlice(try self.attributes(&cursor, bytes))
             default: try cursor.skip(tag, known: LinkTag.lastOfReply, bytes)
             }

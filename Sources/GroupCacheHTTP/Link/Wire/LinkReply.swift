@@ -15,6 +15,10 @@ struct LinkReply: Equatable, Sendable {
     var ttl: UInt64 = 0
     /// Of the entry at its owner.
     var version: UInt64 = 0
+    /// How old the value is, in milliseconds.
+    var age: UInt64 = 0
+    /// Of ``LinkStatus/tooLarge``: by what the value is fetched with GET; 0: it is asked for like any other.
+    var handover: UInt64 = 0
     /// The name of the schema that the value is of; empty: none. Any bytes.
     var schema = LinkSlice()
     /// ``LinkMarks``.

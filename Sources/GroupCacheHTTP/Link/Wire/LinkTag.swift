@@ -37,10 +37,14 @@ enum LinkTag {
     static var replySchema: UInt64 { 9 << 3 | 2 }
     static var replyAttributes: UInt64 { 10 << 3 | 2 }
     static var replyMarks: UInt64 { 11 << 3 | 0 }
-    static var lastOfReply: UInt64 { 11 }
+    static var replyAge: UInt64 { 12 << 3 | 0 }
+    static var replyHandover: UInt64 { 13 << 3 | 0 }
+    static var lastOfReply: UInt64 { 13 }
 
     static var contentType: UInt64 { 1 << 3 | 2 }
     static var directives: UInt64 { 2 << 3 | 2 }
     static var tags: UInt64 { 3 << 3 | 2 }
-    static var lastOfAttributes: UInt64 { 3 }
+    static var lastModified: UInt64 { 4 << 3 | 2 }
+    static var date: UInt64 { 5 << 3 | 0 }
+    static var lastOfAttributes: UInt64 { 5 }
 }

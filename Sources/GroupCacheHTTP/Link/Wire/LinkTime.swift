@@ -34,6 +34,12 @@ enum LinkTime {
         number == 0 ? nil : Self.duration(number - 1)
     }
 
+    /// The `age_ms` of a reply, as an entry keeps it.
+    static func age(_ number: UInt64) -> Int64 { Int64(min(number, Self.oldest)) }
+
+    /// The longest age that an entry keeps: 34 years.
+    private static let oldest: UInt64 = 1 << 40
+
     private static func milliseconds(_ duration: Duration) -> UInt64 {
         let (seconds, attoseconds) = duration.components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
