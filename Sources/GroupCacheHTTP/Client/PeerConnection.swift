@@ -161,7 +161,9 @@ final class PeerConnection: ChannelInboundHandler {
         case .peer(.get, _), .many, .changes:
             guard head.status == 200 else { return .failure(dialect.failure(head, body: body)) }
             do {
-                return .success(try dialect.entry(head, self.fields, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0))
+                var entry = try dialect.entry(head, self.fields, body: body, now: dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0)
+                entry.stream = self.lane.settings.standing.stream.copyRow(isOwn: self.fields?.isOwn ?? false)
+                return .success(entry)
             } catch {
                 return .failure(error)
             }

@@ -12,6 +12,8 @@ struct PeerFields: Equatable {
     /// By what to fetch a value that was loaded already; 0: by nothing.
     var handover: UInt64 = 0
     var attributes = EntryAttributes.none
+    /// Of an answer: its node owns the key and tells who follows it of its changes.
+    var isOwn = false
 
     init() {}
 
@@ -30,6 +32,7 @@ struct PeerFields: Equatable {
         while let line = try? lines.next(in: head), !line.isEmpty, lines.lineStart <= length, let field = try? FieldLine(line, in: head) {
             let value = field.value
             switch field.name.count {
+            case 14 where head.matches(field.name, "groupcache-own"): self.isOwn = head.matches(value, "yes")
             case 15 where head.matches(field.name, "groupcache-tags"): tags = Self.texts(value, head)
             case 15 where head.matches(field.name, "groupcache-date"):
                 // What is no date is as good as not said.
@@ -73,6 +76,7 @@ struct PeerFields: Equatable {
             buffer.writeStaticString("\r\nGroupCache-Handover: ")
             buffer.writeHexadecimal(self.handover)
         }
+        if self.isOwn { buffer.writeStaticString("\r\nGroupCache-Own: yes") }
         if !self.allowStale { buffer.writeStaticString("\r\nGroupCache-Stale: no") }
         if self.attributes.isNone { return }
         if let contentType = self.attributes.contentType {

@@ -226,9 +226,9 @@ extension Response {
         if dialect.base == .native {
             response.fields.ttl = entry.ttl.map { max(0, $0.milliseconds) }
             if entry.ageInMilliseconds > 0 { response.fields.ageForPeers = entry.ageInMilliseconds }
-            if entry.schema != nil || !entry.attributes.isNone {
+            if entry.schema != nil || !entry.attributes.isNone || entry.isOwn {
                 var fields = PeerFields()
-                (fields.schema, fields.attributes) = (entry.schema, entry.attributes)
+                (fields.schema, fields.attributes, fields.isOwn) = (entry.schema, entry.attributes, entry.isOwn)
                 response.fields.ofPeers = fields
             }
         }

@@ -169,3 +169,40 @@ struct FollowingTests {
         }
     }
 }
+
+/// What copies live by: a table.
+@Suite("What a copy lives by")
+struct CopyRowTests {
+    @Test("by the stream if that is heard and the peer owns the key, by nobody's word not at all, by its time where nobody follows")
+    func table() throws {
+        let leases = CopyLeases()
+        let stream = PeerStream(leases, promise: .seconds(5))
+        #expect(stream.copyRow(isOwn: true) == 0 && stream.copyRow(isOwn: false) == 0, "nobody follows")
+        #expect(stream.take() && !stream.take())
+        #expect(stream.copyRow(isOwn: true) == -1 && stream.copyRow(isOwn: false) == -1, "nothing has been heard yet")
+        let place = StreamPosition(epoch: 3, sequence: 7)
+        _ = stream.ask(leases.clock.milliseconds)
+        try stream.answered(ChangeList(after: place, upTo: 7, elapsed: 0, []), asked: leases.clock.milliseconds) { _ in }
+        #expect(stream.copyRow(isOwn: true) == stream.row && stream.row > 0 && stream.copyRow(isOwn: false) == -1)
+        stream.broke()
+        #expect(stream.copyRow(isOwn: true) == stream.row, "what is kept now is served when the stream goes on without loss")
+        stream.refused()
+        #expect(stream.copyRow(isOwn: true) == 0, "the peer tells nothing")
+        // A peer that was replaced by one that does.
+        try stream.answered(ChangeList(after: place, upTo: 7, elapsed: 0, []), asked: leases.clock.milliseconds) { _ in }
+        #expect(stream.copyRow(isOwn: true) == stream.row)
+    }
+
+    @Test("rows are given back, and what was copied under the one before is not served under the next")
+    func rows() {
+        let leases = CopyLeases()
+        var rows: [Int] = []
+        for _ in 0..<CopyLeases.maximumCount { rows.append(leases.take()) }
+        #expect(Set(rows).count == CopyLeases.maximumCount && !rows.contains(0))
+        #expect(leases.take() == 0, "there are no more")
+        leases.giveBack(rows[5])
+        leases.giveBack(0)
+        #expect(leases.take() == rows[5])
+        #expect(PeerStream(nil, promise: .seconds(1)).copyRow(isOwn: true) == 0)
+    }
+}
