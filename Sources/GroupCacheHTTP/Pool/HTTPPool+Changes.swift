@@ -13,6 +13,7 @@ extension HTTPPool: RecordingPeers {
     package func owns(_ key: Span<UInt8>) -> Bool { self.core.members.withLockedValue { $0 }.owner(of: key) == nil }
 
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
+        self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
         if getters.isEmpty { return }
         let failures = await withTaskGroup(of: (String, GroupCacheError)?.self) { tasks in
@@ -38,6 +39,7 @@ extension HTTPPool: RecordingPeers {
     }
 
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool {
+        self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         guard let getter = node as? HTTPGetter, self.core.isFollowing.load(ordering: .relaxed) else { return false }
         return getter.standing.stream.put(change)
     }
@@ -62,6 +64,7 @@ extension HTTPPool: RecordingPeers {
         let stream = getter.standing.stream
         var backoff = LinkBackoff()
         var random = SystemRandomNumberGenerator()
+        await self.waitForLink(to: getter)
         while !Task.isCancelled, !getter.isOver {
             do throws(GroupCacheError) {
                 try await self.deliver(to: getter)
@@ -80,6 +83,17 @@ extension HTTPPool: RecordingPeers {
             }
         }
         stream.broke()
+    }
+
+    /// How long a node that begins leaves it to those who ask for values to open links.
+    private static let patience = TimeAmount.seconds(1)
+
+    /// Nodes that begin together are not all there at once. Who tried at once would take the others for down, and do their work, when the first callers come.
+    private func waitForLink(to getter: HTTPGetter) async {
+        let end = NIODeadline.now() + Self.patience
+        while getter.standing.links.load(ordering: .relaxed) == 0, NIODeadline.now() < end, !Task.isCancelled, !getter.isOver {
+            await self.pause(.milliseconds(20))
+        }
     }
 
     /// Tells a peer what it could not be told.

@@ -149,9 +149,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         self.core.departed.withLockedValue { departed in
             // Of more than any cluster has, the oldest would be those that nobody waits for any more; whoever is not known is told nothing.
             if departed.count > 4_096 { departed = [:] }
-            for getter in gone { if let epoch = getter.standing.stream.epoch { departed[getter.id] = epoch } }
+            let changes = self.core.changesMade.load(ordering: .relaxed)
+            for getter in gone { if let epoch = getter.standing.stream.epoch { departed[getter.id] = (epoch, changes) } }
             for getter in self.core.members.withLockedValue({ $0 }).getters.compactMap({ $0 }) {
-                if let epoch = departed.removeValue(forKey: getter.id) { getter.standing.stream.wasMember(in: epoch) }
+                guard let (epoch, before) = departed.removeValue(forKey: getter.id), before != changes else { continue }
+                getter.standing.stream.wasMember(in: epoch)
             }
         }
         // A list that is repeated costs no look at every entry.
@@ -179,6 +181,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     ///   ``GroupCache/GroupCacheError/Code/unsupported`` in the dialects that have no word for it.
     public func changed(_ request: PeerRequest) async throws(GroupCacheError) {
         let dialect = self.configuration.dialect
+        self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         guard dialect != .native else { return }
         let members = self.core.members.withLockedValue { $0 }
         let owner = members.owner(of: request.key.bytes.span)

@@ -39,8 +39,10 @@ final class PoolCore: Sendable {
     let turns = SetTurns()
     /// Whether somebody follows the peers.
     let isFollowing = Atomic(false)
-    /// In which life members were that have gone.
-    let departed = NIOLockedValueBox<[String: UInt64]>([:])
+    /// How many changes callers of this node have made, wherever.
+    let changesMade = Atomic<UInt64>(0)
+    /// In which life members were that have gone, and how many changes there had been when they went.
+    let departed = NIOLockedValueBox<[String: (epoch: UInt64, changes: UInt64)]>([:])
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
