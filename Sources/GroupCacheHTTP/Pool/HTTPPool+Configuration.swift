@@ -207,6 +207,14 @@ extension HTTPPool {
         public var lastingRingDisagreements = 0
         /// Connections that are at work on something that takes time now: a body that comes, a load that is awaited.
         public var working = 0
+        /// Changes in the log of this node, which its peers follow, since it began.
+        public var changes = 0
+        /// Peers that follow this node, or have done so of late.
+        public var followers = 0
+        /// Peers whose changes this node hears, so that copies of their entries live as long as those.
+        public var followed = 0
+        /// Changes that wait for peers that could not be told of them.
+        public var undelivered = 0
     }
 }
 

@@ -253,6 +253,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)
         statistics.lastingRingDisagreements = self.core.lastingRings.count
         statistics.working = self.core.places.count
+        statistics.changes = Int(clamping: self.core.position.sequence)
+        statistics.followers = self.core.feed?.followers.count ?? 0
+        let streams = self.core.members.withLockedValue { $0 }.getters.compactMap { $0?.standing.stream }
+        statistics.followed = streams.count(where: \.isHeard)
+        statistics.undelivered = streams.reduce(0) { $0 + $1.unheard }
         return statistics
     }
 

@@ -100,6 +100,7 @@ struct FollowingTests {
             )
             .standing.stream
             #expect(stream.owesNews && stream.unheard == 1)
+            #expect(mesh.pools[1].statistics.undelivered == 1 && mesh.pools[1].statistics.followed == 2)
             mesh.wires[0].mend()
             try await eventually { !stream.owesNews }
             #expect(mesh.groups[0].cached(key) == nil)
