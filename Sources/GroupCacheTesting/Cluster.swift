@@ -76,6 +76,7 @@ public final class Cluster: Sendable {
     /// All nodes reach each other again, and hear of what was changed meanwhile before this returns.
     public func heal() {
         for node in self.nodes { node.cut(from: []) }
+        for node in self.nodes { node.emptyOutboxes() }
         for node in self.nodes { node.tellFollowers() }
     }
 
@@ -107,6 +108,8 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         var requests = 0
         /// The nodes that this one does not reach, and that do not reach it.
         var cut: Set<String> = []
+        /// What nodes that could not be reached have still to make.
+        var outboxes: [String: Outbox] = [:]
     }
 
     /// The node's id in the ring.
@@ -128,15 +131,42 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
     package var recorder: (any ChangeRecorder)? { self.log.withLockedValue { $0 } }
 
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
+        let others = self.state.withLockedValue { $0.peers }.filter { $0.id != self.id }
         var deaf: [String] = []
-        for peer in self.state.withLockedValue({ $0.peers }) where peer.id != self.id {
-            guard !self.isDown, !peer.node.isDown, !self.isCut(from: peer.id) else {
-                deaf.append(peer.id)
-                continue
-            }
-            peer.node.made(change)
+        for peer in others {
+            self.state.withLockedValue { $0.outboxes[peer.id, default: Outbox()].put(change) }
+            if await !self.deliver(to: peer.node) { deaf.append(peer.id) }
         }
         if !deaf.isEmpty { throw GroupCacheError.notDelivered.about(deaf) }
+        guard wait == .applied, !others.isEmpty else { return }
+        if !self.follows { throw GroupCacheError.cannotFollow.about(others.map(\.id)) }
+        for peer in others {
+            if let log = peer.node.log.withLockedValue({ $0 }) { try await log.applied(log.position.sequence, standInTTL: .zero) }
+        }
+    }
+
+    /// Has a node make what it has not made yet, and waits for who is just doing so. `false`: it cannot be reached.
+    fileprivate func deliver(to node: ClusterNode) async -> Bool {
+        while self.state.withLockedValue({ $0.outboxes[node.id]?.isEmpty == false }) {
+            guard self.empty(outboxOf: node) else { return false }
+            await Task.yield()
+        }
+        return true
+    }
+
+    /// Has a node make what nobody is just having it make. `false`: it cannot be reached.
+    private func empty(outboxOf node: ClusterNode) -> Bool {
+        guard !self.isDown, !node.isDown, !self.isCut(from: node.id) else { return false }
+        while let parcel = self.state.withLockedValue({ $0.outboxes[node.id]?.next() }) {
+            for change in parcel.changes { node.made(change) }
+            _ = self.state.withLockedValue { $0.outboxes[node.id]?.acknowledged(parcel.number) }
+        }
+        return true
+    }
+
+    /// Has all nodes make what they have not made yet.
+    func emptyOutboxes() {
+        for peer in self.state.withLockedValue({ $0.peers }) where peer.id != self.id { _ = self.empty(outboxOf: peer.node) }
     }
 
     private func made(_ change: Change) {
@@ -234,6 +264,9 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
             if case .down = self.fault { throw GroupCacheError(.peerFailed, "the node is down") }
         }
         guard let group else { throw GroupCacheError(.noSuchGroup, "no group of that name") }
+        // Who has something to tell this node asks nothing else of it before.
+        let sender = self.state.withLockedValue { $0.peers.first { $0.id == asker }?.node }
+        if let sender, await !sender.deliver(to: self) { throw GroupCacheError(.peerFailed, "the node has yet to hear of changes") }
         return group
     }
 }
@@ -271,6 +304,11 @@ final class ClusterPeer: PeerGetter {
     }
 
     func remove(_ request: PeerRequest) async throws(GroupCacheError) {
-        try await self.node.receive(request.group, from: self.asker).serveRemove(request.key, for: .peer)
+        try await self.remove(request, if: nil, settle: .zero)
+    }
+
+    func remove(_ request: PeerRequest, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError) {
+        let group = try await self.node.receive(request.group, from: self.asker)
+        try await group.servePeerRemove(request.key, if: condition, settle: settle)
     }
 }

@@ -48,12 +48,25 @@ final class ClusterLog: ChangeRecorder {
 
     func wake() { self.wakeFollowers() }
 
-    /// Whoever can be reached is told at once.
+    /// Whoever can be reached is told at once, by the task that made the change, or by one that was telling others already.
     func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {
-        let deaf = self.state.withLockedValue { state in
-            state.followers.filter { ($0.value.follower.position?.sequence ?? 0) < sequence }.map(\.key)
+        var hasTold = false
+        while true {
+            let (deaf, isBusy) = self.state.withLockedValue { state in
+                let deaf = state.followers.filter { $0.value.isBusy || ($0.value.follower.position?.sequence ?? 0) < sequence }
+                return (deaf.map(\.key), deaf.contains { $0.value.isBusy })
+            }
+            if deaf.isEmpty { return }
+            if isBusy {
+                await Task.yield()
+            } else if hasTold {
+                throw GroupCacheError.notDelivered.about(deaf)
+            } else {
+                // It may have been recorded just now, by somebody who has not told of it yet.
+                self.wake()
+                hasTold = true
+            }
         }
-        if !deaf.isEmpty { throw GroupCacheError.notDelivered.about(deaf) }
     }
 
     /// Tells a node what it has not heard yet. If somebody is about to do so, that one goes on until there is nothing more.

@@ -11,6 +11,9 @@ final class FakeGroup: PeerServing {
         var timeouts: [Duration?] = []
         var requests: [PeerRequest] = []
         var batches: [PeerBatch] = []
+        var waits: [ChangeWait] = []
+        var tags: [(tag: String, soft: Bool)] = []
+        var failure: GroupCacheError?
     }
 
     let name: String
@@ -125,5 +128,33 @@ final class FakeGroup: PeerServing {
 
     func peersChanged() {}
 
-    func serveClear() { self.state.withLockedValue { $0.entries = [:] } }
+    func serveClear(wait: ChangeWait) async throws(GroupCacheError) {
+        self.state.withLockedValue { state in
+            state.entries = [:]
+            state.waits.append(wait)
+        }
+        try self.throwFailure()
+    }
+
+    func serveRemove(tag: String, soft: Bool, wait: ChangeWait) async throws(GroupCacheError) {
+        self.state.withLockedValue { state in
+            state.entries = state.entries.filter { !$0.value.attributes.tags.contains(tag) }
+            state.waits.append(wait)
+            state.tags.append((tag, soft))
+        }
+        try self.throwFailure()
+    }
+
+    private func throwFailure() throws(GroupCacheError) {
+        if let failure = self.state.withLockedValue({ $0.failure }) { throw failure }
+    }
+
+    /// What is thrown after a change of more than a key.
+    var failure: GroupCacheError? {
+        get { self.state.withLockedValue { $0.failure } }
+        set { self.state.withLockedValue { $0.failure = newValue } }
+    }
+    var waits: [ChangeWait] { self.state.withLockedValue { $0.waits } }
+    /// What was removed by its tag.
+    var tags: [(tag: String, soft: Bool)] { self.state.withLockedValue { $0.tags } }
 }

@@ -103,6 +103,8 @@ extension Group {
         let began = self.configuration.clock.milliseconds
         let deadline = began + self.loadTime
         let inbox = BatchInbox()
+        // The loads that others had begun, by the places of their keys.
+        var shared: [Int: (kind: FlightKind, number: UInt64)] = [:]
         var waiters: [(request: Flights.Request, id: WaiterID)] = []
         waiters.reserveCapacity(items.count)
         var local: [Load] = []
@@ -131,6 +133,7 @@ extension Group {
                 continue
             }
             waiters.append((request, seat.waiter))
+            if seat.isShared { shared[index] = (request.kind, seat.flight.number) }
             if seat.isSlow, !request.isStrict, let old = self.oldAnswer(item.key, counts: true) {
                 self.flights.leave(seat.waiter, shard: request.shard, with: .success(old))
             }
@@ -161,6 +164,11 @@ extension Group {
             while open > 0 {
                 for (index, outcome) in await inbox.next() {
                     open -= 1
+                    var outcome = outcome
+                    // As for a single key: see ``join(_:_:_:_:deadline:)``.
+                    if case .success(let answer) = outcome, let load = shared[index], self.flights.isOld(answer, load.kind, load.number) {
+                        outcome = await self.outcome(items[index].key, options)
+                    }
                     await each(items[index].index, items[index].key, outcome)
                 }
             }

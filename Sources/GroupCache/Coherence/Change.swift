@@ -72,6 +72,8 @@ package struct ChangeTerms: Sendable, Hashable {
     package var role = Role.owner
     /// How long the asker's group keeps what it loads in the owner's place.
     package var standInTTL = Duration.zero
+    /// Of a removal: how long what is loaded is not kept. See ``Group/remove(_:settle:wait:)-(Key,_,_)``. It does not cross a link.
+    package var settle = Duration.zero
 
     /// For the owner, who is done when it has the change.
     package init(wait: ChangeWait = .owner, as role: Role = .owner, standInTTL: Duration = .zero) {

@@ -23,6 +23,15 @@ package struct EntryTag: Sendable, Hashable {
         self.bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 
+    /// By which floors know the tag: the hash of its bytes, which differs from process to process. Two tags with one number are removed together,
+    /// which costs loads and never a wrong value.
+    var number: UInt64 { XXH64.hash(self.bytes.span, seed: Self.seed) }
+
+    /// The ``number`` of the tag that `text` is.
+    static func number(of text: String) -> UInt64 { XXH64.hash(text.utf8.span, seed: self.seed) }
+
+    private static let seed = UInt64.random(in: .min ... .max)
+
     /// The tags of a value: each once.
     ///
     /// - Throws: ``GroupCacheError/Code/invalidConfiguration`` if there are too many, or one is empty or too long.

@@ -7,6 +7,7 @@ extension Group {
     func atOwner(
         of key: HashedKey,
         _ wait: ChangeWait,
+        settle: Duration = .zero,
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
@@ -19,7 +20,7 @@ extension Group {
         }
         // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have
         // failed after it stored the value. And when its value was not the one that the caller had expected: the caller may have that from our copy.
-        defer { self.discard(key) }
+        defer { self.discard(key, settle: settle) }
         do throws(GroupCacheError) {
             try await change(owner, terms)
         } catch {

@@ -75,6 +75,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     var waiters: Int { self.places.count }
     /// What has superseded loads of late.
     var changed = ChangedKeys()
+    /// Which keys' loads are not to be kept for a while.
+    var settling = SettlingKeys()
     /// Which keys' loads have failed of late.
     var failures: FailureTable
 

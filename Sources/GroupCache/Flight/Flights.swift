@@ -65,12 +65,20 @@ final class Flights: Sendable {
     private let clock: CacheClock
     private let unwanted: UnwantedLoads
     private let hasPeers: Bool
+    private let tags: EntryTags
     /// Whether a timer runs that comes no later than the time of any load is over.
     let isWatched = Atomic<Bool>(false)
     /// What a getter's call takes, in microseconds: a moving average, 0 before the first.
     private let usual = Atomic<Int64>(0)
 
-    init(shards: Int, clock: CacheClock, hasPeers: Bool = false, unwanted: UnwantedLoads = .finishIfHalfDone) {
+    init(
+        shards: Int,
+        clock: CacheClock,
+        hasPeers: Bool = false,
+        unwanted: UnwantedLoads = .finishIfHalfDone,
+        tags: EntryTags = EntryTags()
+    ) {
+        self.tags = tags
         self.clock = clock
         self.hasPeers = hasPeers
         self.unwanted = unwanted
@@ -162,13 +170,14 @@ final class Flights: Sendable {
     ) async throws(GroupCacheError) -> Answer {
         var waited = false
         var isShared = false
+        var number: UInt64 = 0
         let outcome = await self.wait(request.shard, timeout) { waiter in
             switch self.board(request, waiter, job: job) {
             case .refused(let error):
                 waiter.finish(.failure(error))
                 return nil
             case .waits(let boarding):
-                (waited, isShared) = (true, boarding.isShared)
+                (waited, isShared, number) = (true, boarding.isShared, boarding.flight.number)
                 boarding.start?.start(request.trail == nil && timeout == nil ? .inline : .caller)
                 if boarding.isSlow, !request.isStrict, let old = old() {
                     self.leave(boarding.waiter, shard: request.shard, with: .success(old))
@@ -179,22 +188,31 @@ final class Flights: Sendable {
         if waited { self.left(request) }
         var answer = try outcome.get()
         answer.collapsed = isShared
+        if isShared { answer.isOld = self.isOld(answer, request.kind, number) }
         return answer
+    }
+
+    /// Whether a load that somebody has joined had begun, by its number, before a tag of what it brought was removed.
+    func isOld(_ answer: Answer, _ kind: FlightKind, _ number: UInt64) -> Bool {
+        guard answer.attributes.hasTags else { return false }
+        return (kind == .local ? self.tags.own : self.tags.copies).isOld(answer.attributes, stamp: number)
     }
 
     /// Waits for the getter's running load of `key`; `nil`: there is none, or it waits for another node itself.
     func joinRunning(_ key: HashedKey, shard: Int, timeout: Duration?) async throws(GroupCacheError) -> Answer? {
         var waited = false
+        var number: UInt64 = 0
         let outcome = await self.wait(shard, timeout) { waiter in
             let seat = self.withTable(shard) { $0.joinRunning(.local, key, waiter) }
-            waited = seat != nil
+            (waited, number) = (seat != nil, seat?.flight.number ?? 0)
             if !waited { waiter.finish(.failure(.notHeld)) }
             return seat?.waiter
         }
         if !waited { return nil }
         var answer = try outcome.get()
         answer.collapsed = true
-        return answer
+        // It is no answer for who keeps it.
+        return self.isOld(answer, .local, number) ? nil : answer
     }
 
     /// Suspends the task until its waiter is handed an outcome.

@@ -39,6 +39,8 @@ struct Answer: Sendable {
     private var storage: Storage
     /// Shared a load that another caller had begun.
     var collapsed = false
+    /// Shared one that began before a tag of what it brought was removed.
+    var isOld = false
 
     /// - Parameters:
     ///   - value: `nil`: there is no such key. Else a `Value` of the group.

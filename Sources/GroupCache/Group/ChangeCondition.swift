@@ -26,7 +26,7 @@ public struct EntityTag: Sendable, Hashable, LosslessStringConvertible {
     }
 }
 
-/// What has to be so for a set or a remove to be carried out: see ``Group/set(_:to:ttl:if:)-(Key,_,_,_)``.
+/// What has to be so for a set or a remove to be carried out: see ``Group/set(_:to:ttl:tags:if:)-(Key,_,_,_,_)``.
 ///
 /// The key's owner compares and changes in one step. It compares with what it would serve: with an entry that is past its time but may still be
 /// served, too, and not with one that is only kept for the case that a load fails. "There is no such key" counts as nothing.

@@ -13,8 +13,8 @@
 ///                   load behind it  behind it
 /// ```
 ///
-/// A getter overrides the times for one value (``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``,
-/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:wait:)-(Key,_,_,_)``. Copies of other nodes' values have settings of their own,
+/// A getter overrides the times for one value (``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:tags:)``,
+/// ``Loaded/notFound(ttl:)``), and so does ``Group/set(_:to:ttl:tags:wait:)-(Key,_,_,_,_)``. Copies of other nodes' values have settings of their own,
 /// ``GroupConfiguration/nearTTL`` and ``GroupConfiguration/standInTTL``.
 public struct Freshness: Sendable, Hashable {
     /// A time without end. A getter answers it where its group has a TTL and one value should have none: `.value(x, ttl: Freshness.endless)`.

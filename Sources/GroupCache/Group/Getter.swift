@@ -60,6 +60,8 @@ public struct Loaded<Value: Sendable>: Sendable {
     public var confirmable: Duration = .zero
     /// What is said of the value beside its bytes.
     public var attributes = EntryAttributes.none
+    /// Beside those of the ``attributes``.
+    var tags: [String] = []
     /// The value is ``LoadContext/previous`` with, perhaps, something else noted beside it: counts as "not modified".
     public var isConfirmation = false
 
@@ -82,19 +84,23 @@ public struct Loaded<Value: Sendable>: Sendable {
     ///   - staleWhileRevalidate: How long after that it may be served while it is loaded anew.
     ///   - staleIfError: How long after that it may be served when loading it anew fails.
     ///   - cacheable: `false`: the callers who wait get the value, and nobody keeps it.
+    ///   - tags: By which the value can be removed together with others, with ``Group/remove(tag:soft:wait:)``: at most 8, each of 1 to 128 bytes.
+    ///     With others the load fails with ``GroupCacheError/Code/invalidConfiguration``.
     public static func value(
         _ value: Value,
         ttl: Duration? = nil,
         staleWhileRevalidate: Duration? = nil,
         staleIfError: Duration? = nil,
-        cacheable: Bool = true
+        cacheable: Bool = true,
+        tags: [String] = []
     ) -> Self {
         Self(
             outcome: .value(value),
             ttl: ttl,
             staleWhileRevalidate: staleWhileRevalidate,
             staleIfError: staleIfError,
-            cacheable: cacheable
+            cacheable: cacheable,
+            tags: tags
         )
     }
 

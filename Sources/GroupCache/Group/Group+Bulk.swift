@@ -9,20 +9,21 @@ extension Group {
         await self.get(keys: keys.map { Key($0) })
     }
 
-    /// Stores many values, each at the owner of its key, as ``set(_:to:ttl:wait:)-(Key,_,_,_)``; at most 64 requests to other nodes are under way at a time.
+    /// Stores many values, each at the owner of its key, as ``set(_:to:ttl:tags:wait:)-(Key,_,_,_,_)``; at most 64 requests to other nodes are under way at a time.
     ///
     /// - Parameters:
     ///   - values: The values.
     ///   - ttl: How long they are fresh; `nil`: as the configuration says.
+    ///   - tags: Of each of them.
     /// - Returns: For each key whether it was stored, or why not. Some may be stored and some not.
-    public func set(_ values: [Key: Value], ttl: Duration? = nil) async -> [Key: Result<Void, GroupCacheError>] {
+    public func set(_ values: [Key: Value], ttl: Duration? = nil, tags: [String] = []) async -> [Key: Result<Void, GroupCacheError>] {
         await self.change(Array(values.keys)) { key async throws(GroupCacheError) in
             guard let value = values[key] else { return }
-            try await self.set(key, to: value, ttl: ttl)
+            try await self.set(key, to: value, ttl: ttl, tags: tags)
         }
     }
 
-    /// Removes many values, each as ``remove(_:wait:)-(Key,_)``; at most 64 requests to other nodes are under way at a time.
+    /// Removes many values, each as ``remove(_:settle:wait:)-(Key,_,_)``; at most 64 requests to other nodes are under way at a time.
     ///
     /// - Returns: For each key whether it was removed (also if there was none), or why not.
     public func remove(keys: some Collection<Key>) async -> [Key: Result<Void, GroupCacheError>] {

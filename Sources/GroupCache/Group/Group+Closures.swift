@@ -20,7 +20,7 @@ extension Group {
         try self.init(name, capacity, configuration, peers, logger, codec, ClosureGetter(load))
     }
 
-    /// A group whose `load` says how long to keep what it returns: ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``,
+    /// A group whose `load` says how long to keep what it returns: ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:tags:)``,
     /// ``Loaded/notFound(ttl:)``, ``Loaded/notModified(ttl:staleWhileRevalidate:staleIfError:)``.
     ///
     /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.
@@ -69,7 +69,7 @@ extension Group where Value: Codable {
     }
 
     /// A group of `Codable` values whose `load` says how long to keep what it returns:
-    /// ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:)``, ``Loaded/notFound(ttl:)``,
+    /// ``Loaded/value(_:ttl:staleWhileRevalidate:staleIfError:cacheable:tags:)``, ``Loaded/notFound(ttl:)``,
     /// ``Loaded/notModified(ttl:staleWhileRevalidate:staleIfError:)``.
     ///
     /// See ``init(_:capacity:configuration:peers:logger:codec:getter:)`` for the parameters.

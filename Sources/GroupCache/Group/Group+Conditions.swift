@@ -13,33 +13,35 @@ extension Group {
     /// - Returns: whether there was a value before.
     /// - Throws: ``GroupCacheError``: ``GroupCacheError/Code/conditionFailed``, and nothing has changed; `notOwner` when the node that was asked
     ///   does not own the key by its own ring; `unsupported` when peers of the owner's dialect cannot compare; else as
-    ///   ``set(_:to:ttl:wait:)-(Key,_,_,_)``.
+    ///   ``set(_:to:ttl:tags:wait:)-(Key,_,_,_,_)``.
     @discardableResult
     public func set(
         _ key: Key,
         to value: Value,
         ttl: Duration? = nil,
+        tags: [String] = [],
         if condition: ChangeCondition
     ) async throws(GroupCacheError) -> SetOutcome {
-        try await self.store(key, value, ttl: ttl, if: condition)
+        try await self.store(key, value, ttl: ttl, if: condition, try EntryAttributes.none.adding(tags: tags))
     }
 
-    /// Stores a value if a condition holds, as ``set(_:to:ttl:if:)-(Key,_,_,_)``.
+    /// Stores a value if a condition holds, as ``set(_:to:ttl:tags:if:)-(Key,_,_,_,_)``.
     @discardableResult
     public func set(
         _ key: String,
         to value: Value,
         ttl: Duration? = nil,
+        tags: [String] = [],
         if condition: ChangeCondition
     ) async throws(GroupCacheError) -> SetOutcome {
-        try await self.store(Key(key), value, ttl: ttl, if: condition)
+        try await self.set(Key(key), to: value, ttl: ttl, tags: tags, if: condition)
     }
 
     /// Removes a value from the owner of the key, and from this node, if `condition` holds at the owner.
     ///
-    /// - Throws: ``GroupCacheError``: as ``set(_:to:ttl:if:)-(Key,_,_,_)``.
+    /// - Throws: ``GroupCacheError``: as ``set(_:to:ttl:tags:if:)-(Key,_,_,_,_)``.
     public func remove(_ key: Key, if condition: ChangeCondition) async throws(GroupCacheError) {
-        try await self.erase(key, if: condition)
+        try await self.erase(key, if: condition, settle: .zero)
     }
 
     /// What `value` is recognised by in conditions. O(bytes of the encoded value).

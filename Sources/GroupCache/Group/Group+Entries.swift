@@ -53,9 +53,9 @@ extension Group {
             return false
         case .store(let value, let size, let kind, let life, let sidecar):
             return self.insert(key, value, size, kind, life, sidecar, releasing: &victims) == .tooLarge && kind == .main
-        case .extend(let value, let size, let kind, let life):
+        case .extend(let value, let size, let kind, let life, let sidecar):
             let isThere = self.withBytes(of: key.key) { self.store.extend(key.hash, $0, life: life) }
-            return !isThere && self.insert(key, value, size, kind, life, releasing: &victims) == .tooLarge && kind == .main
+            return !isThere && self.insert(key, value, size, kind, life, sidecar, releasing: &victims) == .tooLarge && kind == .main
         }
     }
 

@@ -53,11 +53,12 @@ extension Group: LoadingGroup {
         let mine = min(deadline ?? options.deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
         // Every load ends by itself in time; its caller needs a clock of its own only to go earlier.
         let timeout: Duration? = mine < began + longest ? .milliseconds(max(0, mine - began)) : nil
+        var found: Answer
         do throws(GroupCacheError) {
             if !options.isCounted { try self.beginWaiting(trail) }
             defer { if !options.isCounted { self.endWaiting(trail) } }
             let request = self.request(kind, key, trail, isStrict: options.isStrict, reload: options.reload)
-            return try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key, counts: true) }) { flight in
+            found = try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key, counts: true) }) { flight in
                 // Peers are asked for all who may join, with the load's own time; the getter is told the time of who began it.
                 let deadline = kind == .local ? mine : began + longest
                 return Load(self, flight, kind, key, route, began: began, deadline: deadline, trail: trail, batch: options.batch)
@@ -71,6 +72,10 @@ extension Group: LoadingGroup {
             }
             return old
         }
+        // What this caller has waited for began before one of its tags was removed. That may have been before the caller came, and only now, with the
+        // value, is it known which tags it has. Whatever is joined now begins after that.
+        if found.isOld { return try await self.join(kind, key, route, options, deadline: mine) }
+        return found
     }
 
     // MARK: The load
@@ -121,7 +126,7 @@ extension Group: LoadingGroup {
             self.counters.loadsDeduped.increment()
             let previous = self.previous(load.key)
             let start = ContinuousClock.now
-            let result = await self.callGetter(load, turn.place, previous, timeout: load.timeLeft(now))
+            let result = await self.callGetter(load, turn.place, previous?.value, timeout: load.timeLeft(now))
             let cost = ContinuousClock.now - start
             self.record(cost, of: result)
             self.land(load, result, previous: previous, cost: cost)
@@ -148,7 +153,7 @@ extension Group: LoadingGroup {
     // MARK: Landing
 
     /// Lands what the getter answered.
-    func land(_ load: Load, _ result: Result<Loaded<Value>, GroupCacheError>, previous: Value?, cost: Duration) {
+    func land(_ load: Load, _ result: Result<Loaded<Value>, GroupCacheError>, previous: EntryInfo<Value>?, cost: Duration) {
         let loaded: Loaded<Value>
         switch result {
         case .success(let some): loaded = some
@@ -263,6 +268,14 @@ extension Group: LoadingGroup {
 
     /// Ends a load and changes the store, unless the load was superseded.
     func land(_ load: Load, _ result: Outcome, _ change: StoreChange<Value>, cancelling: Bool = false, failed: LoadFailure? = nil) {
+        // A tag of the value was removed while it was loaded: nobody keeps it, nor what was there before. (Should one be removed after this look, the
+        // value is stored, and is gone for who finds it.)
+        if let tagged = change.tagged, self.removals(tagged.kind).verdict(tagged.attributes, stamp: tagged.stamp).verdict == .gone {
+            self.counters.supersededLoads.increment()
+            var result = result
+            if case .success(let answer) = result { result = .success(answer.superseded) }
+            return self.land(load, result, .drop, cancelling: cancelling, failed: failed)
+        }
         var victims = Victims<Value>()
         var isTooLarge = false
         self.land(load, result, changes: change.isChange, cancelling: cancelling, failed: failed) {
@@ -297,6 +310,8 @@ extension Group: LoadingGroup {
             // What is loaded is no change, but if somebody had it loaded anew: others have what was there before.
             if changes, load.kind == .local, self.recorder != nil { isChange = table.isReload(load.flight) }
             guard table.land(load.flight, changes: changes, into: &landing) else { return false }
+            // It began too soon after a removal to be believed for longer than this.
+            if changes, load.kind == .local, table.settling.contains(load.key.hash, load.began) { landing.stores = false }
             guard landing.stores else {
                 isChange = false
                 return true

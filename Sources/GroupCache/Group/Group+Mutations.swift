@@ -6,14 +6,21 @@ extension Group {
     /// - Parameters:
     ///   - key: The key.
     ///   - value: The value.
-    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:wait:)-(String,_)``.
+    ///   - ttl: How long it is fresh; `nil`: as the configuration says. Zero or less is refused: use ``remove(_:settle:wait:)-(String,_,_)``.
+    ///   - tags: By which it can be removed together with others, with ``remove(tag:soft:wait:)``: at most 8, each of 1 to 128 bytes.
     ///   - wait: When this returns.
-    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for the TTL, `valueTooLarge` when the
-    ///   value cannot be kept; `notDelivered`, `cannotFollow` and `ringsDiffer` as ``remove(_:wait:)-(Key,_)``, when the owner has not the value and will be told
-    ///   to drop what it has; and whatever the owner answers if that is another node. The old value is gone in every case but the first four. In the
-    ///   dialects of Go every other node is told, too: `peerFailed` names those that have not heard, `unsupported` says that none can be told.
-    public func set(_ key: Key, to value: Value, ttl: Duration? = nil, wait: ChangeWait = .owner) async throws(GroupCacheError) {
-        _ = try await self.store(key, value, ttl: ttl, if: nil, wait: wait)
+    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for TTL and tags, `valueTooLarge` when the
+    ///   value cannot be kept; `notDelivered`, `cannotFollow` and `ringsDiffer` as ``remove(_:settle:wait:)-(Key,_,_)``, when the owner has not the value and
+    ///   will be told to drop what it has; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
+    ///   In the dialects of Go every other node is told, too: `peerFailed` names those that have not heard, `unsupported` says that none can be told.
+    public func set(
+        _ key: Key,
+        to value: Value,
+        ttl: Duration? = nil,
+        tags: [String] = [],
+        wait: ChangeWait = .owner
+    ) async throws(GroupCacheError) {
+        _ = try await self.store(key, value, ttl: ttl, if: nil, wait: wait, try EntryAttributes.none.adding(tags: tags))
     }
 
     /// Stores a value at the owner of the key.
@@ -23,7 +30,7 @@ extension Group {
         ttl: Duration?,
         if condition: ChangeCondition?,
         wait: ChangeWait = .owner,
-        _ attributes: EntryAttributes = .none
+        _ attributes: EntryAttributes
     ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
@@ -42,9 +49,15 @@ extension Group {
         return outcome
     }
 
-    /// Stores a value, as ``set(_:to:ttl:wait:)-(Key,_,_,_)``.
-    public func set(_ key: String, to value: Value, ttl: Duration? = nil, wait: ChangeWait = .owner) async throws(GroupCacheError) {
-        try await self.set(Key(key), to: value, ttl: ttl, wait: wait)
+    /// Stores a value, as ``set(_:to:ttl:tags:wait:)-(Key,_,_,_,_)``.
+    public func set(
+        _ key: String,
+        to value: Value,
+        ttl: Duration? = nil,
+        tags: [String] = [],
+        wait: ChangeWait = .owner
+    ) async throws(GroupCacheError) {
+        try await self.set(Key(key), to: value, ttl: ttl, tags: tags, wait: wait)
     }
 
     /// Removes a value from the owner of the key and from this node. Nodes that follow the owner hear of it, and serve what was there before for no longer
@@ -52,30 +65,45 @@ extension Group {
     ///
     /// - Parameters:
     ///   - key: The key.
+    ///   - settle: How long the getter may still read what was there before, as from a replica of a database that lags: zero to an hour. The results of
+    ///     loads that begin within that time, from now on, are handed to those who wait for them and not kept, so that each get calls the getter
+    ///     until the time is over; or until somebody sets the value. Where very many keys settle at once, others of the group do with them.
     ///   - wait: When this returns.
-    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`; `notDelivered`, with their ids, when nodes could not be told: they are as soon as they can be
-    ///   reached and before anything else is asked of them, and serve until then what they have to those who reach them; `cannotFollow` when it cannot be
-    ///   known whether all have heard; `ringsDiffer`; and whatever the owner answers if that is another node.
-    public func remove(_ key: Key, wait: ChangeWait = .owner) async throws(GroupCacheError) {
-        try await self.erase(key, if: nil, wait: wait)
+    /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `invalidConfiguration` for the time; `notDelivered`, with their ids, when nodes could not be
+    ///   told: they are as soon as they can be reached and before anything else is asked of them, and serve until then what they have to those who reach
+    ///   them; `cannotFollow` when it cannot be known whether all have heard; `ringsDiffer`; and whatever the owner answers if that is another node, of
+    ///   which one that knows no time to settle is not asked: `unsupported`.
+    public func remove(_ key: Key, settle: Duration = .zero, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        try await self.erase(key, if: nil, settle: settle, wait: wait)
     }
 
     /// Removes a value from the owner of the key and from this node.
-    func erase(_ key: Key, if condition: ChangeCondition?, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+    func erase(_ key: Key, if condition: ChangeCondition?, settle: Duration = .zero, wait: ChangeWait = .owner)
+        async throws(GroupCacheError)
+    {
         if let error = key.error { throw error }
+        try self.check(settle: settle)
         let hashed = self.hashed(key)
-        try await self.atOwner(of: hashed, wait, isConditional: condition != nil) { owner, terms async throws(GroupCacheError) in
+        try await self.atOwner(of: hashed, wait, settle: settle, isConditional: condition != nil) {
+            owner,
+            terms async throws(GroupCacheError) in
             if let owner {
-                try await owner.remove(self.request(key, terms), if: condition)
+                try await owner.remove(self.request(key, terms), if: condition, settle: settle)
             } else {
-                try self.discard(hashed, if: condition)
+                try self.discard(hashed, if: condition, settle: settle)
             }
         }
     }
 
-    /// Removes a value, as ``remove(_:wait:)-(Key,_)``.
-    public func remove(_ key: String, wait: ChangeWait = .owner) async throws(GroupCacheError) {
-        try await self.remove(Key(key), wait: wait)
+    /// Removes a value, as ``remove(_:settle:wait:)-(Key,_,_)``.
+    public func remove(_ key: String, settle: Duration = .zero, wait: ChangeWait = .owner) async throws(GroupCacheError) {
+        try await self.remove(Key(key), settle: settle, wait: wait)
+    }
+
+    func check(settle: Duration) throws(GroupCacheError) {
+        guard settle >= .zero, settle <= .seconds(3_600) else {
+            throw GroupCacheError(.invalidConfiguration, "a removal settles within zero to an hour")
+        }
     }
 
     /// Removes everything that this node holds; other nodes keep what they have. Loads that run go on for those who wait for them, and are not
@@ -181,16 +209,18 @@ extension Group {
 
     /// Removes what this node has, and what loads that began before would bring.
     ///
-    /// - Parameter records: Whether it is this node's change, of which others have to hear.
-    func discard(_ key: HashedKey, records: Bool = false) {
-        _ = self.change(key, records: records) { self.drop(key, releasing: &$0) }
+    /// - Parameters:
+    ///   - records: Whether it is this node's change, of which others have to hear.
+    ///   - settle: See ``remove(_:settle:wait:)-(Key,_,_)``.
+    func discard(_ key: HashedKey, records: Bool = false, settle: Duration = .zero) {
+        _ = self.change(key, records: records, settle: settle) { self.drop(key, releasing: &$0) }
     }
 
     /// Removes what this node has if a condition holds. It is this node's change, of which others have to hear.
-    func discard(_ key: HashedKey, if condition: ChangeCondition?) throws(GroupCacheError) {
-        guard let condition else { return self.discard(key, records: true) }
+    func discard(_ key: HashedKey, if condition: ChangeCondition?, settle: Duration) throws(GroupCacheError) {
+        guard let condition else { return self.discard(key, records: true, settle: settle) }
         guard self.owns(key) else { throw .notOwner }
-        _ = try self.change(key, records: true, if: condition) { self.drop(key, releasing: &$0) }
+        _ = try self.change(key, records: true, if: condition, settle: settle) { self.drop(key, releasing: &$0) }
     }
 
     /// Whether this node owns `key` by its own ring.
@@ -208,21 +238,27 @@ extension Group {
         _ key: HashedKey,
         records: Bool,
         if condition: ChangeCondition?,
+        settle: Duration = .zero,
         _ body: (inout Victims<Value>) -> R
     ) throws(GroupCacheError) -> (R, wasThere: Bool) {
-        guard let condition else { return self.change(key, records: records, body) }
+        guard let condition else { return self.change(key, records: records, settle: settle, body) }
         for _ in 0..<Self.attempts {
             let held = try self.held(key, withTag: condition.comparesTags)
             guard condition.holds(isThere: held.isThere, held.tag) else { throw .conditionFailed }
-            if let done = self.change(key, records: records, onlyOf: held.version, body) { return done }
+            if let done = self.change(key, records: records, onlyOf: held.version, settle: settle, body) { return done }
         }
         throw GroupCacheError(.overloaded, "others change the key all the time", retryAfter: .milliseconds(100))
     }
 
     /// Changes the store in one step with sending off the loads that began before, and with writing it down.
-    private func change<R>(_ key: HashedKey, records: Bool, _ body: (inout Victims<Value>) -> R) -> (R, wasThere: Bool) {
+    private func change<R>(
+        _ key: HashedKey,
+        records: Bool,
+        settle: Duration,
+        _ body: (inout Victims<Value>) -> R
+    ) -> (R, wasThere: Bool) {
         // Never nil: it asks for nothing.
-        while true { if let done = self.change(key, records: records, onlyOf: nil, body) { return done } }
+        while true { if let done = self.change(key, records: records, onlyOf: nil, settle: settle, body) { return done } }
     }
 
     /// - Parameter version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
@@ -231,17 +267,21 @@ extension Group {
         _ key: HashedKey,
         records: Bool,
         onlyOf version: UInt64?,
+        settle: Duration,
         _ body: (inout Victims<Value>) -> R
     ) -> (R, wasThere: Bool)? {
         var victims = Victims<Value>()
         // Let go without the lock, as what leaves the store is: a value may run code of its own when it goes.
         var found: EntryInfo<Value>?
-        let now = self.peers == nil ? nil : self.configuration.clock.milliseconds
+        let now = self.peers == nil && settle == .zero ? nil : self.configuration.clock.milliseconds
         let done = self.flights.withTable(self.shard(key)) { table -> (R, Bool, Load?)? in
             found = self.entry(key)
             let isThere = found.map { $0.details.state.isServable && $0.value != nil } ?? false
             if let version, version != (isThere ? found?.details.version ?? 0 : 0) { return nil }
-            if let now { table.changed.insert(key.hash, now: now) }
+            if let now {
+                if self.peers != nil { table.changed.insert(key.hash, now: now) }
+                if settle > .zero { table.settling.insert(key.hash, until: now + settle.milliseconds, now: now) }
+            }
             table.failures.forget(key.hash)
             let next = table.supersede(key)
             let result = body(&victims)

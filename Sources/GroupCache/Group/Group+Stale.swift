@@ -14,9 +14,9 @@ extension Group {
     }
 
     /// The value that is to be loaded anew, if we hold it as its owner.
-    func previous(_ key: HashedKey) -> Value? {
-        guard let entry = self.entry(key), entry.details.kind == .main else { return nil }
-        return entry.value
+    func previous(_ key: HashedKey) -> EntryInfo<Value>? {
+        guard let entry = self.entry(key), entry.details.kind == .main, entry.value != nil else { return nil }
+        return entry
     }
 
     /// Sees to it that a load ends in time, whether or not the getter or the peer heeds its cancellation; and, if there is an old value, that this

@@ -116,7 +116,8 @@ public final class Group<Value: Sendable>: Sendable {
             shards: store.shardCount,
             clock: configuration.clock,
             hasPeers: peers != nil,
-            unwanted: configuration.unwantedLoads
+            unwanted: configuration.unwantedLoads,
+            tags: store.tags
         )
         self.limit = configuration.loads ?? LoadLimit()
         self.seed = XXH64.hash(Array(name.utf8).span)

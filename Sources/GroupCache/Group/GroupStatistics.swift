@@ -69,6 +69,8 @@ public struct CacheStatistics: Sendable, Hashable {
     public var evictions = 0
     /// Entries removed because their time was over.
     public var expirations = 0
+    /// Entries removed because one of their tags was, when they were found after that: see ``Group/remove(tag:soft:wait:)``.
+    public var tagRemovals = 0
 
     /// Nothing held.
     public init() {}

@@ -6,9 +6,19 @@ enum StoreChange<Value: Sendable>: Sendable {
     /// `value` is `nil`: there is no such key.
     case store(Value?, ValueSize, EntryKind, EntryLife, Sidecar? = nil)
     /// The entry has a new life; if it has been evicted meanwhile, it is stored again.
-    case extend(Value, ValueSize, EntryKind, EntryLife)
+    case extend(Value, ValueSize, EntryKind, EntryLife, Sidecar? = nil)
 
     var isChange: Bool { if case .none = self { false } else { true } }
+
+    /// What is to be stored, as removals of tags judge it.
+    var tagged: (kind: EntryKind, attributes: EntryAttributes, stamp: UInt64)? {
+        switch self {
+        case .store(_, _, let kind, let life, let sidecar), .extend(_, _, let kind, let life, let sidecar):
+            guard let attributes = sidecar?.attributes, attributes.hasTags else { return nil }
+            return (kind, attributes, life.stamp)
+        case .none, .drop: return nil
+        }
+    }
 }
 
 /// What is made of an answer: what those who wait are told, and what is kept for how long. A value; it reads no clock and touches no store.
@@ -44,7 +54,7 @@ struct LandingRules<Value: Sendable> {
     /// - Throws: `codecFailed`; `getterFailed` for "not modified" where there was nothing before.
     func land(
         _ loaded: Loaded<Value>,
-        previous: Value?,
+        previous: EntryInfo<Value>?,
         cost: Duration,
         version: UInt64
     ) throws(GroupCacheError) -> (Answer, StoreChange<Value>) {
@@ -56,6 +66,7 @@ struct LandingRules<Value: Sendable> {
         }
         switch loaded.outcome {
         case .value(let value):
+            let attributes = try loaded.attributes.adding(tags: loaded.tags)
             let (value, size) = try self.codec.kept(value)
             let keeps =
                 loaded.cacheable && (life.ttl ?? 1 > 0 || life.staleWhileRevalidate > 0 || life.staleIfError > 0 || life.confirmable > 0)
@@ -65,19 +76,23 @@ struct LandingRules<Value: Sendable> {
                 source: self.source,
                 version: version,
                 ttl: loaded.cacheable ? life.ttl.map { .milliseconds($0) } : .zero,
-                attributes: loaded.attributes,
+                attributes: attributes,
                 age: life.age,
                 wasStale: previous != nil
             )
             return (answer, keeps ? .store(value, size, self.kind, life, Sidecar(answer.attributes)) : .drop)
         case .notModified:
-            guard let previous else {
+            guard let previous, let value = previous.value else {
                 throw GroupCacheError(.getterFailed, "the getter answered notModified, but there was no previous value")
             }
-            let (value, size) = try self.codec.kept(previous)
+            let (kept, size) = try self.codec.kept(value)
+            // What is said of the value holds on, above all its tags.
+            let attributes = previous.sidecar?.attributes ?? .none
+            let sidecar = Sidecar(attributes)
+            let ttl: Duration? = life.ttl.map { .milliseconds($0) }
             return (
-                Answer(value: value, source: self.source, ttl: life.ttl.map { .milliseconds($0) }, age: life.age),
-                .extend(value, size, self.kind, life)
+                Answer(value: kept, source: self.source, ttl: ttl, attributes: attributes, age: life.age),
+                .extend(kept, size, self.kind, life, sidecar)
             )
         case .notFound:
             let negative = loaded.ttl ?? self.freshness.negative
@@ -97,7 +112,7 @@ struct LandingRules<Value: Sendable> {
         // Of what is changed there this node hears: it may be kept for as long as its owner keeps it.
         let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
-        var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds)
+        var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds, stamp: version)
         life.stream = entry.stream
         return .store(stored, size, .near, life, Sidecar(entry.attributes))
     }

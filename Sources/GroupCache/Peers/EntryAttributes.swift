@@ -85,12 +85,25 @@ public struct EntryAttributes: Sendable, Hashable {
     /// the entry's own age and time stand, and without what is to be done here alone. It has a `max-age` only where private caches were given
     /// another time than shared ones: then the entry's is the `s-maxage`.
     public var directives: String? { self.storage?.parts.directives }
-    /// By which the value can be removed together with others.
+    /// By which the value can be removed together with others: see ``Group/remove(tag:soft:wait:)``.
     public var tags: [String] { self.storage?.parts.tags ?? [] }
     /// When whoever made the value has changed it last, in their words: clients that send it back in `If-Modified-Since` have to find it as it was.
     public var lastModified: String? { self.storage?.parts.lastModified }
     /// When whoever made the value has sent it, by their own clock, in seconds since 1970. It is handed on and compared with no clock of a node.
     public var date: Int64? { self.storage?.parts.date }
+    var hasTags: Bool { self.storage.map { !$0.parts.tags.isEmpty } ?? false }
+
+    /// The same, with these tags beside those that there are.
+    ///
+    /// - Throws: ``GroupCacheError/Code/invalidConfiguration``: they are too many, one is empty or too long, or all together are too much.
+    package func adding(tags: [String]) throws(GroupCacheError) -> Self {
+        if tags.isEmpty { return self }
+        var parts = self.storage?.parts ?? Parts(contentType: nil, directives: nil, tags: [])
+        parts.tags = try EntryTag.list(parts.tags + tags).map { String(decoding: $0.bytes, as: UTF8.self) }
+        let texts = [parts.contentType, parts.directives, parts.lastModified].reduce(0) { $0 + ($1?.utf8.count ?? 0) }
+        guard parts.tags.reduce(texts, { $0 + $1.utf8.count + 2 }) <= Self.maximumSize else { throw .invalidTags }
+        return Self(storage: Storage(parts))
+    }
 
     /// Whether both say the same.
     public static func == (a: Self, b: Self) -> Bool { a.storage === b.storage || a.storage?.parts == b.storage?.parts }

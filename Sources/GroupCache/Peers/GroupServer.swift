@@ -149,20 +149,31 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     ) async throws(GroupCacheError) {
         if let error = key.error { throw error }
         switch requester {
-        case .client: try await self.group.erase(key, if: condition, wait: terms.wait)
+        case .client: try await self.group.erase(key, if: condition, settle: terms.settle, wait: terms.wait)
         case .peer:
+            try self.group.check(settle: terms.settle)
             try self.group.checkOwner(of: key, terms)
             if terms.role == .former { return self.group.discardAsFormer(key) }
-            try self.group.discard(self.group.hashed(key), if: condition)
+            try self.group.discard(self.group.hashed(key), if: condition, settle: terms.settle)
             try await self.group.finishChange(of: key, terms)
         }
+    }
+
+    func servePeerRemove(_ key: Key, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError) {
+        var terms = ChangeTerms()
+        terms.settle = settle
+        try await self.serveRemove(key, if: condition, terms, for: .peer)
+    }
+
+    func serveRemove(tag: String, soft: Bool, wait: ChangeWait) async throws(GroupCacheError) {
+        try await self.group.remove(tag: tag, soft: soft, wait: wait)
     }
 
     func heard(_ change: Change) { self.group.heard(change) }
 
     func made(_ change: Change) { self.group.made(change) }
 
-    func serveClear() { self.group.clearLocal() }
+    func serveClear(wait: ChangeWait) async throws(GroupCacheError) { try await self.group.clear(wait: wait) }
 
     func peersChanged() { self.group.peersChanged() }
 

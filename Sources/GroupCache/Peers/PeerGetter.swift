@@ -27,6 +27,9 @@ public protocol PeerGetter: AnyObject, Sendable {
     func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome
     /// Removes a value from the peer if a condition holds there. By default ``remove(_:)``, and ``GroupCacheError/Code/unsupported`` for a condition.
     func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError)
+    /// The same, and what the peer loads within a time from now on it does not keep: see ``Group/remove(_:settle:wait:)-(Key,_,_)``. By default
+    /// ``remove(_:if:)``, and ``GroupCacheError/Code/unsupported`` for more than no time.
+    func remove(_ request: PeerRequest, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError)
 }
 
 extension PeerGetter {
@@ -42,6 +45,12 @@ extension PeerGetter {
     public func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError) {
         guard condition == nil else { throw GroupCacheError(.unsupported, "the peer cannot compare before it removes") }
         try await self.remove(request)
+    }
+
+    /// Removes without a time to settle.
+    public func remove(_ request: PeerRequest, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError) {
+        guard settle == .zero else { throw GroupCacheError(.unsupported, "the peer cannot let loads settle after it removes") }
+        try await self.remove(request, if: condition)
     }
 
     /// Runs ``get(_:)`` in a task.

@@ -42,8 +42,14 @@ public protocol PeerServing: AnyObject, Sendable {
     ) async throws(GroupCacheError) -> SetOutcome
     /// Removes a value, as ``serveRemove(_:for:)``, if a condition holds. By default ``GroupCacheError/Code/unsupported`` for a condition.
     func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError)
-    /// Removes every value that this node holds.
-    func serveClear()
+    /// Removes a value for a peer, as ``serveRemove(_:if:for:)``; what is loaded of it within a time from now on is not kept. By default
+    /// ``GroupCacheError/Code/unsupported`` for more than no time.
+    func servePeerRemove(_ key: Key, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError)
+    /// Removes every value that has a tag, for a client: everywhere, as ``Group/remove(tag:soft:wait:)``. By default
+    /// ``GroupCacheError/Code/unsupported``.
+    func serveRemove(tag: String, soft: Bool, wait: ChangeWait) async throws(GroupCacheError)
+    /// Removes every value of the group, for a client: everywhere, as ``Group/clear(wait:)``.
+    func serveClear(wait: ChangeWait) async throws(GroupCacheError)
     /// The owners of keys have changed: what this node holds as the owner of keys that are another's now ends soon. O(entries).
     func peersChanged()
     /// Lets go what this node holds beyond its time: some of it at each call, of which a pool makes one a second. By default nothing is done.
@@ -72,6 +78,17 @@ extension PeerServing {
     public func serveRemove(_ key: Key, if condition: ChangeCondition?, for requester: Requester) async throws(GroupCacheError) {
         guard condition == nil else { throw GroupCacheError(.unsupported, "the group cannot compare before it removes") }
         try await self.serveRemove(key, for: requester)
+    }
+
+    /// Removes without a time to settle.
+    public func servePeerRemove(_ key: Key, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError) {
+        guard settle == .zero else { throw GroupCacheError(.unsupported, "the group cannot let loads settle after it removes") }
+        try await self.serveRemove(key, if: condition, for: .peer)
+    }
+
+    /// Has no tags.
+    public func serveRemove(tag: String, soft: Bool, wait: ChangeWait) async throws(GroupCacheError) {
+        throw GroupCacheError(.unsupported, "the group has no tags")
     }
 
     /// Gets the value.

@@ -117,8 +117,8 @@ extension EntryHeader {
             let (sum, overflow) = now.addingReportingOverflow(max(0, ttl))
             expires = overflow ? Self.maximumExpiry : min(max(1, sum), Self.maximumExpiry)
         }
-        // Rounded towards the past: a value is never made out to be younger than it is.
-        let moment = now &- max(0, life.age)
+        // Rounded towards the past: a value is never made out to be younger than it is. The store's first moment is 1.
+        let moment = now &- 1 &- max(0, life.age)
         let created = UInt32(bitPattern: Int32(clamping: moment >= 0 ? moment / 1000 : (moment - 999) / 1000))
         var cost = UInt64(CompactCost(microseconds: life.cost).bits)
         if self.isNear {

@@ -26,6 +26,8 @@ package struct EntryLife: Sendable, Hashable {
     package var stream = 0
     /// How old the value is already, in milliseconds; kept to the second. Not negative.
     package var age: Int64
+    /// The number that was drawn when the load began, to be compared with those of tags' removals; 0 leaves the old one. Kept of what has tags.
+    package var stamp: UInt64
 
     /// A life without end, unless told otherwise.
     @usableFromInline
@@ -36,7 +38,8 @@ package struct EntryLife: Sendable, Hashable {
         confirmable: Int64 = 0,
         cost: Int64 = 0,
         version: UInt64 = 0,
-        age: Int64 = 0
+        age: Int64 = 0,
+        stamp: UInt64? = nil
     ) {
         self.ttl = ttl
         self.staleWhileRevalidate = staleWhileRevalidate
@@ -45,5 +48,6 @@ package struct EntryLife: Sendable, Hashable {
         self.cost = cost
         self.version = version
         self.age = age
+        self.stamp = stamp ?? version
     }
 }

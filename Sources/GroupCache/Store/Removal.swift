@@ -4,7 +4,7 @@ internal import NIOConcurrencyHelpers
 public struct Removal: Sendable, Hashable {
     /// Why an entry left.
     public struct Reason: Sendable, Hashable, CustomStringConvertible {
-        private enum Base: String { case evicted, expired, replaced, removed, cleared }
+        private enum Base: String { case evicted, expired, replaced, removed, tagRemoved, cleared }
 
         private let base: Base
 
@@ -16,6 +16,8 @@ public struct Removal: Sendable, Hashable {
         public static let replaced = Self(base: .replaced)
         /// Somebody removed it, its owner says that there is no such key any more, or its newer value was too large to be kept.
         public static let removed = Self(base: .removed)
+        /// Somebody removed one of its tags before. It leaves when it is found after that, or its place is looked at.
+        public static let tagRemoved = Self(base: .tagRemoved)
         /// Everything was removed.
         public static let cleared = Self(base: .cleared)
 

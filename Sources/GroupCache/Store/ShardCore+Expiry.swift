@@ -1,3 +1,5 @@
+internal import Synchronization
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -68,7 +70,8 @@ extension ShardCore {
             return nil
         }
         let had = header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.sidecar }
-        let box = SidecarBox(had ?? Sidecar(), graces: bits)
+        let stamp = header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.stamp }
+        let box = SidecarBox.make(had ?? Sidecar(), graces: bits, stamp: stamp ?? 0)
         // Sixty-two other sets and no room: then it goes without graces.
         guard had != nil || self.fits(box.bytes + MallocChunk.size(header.pointee.keyLength), near: header.pointee.isNear) else {
             return nil
@@ -77,17 +80,24 @@ extension ShardCore {
         return self.attach(box, to: slot)
     }
 
-    /// Looks at the next few slots and takes out one entry whose time is over, with all its grace. Each insert looks at up to 4.
+    /// Looks at the next few slots and takes out one entry whose time is over, with all its grace, or one of whose tags was removed. Each insert looks at
+    /// up to 4.
     ///
     /// It goes down, because entries that fill gaps come from above: so none is passed over.
     @usableFromInline
     mutating func sweep(looks: inout Int, now: Int64) -> Int? {
-        while looks > 0, self.mortals > 0 {
+        let anyGone = self.tagged > 0 && self.tags.isAny
+        while looks > 0, self.mortals > 0 || anyGone {
             looks -= 1
             if self.sweepCursor <= 0 || self.sweepCursor > self.slab.used { self.sweepCursor = self.slab.used }
             self.sweepCursor -= 1
             let slot = self.sweepCursor
-            guard !self.slab.header(slot).pointee.isFree, let end = self.keptUntil(slot), end <= now else { continue }
+            guard !self.slab.header(slot).pointee.isFree else { continue }
+            if anyGone, self.slab.header(slot).pointee.hasSidecar, self.isGone(slot) {
+                self.removeGone(slot)
+                return slot
+            }
+            guard let end = self.keptUntil(slot), end <= now else { continue }
             if self.slab.header(slot).pointee.isNear { self.near.expirations += 1 } else { self.main.expirations += 1 }
             self.remove(slot, .expired)
             return slot
@@ -104,6 +114,7 @@ extension ShardCore {
         if header.pointee.expires != 0 { self.mortals -= 1 }
         header.pointee.adopt(life, now: now)
         if header.pointee.expires != 0 { self.mortals += 1 }
+        if life.stamp != 0 { header.pointee.sidecar?._withUnsafeGuaranteedRef { $0.tagged?.began.store(life.stamp, ordering: .relaxed) } }
         return self.setGraces(slot, Graces.bits(of: life))
     }
 
@@ -129,7 +140,7 @@ extension ShardCore {
             kind: header.isNear ? .near : .main,
             isNegative: isNegative,
             version: header.version,
-            created: birth + Int64(header.created) * 1000,
+            created: birth + 1 + Int64(header.created) * 1000,
             expires: expires,
             staleUntil: expires.map { $0 + graces.0 },
             staleIfErrorUntil: expires.map { $0 + graces.1 },

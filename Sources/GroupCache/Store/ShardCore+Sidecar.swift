@@ -12,7 +12,32 @@ extension ShardCore {
 
     /// A box of `sidecar` that can take the place of what the entry has.
     func box(_ sidecar: Sidecar, for slot: Int) -> SidecarBox {
-        SidecarBox(sidecar, graces: self.slab.header(slot).pointee.sidecar?._withUnsafeGuaranteedRef { $0.graces } ?? 0)
+        let old = self.slab.header(slot).pointee.sidecar?._withUnsafeGuaranteedRef { ($0.graces, $0.stamp) }
+        return SidecarBox.make(sidecar, graces: old?.0 ?? 0, stamp: old?.1 ?? 0)
+    }
+
+    /// What removals of tags have made of an entry that has a sidecar. One that is stale now is past its time when this returns.
+    ///
+    /// To be asked before anything else is read of the entry. `true`: it is as if it were not there.
+    @usableFromInline
+    mutating func isGone(_ slot: Int) -> Bool {
+        let header = self.slab.header(slot)
+        let removals = header.pointee.isNear ? self.tags.copies : self.tags.own
+        switch header.pointee.sidecar?._withUnsafeGuaranteedRef({ $0.tagged?.verdict(removals) }) ?? .valid {
+        case .valid: return false
+        case .gone: return true
+        case .stale(let since):
+            if header.pointee.expires == 0 { self.mortals += 1 }
+            header.pointee.shorten(to: 0, now: since)
+            return false
+        }
+    }
+
+    /// Takes out an entry of which ``isGone(_:)`` says so.
+    @usableFromInline
+    mutating func removeGone(_ slot: Int) {
+        if self.slab.header(slot).pointee.isNear { self.near.tagRemovals += 1 } else { self.main.tagRemovals += 1 }
+        self.remove(slot, .tagRemoved)
     }
 
     /// Puts a sidecar beside an entry that has none and is not accounted for yet. Its key moves out of the slot.

@@ -43,6 +43,10 @@ struct ShardCore: ~Copyable {
     let earlyRefreshBeta: Double
     /// `nil`: nobody wants to know what leaves.
     let removals: RemovalLog?
+    /// Which tags were removed.
+    let tags: EntryTags
+    /// How many entries have tags; without any, nobody looks for those that are gone.
+    var tagged = 0
 
     init(
         capacity: Int,
@@ -50,9 +54,11 @@ struct ShardCore: ~Copyable {
         configuration: StoreConfiguration,
         layout: EntryLayout,
         hasher: KeyHash,
-        removals: RemovalLog? = nil
+        removals: RemovalLog? = nil,
+        tags: EntryTags = EntryTags()
     ) {
         self.removals = removals
+        self.tags = tags
         let nearCapacity = configuration.near ? capacity / 8 : 0
         // 8 bytes for each key that near may hold, at an average of 256: 1/256 of the capacity, rounded to a power of two.
         let keys = nearCapacity / 256
@@ -165,10 +171,11 @@ struct ShardCore: ~Copyable {
         self.graces.retain(number, graces)
         header.pointee.graces = number
         if number == Graces.aside {
-            self.put(SidecarBox(sidecar?.sidecar ?? Sidecar(), graces: graces), beside: header)
+            self.put(SidecarBox.make(sidecar?.sidecar ?? Sidecar(), graces: graces, stamp: sidecar?.stamp ?? 0), beside: header)
         } else if let sidecar {
             self.put(sidecar, beside: header)
         }
+        if sidecar?.tagged != nil { self.tagged += 1 }
 
         let core = (self.slab, self.hasher)
         self.index.insert(hash, slot: slot) { Self.hash(core.0.header($0), core.1) }
@@ -188,6 +195,7 @@ struct ShardCore: ~Copyable {
         self.account(header, sign: -1)
         self.unlink(Int32(slot), from: Int(header.pointee.list.rawValue))
         if header.pointee.expires != 0 { self.mortals -= 1 }
+        if header.pointee.sidecar?._withUnsafeGuaranteedRef({ $0.tagged != nil }) ?? false { self.tagged -= 1 }
         self.graces.release(header.pointee.graces)
         header.pointee.ownKey?.deallocate()
         let sidecar = header.pointee.hasSidecar ? header.pointee.word1 : 0
@@ -248,6 +256,7 @@ struct ShardCore: ~Copyable {
         self.freeHead = -1
         self.freeCount = 0
         self.mortals = 0
+        self.tagged = 0
         self.sweepCursor = 0
         return old
     }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// What a few entries have beside their value. An entry without one pays nothing for it.
 @usableFromInline
 package struct Sidecar: Sendable {
@@ -20,27 +22,60 @@ package struct Sidecar: Sendable {
 }
 
 /// A ``Sidecar`` as an entry owns it: the entry's copy of its key then lies outside of the slot, too, and this takes the place of its second word.
+///
+/// Unchecked only because a class with a subclass cannot be checked: all is constant here, and atomic there.
 @usableFromInline
-final class SidecarBox: Sendable {
-    let sidecar: Sidecar
+class SidecarBox: @unchecked Sendable {
+    final let sidecar: Sidecar
     /// Graces for which ``Graces`` had no place left.
-    let graces: UInt64
+    final let graces: UInt64
     /// What it takes of the capacity.
-    @usableFromInline let bytes: Int
+    @usableFromInline final let bytes: Int
 
-    init(_ sidecar: Sidecar, graces: UInt64 = 0) {
+    fileprivate init(_ sidecar: Sidecar, graces: UInt64) {
         self.sidecar = sidecar
         self.graces = graces
         self.bytes = Self.bytes(sidecar)
     }
 
+    /// A box for `sidecar`.
+    ///
+    /// - Parameter stamp: See ``EntryLife/stamp``.
+    static func make(_ sidecar: Sidecar, graces: UInt64, stamp: UInt64) -> SidecarBox {
+        sidecar.attributes.hasTags ? TaggedBox(sidecar, graces: graces, stamp: stamp) : SidecarBox(sidecar, graces: graces)
+    }
+
     @usableFromInline
-    convenience init(_ sidecar: Sidecar) { self.init(sidecar, graces: 0) }
+    static func make(_ sidecar: Sidecar, _ life: EntryLife) -> SidecarBox { self.make(sidecar, graces: 0, stamp: life.stamp) }
 
     /// What a box for `sidecar` takes of the capacity.
     static func bytes(_ sidecar: Sidecar) -> Int {
-        let own = MallocChunk.size(16 + MemoryLayout<Sidecar>.stride + 16)
+        let own = MallocChunk.size(16 + MemoryLayout<Sidecar>.stride + 16 + (sidecar.attributes.hasTags ? 8 : 0))
         return own + sidecar.attributes.footprint + (sidecar.encoded.map { $0.count + ByteView.overhead(count: $0.count) } ?? 0)
+    }
+
+    /// `nil`: there are no tags.
+    final var tagged: TaggedBox? { self as? TaggedBox }
+    /// As ``make(_:graces:stamp:)`` takes it.
+    final var stamp: UInt64 { self.tagged?.began.load(ordering: .relaxed) ?? 0 }
+}
+
+/// The box of an entry with tags.
+final class TaggedBox: SidecarBox, @unchecked Sendable {
+    /// Up to which removal of a tag the entry is known to be untouched: at first the number that was drawn when its load began. Changed under the
+    /// shard's lock.
+    let began: Atomic<UInt64>
+
+    fileprivate init(_ sidecar: Sidecar, graces: UInt64, stamp: UInt64) {
+        self.began = Atomic(stamp)
+        super.init(sidecar, graces: graces)
+    }
+
+    /// What removals have made of the entry since somebody last asked this.
+    func verdict(_ removals: TagRemovals) -> TagFloors.Verdict {
+        let (verdict, upTo) = removals.verdict(self.sidecar.attributes, stamp: self.began.load(ordering: .relaxed))
+        if verdict != .gone { self.began.store(upTo, ordering: .relaxed) }
+        return verdict
     }
 }
 

@@ -26,13 +26,14 @@ extension Store {
                 }
                 slots.sort { $0.position < $1.position }
                 for (position, slot) in slots.prefix(limit - entries.count) {
+                    cursor.position = position + 1
+                    if shard.core.pointee.slab.header(slot).pointee.hasSidecar, shard.core.pointee.isGone(slot) { continue }
                     let isNegative = shard.core.pointee.slab.value(slot, as: Value.self).pointee == nil
                     let details = shard.core.pointee.details(slot, isNegative: isNegative, birth: self.birth, now: now)
                     let key = shard.core.pointee.slab.header(slot).pointee.withKey { Array($0) }
                     entries.append(ScannedEntry(key: key, details: details))
-                    cursor.position = position + 1
                 }
-                if entries.count < limit || slots.last.map({ $0.position < cursor.position }) ?? true { segment += 1 }
+                if slots.last.map({ $0.position < cursor.position }) ?? true { segment += 1 }
                 // Only what is left of this segment begins in its middle.
                 cursor.position = max(cursor.position, segment << shift)
             }

@@ -49,7 +49,7 @@ extension Store {
             let (sum, overflow) = max(0, size.payload).addingReportingOverflow(max(0, size.overhead))
             return self.refuse(hash, key, bytes: overflow ? .max : sum, releasing: &victims)
         }
-        let box = sidecar.map { SidecarBox($0) }
+        let box = sidecar.map { SidecarBox.make($0, life) }
         let bytes = self.footprint.bytes(
             keyLength: key.count,
             payload: Int(size.payload),
@@ -200,10 +200,12 @@ extension Store {
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         let slot = shard.find(hash, packed)
-        let replaced = slot >= 0 ? shard.core.pointee.extend(slot, life: life, now: now) : nil
+        // What is gone does not come back by being confirmed.
+        let isThere = slot >= 0 && !(shard.core.pointee.slab.header(slot).pointee.hasSidecar && shard.core.pointee.isGone(slot))
+        let replaced = isThere ? shard.core.pointee.extend(slot, life: life, now: now) : nil
         shard.lock.pointee.unlock()
         withExtendedLifetime(replaced) {}
-        return slot >= 0
+        return isThere
     }
 
     /// Lets the entry of `key` end, with all its grace, at the latest in `time` milliseconds; not later than it would. Whether there is an entry.

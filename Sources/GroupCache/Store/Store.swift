@@ -30,6 +30,9 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let leases: CopyLeases?
     /// What has left, if somebody wants to know.
     let removals: RemovalLog?
+    /// Which tags were removed. Entries that have one are judged where they are found: every look at an entry with a sidecar begins with
+    /// ``ShardCore/isGone(_:)``.
+    let tags = EntryTags()
 
     /// An empty store. Entries take their times from `clock`.
     package init(_ configuration: StoreConfiguration, clock: CacheClock = .system, hasher: KeyHash = KeyHash()) {
@@ -40,7 +43,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         self.hasher = hasher
         self.clock = clock
         if case .system = clock.base { self.clockIsSystem = true } else { self.clockIsSystem = false }
-        self.birth = clock.milliseconds
+        // So that even in its first moment there is one before, for an end that has passed.
+        self.birth = clock.milliseconds - 1
         self.shards = .allocate(byteCount: count * Shard.stride, alignment: 128)
         let layout = EntryLayout(of: Value.self)
         let bits = count.trailingZeroBitCount
@@ -48,8 +52,17 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let removals = configuration.removals > 0 ? RemovalLog(limit: configuration.removals) : nil
         self.removals = removals
         self.leases = configuration.leases
+        let tags = self.tags
         func core() -> ShardCore {
-            ShardCore(capacity: part, shardBits: bits, configuration: configuration, layout: layout, hasher: hasher, removals: removals)
+            ShardCore(
+                capacity: part,
+                shardBits: bits,
+                configuration: configuration,
+                layout: layout,
+                hasher: hasher,
+                removals: removals,
+                tags: tags
+            )
         }
         let first = core()
         self.footprint = first.footprint
@@ -105,6 +118,10 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         }
         var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.hasSidecar, shard.core.pointee.isGone(slot) {
+            self.dropGone(shard, slot)
+            return Lookup(no: .miss)
+        }
         let isNear = header.pointee.isNear
         if isNear, self.isBypassed(header) {
             shard.lock.pointee.unlock()
@@ -135,10 +152,18 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         var now = self.clockIsSystem ? 0 : self.now()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
-        defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
-        guard slot >= 0, let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee else { return nil }
+        guard slot >= 0 else {
+            shard.lock.pointee.unlock()
+            return nil
+        }
         let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.hasSidecar, shard.core.pointee.isGone(slot) {
+            self.dropGone(shard, slot)
+            return nil
+        }
+        defer { shard.lock.pointee.unlock() }
+        guard let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee else { return nil }
         if header.pointee.isNear, self.isBypassed(header) { return nil }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
@@ -149,6 +174,17 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         if header.pointee.isNear { shard.core.pointee.nearHits &+= 1 }
         shard.core.pointee.touch(slot)
         return value
+    }
+
+    /// Takes out an entry one of whose tags was removed, and lets go the lock, which is held, and then the value.
+    @usableFromInline @inline(never)
+    func dropGone(_ shard: Shard, _ slot: Int) {
+        var victims = Victims<Value>()
+        shard.core.pointee.removeGone(slot)
+        victims.take(shard, slot)
+        if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
+        shard.lock.pointee.unlock()
+        withExtendedLifetime(victims) {}
     }
 
     /// What there is for `key`, for a caller that is no get: it counts nothing and is no use of the entry. O(1).
@@ -163,6 +199,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         guard slot >= 0 else { return Lookup(no: .miss) }
         var state = EntryState.fresh
         let header = shard.core.pointee.slab.header(slot)
+        // It stays where it is: who peeks may hold a lock under which no value is to be let go.
+        if header.pointee.hasSidecar, shard.core.pointee.isGone(slot) { return Lookup(no: .miss) }
         if header.pointee.isNear, self.isBypassed(header) { return Lookup(no: .expired) }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
@@ -179,8 +217,12 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let now = self.now()
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
-        defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
+        if slot >= 0, shard.core.pointee.slab.header(slot).pointee.hasSidecar, shard.core.pointee.isGone(slot) {
+            self.dropGone(shard, slot)
+            return nil
+        }
+        defer { shard.lock.pointee.unlock() }
         guard slot >= 0 else { return nil }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
@@ -213,6 +255,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
         guard slot >= 0 else { return nil }
+        if shard.core.pointee.slab.header(slot).pointee.hasSidecar, shard.core.pointee.isGone(slot) { return nil }
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         let header = shard.core.pointee.slab.header(slot)
@@ -256,7 +299,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
         let slot = shard.find(hash, packed)
-        if slot >= 0 {
+        if slot >= 0, !(shard.core.pointee.slab.header(slot).pointee.hasSidecar && shard.core.pointee.isGone(slot)) {
             let header = shard.core.pointee.slab.header(slot)
             if !header.pointee.isNear || !self.isBypassed(header) {
                 if header.pointee.expires == 0 { return false }

@@ -43,5 +43,6 @@ extension CacheStatistics {
         sum.overheadBytes += part.overheadBytes
         sum.evictions += part.evictions
         sum.expirations += part.expirations
+        sum.tagRemovals += part.tagRemovals
     }
 }

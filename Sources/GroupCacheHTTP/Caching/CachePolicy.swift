@@ -3,7 +3,7 @@ package import GroupCache
 /// What may be done with a response, to a shared cache (RFC 9111, RFC 5861, RFC 9213): a value, made of the response's head and the times of the
 /// exchange, and used for whatever came: a value, a confirmation, an absence, an error.
 package struct CachePolicy: Sendable, Hashable {
-    /// Whether it may be kept.
+    /// Whether it may be kept. Not with more or longer tags than a value can have.
     package var isStorable: Bool
     /// How much longer it is fresh; not negative; `nil`: that is not stated.
     package var timeLeft: Duration?
@@ -63,6 +63,13 @@ package struct CachePolicy: Sendable, Hashable {
         let differs = targeted != nil || control.sharedMaxAge != nil
         let bound = theirs.flatMap { differs ? "max-age=\($0)" : nil }
         self.attributes = Self.attributes(head, date: date ?? now, (bound.map { [$0] } ?? []) + control.others)
+        let tags = CacheTags.names(cacheTag: head["cache-tag"], surrogateKey: head["surrogate-key"])
+        if let tagged = try? self.attributes.adding(tags: tags) {
+            self.attributes = tagged
+        } else {
+            // Kept with some of its tags, it would stay when one of the others is removed.
+            self.isStorable = false
+        }
     }
 
     /// The corrected initial age (§4.2.3).

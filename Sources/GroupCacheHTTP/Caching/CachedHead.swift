@@ -7,7 +7,7 @@ package struct CachedHead: Sendable, Hashable {
     /// The fields that clients are sent.
     static let sentFields: Set<String> = ["content-type", "date", "etag", "last-modified"]
     private static let kept: Set<String> = sentFields.union([
-        "cache-control", "cdn-cache-control", "expires", "age", "pragma", "vary",
+        "cache-control", "cdn-cache-control", "expires", "age", "pragma", "vary", "cache-tag", "surrogate-key",
     ])
     /// The bytes up to which a head can be kept.
     private static let maximumSize = 4_096

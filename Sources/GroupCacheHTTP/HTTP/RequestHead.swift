@@ -52,6 +52,8 @@ struct RequestHead: Equatable {
     var wantsOtherWebSocket = false
     /// Whether there are headers of our own that are read only by who wants them: see ``PeerFields``.
     var hasPeerFields = false
+    /// Whether there is a `Cache-Tag`: see ``CacheTags``.
+    var hasTags = false
     /// How many bytes the head has, with its last empty line.
     var length = 0
 }

@@ -158,6 +158,8 @@ struct RequestParser {
             self.head.expectsContinue = self.head.minorVersion == 1
         case 6 where bytes.matches(line.name, "origin"):
             self.head.origin = value
+        case 9 where bytes.matches(line.name, "cache-tag"):
+            self.head.hasTags = true
         case 10 where bytes.matches(line.name, "tracestate"):
             self.head.tracestate = value
         case 11 where bytes.matches(line.name, "traceparent"):

@@ -79,7 +79,7 @@ extension CacheStatistics {
     static var counters: [(String, WritableKeyPath<CacheStatistics, Int>)] {
         [
             ("items", \.items), ("bytes", \.bytes), ("overheadBytes", \.overheadBytes), ("evictions", \.evictions),
-            ("expirations", \.expirations),
+            ("expirations", \.expirations), ("tagRemovals", \.tagRemovals),
         ]
     }
 }

@@ -78,6 +78,25 @@ struct Failure: Sendable {
         return failure
     }
 
+    /// What is said of a change that is made, but of which not all nodes have heard, or may never say so; `nil`: of any other error.
+    static func pending(_ error: GroupCacheError) -> JSONWriter? {
+        guard error.code == .notDelivered || error.code == .cannotFollow else { return nil }
+        var json = JSONWriter()
+        json.object { json in
+            json.string("kind", "Status")
+            json.string("status", "Success")
+            json.number("code", 202)
+            json.string("message", error.message)
+            json.object("details") { json in
+                json.string("kind", Subject.node.rawValue)
+                json.string("error", error.code.description)
+                json.array("nodes") { json in for node in error.nodes { json.string(nil, node) } }
+            }
+        }
+        json.newline()
+        return json
+    }
+
     func write(_ json: inout JSONWriter) {
         json.object { json in
             json.string("kind", "Status")

@@ -132,6 +132,14 @@ extension Response {
         return response
     }
 
+    /// A change is made, and not all nodes have heard of it; `nil`: the error is another one.
+    static func pending(_ error: GroupCacheError) -> Response? {
+        guard let json = Failure.pending(error) else { return nil }
+        var response = self.page(202, "application/json", json.buffer)
+        response.fields.error = error.code.description
+        return response
+    }
+
     /// A WebSocket of a version that is not spoken here is asked for (RFC 6455 §4.4).
     static var otherWebSocket: Response {
         var response = self.failure(Failure(426, "only version 13 of WebSocket is spoken here", .request))

@@ -150,6 +150,7 @@ struct ResponseWriter {
         switch code {
         case 200: "HTTP/1.1 200 OK"
         case 201: "HTTP/1.1 201 Created"
+        case 202: "HTTP/1.1 202 Accepted"
         case 204: "HTTP/1.1 204 No Content"
         case 206: "HTTP/1.1 206 Partial Content"
         case 304: "HTTP/1.1 304 Not Modified"

@@ -25,7 +25,7 @@ struct Route: Sendable, Equatable {
     }
 
     enum Handler {
-        case key, setKey, removeKey, clear, keys
+        case key, setKey, removeKey, removeTag, clear, keys
         case groups, group, statistics, ring, ringKey, members, api, live, ready
         case peerKey, peerSet, peerRemove, peerRemoveMany
     }
@@ -165,6 +165,7 @@ struct RouteTable: Sendable {
         Route("/v1/groups/{group}/keys/{key}", .delete, .change, .removeKey),
         Route("/v1/groups/{group}/keys:get", .post, .read, body: .keys, .keys),
         Route("/v1/groups/{group}/keys", .delete, .change, .clear),
+        Route("/v1/groups/{group}/tags/{key}", .delete, .change, .removeTag),
         Route("/v1/groups/{group}/stats", .read, .read, .statistics),
         Route("/v1/groups/{group}", .read, .read, .group),
         Route("/v1/groups", .read, .read, .groups),

@@ -22,6 +22,13 @@ extension Router {
                 let ttl: Duration? = control.lifetime.map { .seconds($0) }
                 var entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
                 entry.attributes = attributes
+                if head.hasTags {
+                    do throws(GroupCacheError) {
+                        entry.attributes = try attributes.adding(tags: CacheTags.names(bytes, length: head.length))
+                    } catch {
+                        return .now(.failure(Failure(400, error.message, .request)))
+                    }
+                }
                 return Serving.set(group, key, to: entry, if: condition, terms, for: .client, .client)
             }
         }
@@ -31,6 +38,31 @@ extension Router {
         self.withKey(bytes, group: name, key: range) { group, key in
             guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
             return self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, terms, for: .client, .client) }
+        }
+    }
+
+    /// `?soft=true`, `?wait=applied`.
+    func removeTag(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, tag range: Range<Int>) -> Answer {
+        self.withGroup(name, bytes) { group in
+            var decoded: [UInt8] = []
+            guard PercentEncoding.decode(range, bytes, plusIsSpace: false, into: &decoded) else { return .now(.failure(.badEscape)) }
+            guard EntryTag(bytes: decoded) != nil, let tag = String(validating: decoded, as: UTF8.self) else {
+                return .now(.failure(Failure(400, "a tag is text of 1 to \(EntryTag.maximumLength) bytes", .request)))
+            }
+            guard let wait = Self.terms(head, bytes)?.wait else { return .now(.failure(.unknownWait)) }
+            switch Query.value("soft", head.query, bytes) {
+            case nil, Array("false".utf8): return Serving.remove(group, tag: tag, soft: false, wait: wait)
+            case Array("true".utf8): return Serving.remove(group, tag: tag, soft: true, wait: wait)
+            default: return .now(.failure(Failure(400, "soft is true or false", .request)))
+            }
+        }
+    }
+
+    /// `?wait=applied`.
+    func clear(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>) -> Answer {
+        self.withGroup(name, bytes) { group in
+            guard let wait = Self.terms(head, bytes)?.wait else { return .now(.failure(.unknownWait)) }
+            return Serving.clear(group, wait: wait)
         }
     }
 

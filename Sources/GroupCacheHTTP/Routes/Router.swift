@@ -44,7 +44,8 @@ struct Router {
             case .removeKey: return self.removeKey(head, bytes, group: name, key: key)
             case .peerSet, .peerRemove, .peerRemoveMany:
                 return self.peerChange(handler, head, bytes, group: name, key: key, body: body)
-            case .clear: return self.withGroup(name, bytes) { Serving.clear($0) }
+            case .removeTag: return self.removeTag(head, bytes, group: name, tag: key)
+            case .clear: return self.clear(head, bytes, group: name)
             case .keys: return self.withGroup(name, bytes) { self.keys(of: $0, head, bytes, body.keys) }
             case .statistics: return self.withGroup(name, bytes) { self.statistics(of: $0, head, bytes) }
             case .group: return self.withGroup(name, bytes) { .now(.json(Pages.group($0))) }

@@ -95,20 +95,36 @@ enum Serving {
         }
     }
 
-    static func clear(_ group: any PeerServing) -> Router.Answer {
-        group.serveClear()
-        return .now(.noContent)
+    static func clear(_ group: any PeerServing, wait: ChangeWait) -> Router.Answer {
+        .later(.change) {
+            await ChangeReply.everywhere.after { () async throws(GroupCacheError) in
+                try await group.serveClear(wait: wait)
+                return .unknown
+            }
+        }
+    }
+
+    static func remove(_ group: any PeerServing, tag: String, soft: Bool, wait: ChangeWait) -> Router.Answer {
+        .later(.change) {
+            await ChangeReply.everywhere.after { () async throws(GroupCacheError) in
+                try await group.serveRemove(tag: tag, soft: soft, wait: wait)
+                return .unknown
+            }
+        }
     }
 }
 
 /// What is answered after a change: to clients, or to the peers of a dialect.
 enum ChangeReply: Sendable {
     case client
+    /// To clients, after a change that no single node has to make: if one has, it is accepted.
+    case everywhere
     case peer(Dialect)
 
     func failure(_ error: GroupCacheError) -> Response {
         switch self {
         case .client: .failure(Failure(error))
+        case .everywhere: .pending(error) ?? .failure(Failure(error))
         case .peer(let dialect): .peerFailure(error, dialect)
         }
     }
@@ -122,7 +138,7 @@ enum ChangeReply: Sendable {
         }
         return switch (self, outcome) {
         case (.client, .created), (.peer(.native), .created): .created
-        case (.client, _): .noContent
+        case (.client, _), (.everywhere, _): .noContent
         // Go's clients take nothing but 200 for done.
         case (.peer, _): .empty
         }

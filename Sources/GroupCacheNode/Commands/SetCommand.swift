@@ -15,6 +15,8 @@ struct SetCommand: AsyncParsableCommand {
     var group = "scores"
     @Option(help: "How long the value is fresh, as in 30s, 5m; whole seconds.")
     var ttl: String?
+    @Option(name: .customLong("tag"), help: "A tag by which the value can be removed together with others; up to 8 times.")
+    var tags: [String] = []
     @Argument(help: "The key.")
     var key: String
     @Argument(help: "The value; - reads it from standard input.")
@@ -28,6 +30,8 @@ struct SetCommand: AsyncParsableCommand {
             }
             headers.add(name: "Cache-Control", value: "max-age=\(duration.components.seconds)")
         }
+        guard !self.tags.contains(where: { $0.contains(",") }) else { throw CommandError.usage("a tag has no comma in it") }
+        if !self.tags.isEmpty { headers.add(name: "Cache-Tag", value: self.tags.joined(separator: ",")) }
         let body = self.value == "-" ? Array(FileHandle.standardInput.readDataToEndOfFile()) : Array(self.value.utf8)
         _ = try await self.options.client().ask(.PUT, NodeClient.path(group: self.group, key: self.key), headers: headers, body: body)
         try Done.report(json: self.options.json)

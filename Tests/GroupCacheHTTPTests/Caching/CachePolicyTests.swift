@@ -263,4 +263,33 @@ struct CachePolicyTests {
         #expect(value.bounded(by: Self.policy([("Cache-Control", "max-age=10, must-revalidate")])).staleIfError == .zero)
         #expect(Self.policy([]).bounded(by: Self.policy([("Expires", "0")])).timeLeft == .zero)
     }
+
+    @Test("the tags of Cache-Tag and Surrogate-Key; with more than a value can have it is not kept, for one of them would be forgotten")
+    func tags() {
+        let rows: [([(String, String)], [String], Bool)] = [
+            ([], [], true), ([("Cache-Tag", "a, b,c")], ["a", "b", "c"], true), ([("Surrogate-Key", "a  b\tc ")], ["a", "b", "c"], true),
+            ([("cache-tag", "a"), ("Cache-Tag", "b c"), ("surrogate-key", "a d"), ("Surrogate-Key", "e")], ["a", "b c", "d", "e"], true),
+            ([("Cache-Tag", ","), ("Surrogate-Key", " ")], [], true), ([("Cache-Tag", "\"a,b\"")], ["\"a", "b\""], true),
+            ([("Cache-Tag", "1,2,3,4"), ("Surrogate-Key", "5 6 7 8")], (1...8).map { "\($0)" }, true),
+            ([("Cache-Tag", "1,2,3,4"), ("Surrogate-Key", "5 6 7 8 9")], [], false),
+            ([("Surrogate-Key", Array(repeating: "a", count: 100).joined(separator: " "))], ["a"], true),
+            ([("Cache-Tag", String(repeating: "t", count: 128))], [String(repeating: "t", count: 128)], true),
+            ([("Cache-Tag", String(repeating: "t", count: 129))], [], false),
+        ]
+        for (fields, tags, isStorable) in rows {
+            let policy = Self.policy(fields + [("Cache-Control", "max-age=60, no-transform"), ("Content-Type", "text/plain")])
+            #expect(policy.attributes.tags == tags && policy.isStorable == isStorable, "\(fields)")
+            #expect(policy.attributes.contentType == "text/plain" && policy.attributes.directives == "no-transform")
+        }
+    }
+
+    @Test("a confirmation without tags leaves those that there were, and one with tags replaces them")
+    func tagsOfConfirmations() throws {
+        let head = CachedHead([(name: "ETag", value: "\"1\""), (name: "Cache-Tag", value: "a")])
+        for (tags, wanted) in [(nil, ["a"]), ("b,c", ["b", "c"])] as [(String?, [String])] {
+            let confirmation = CachedHead([(name: "ETag", value: "\"1\"")] + (tags.map { [(name: "Cache-Tag", value: $0)] } ?? []))
+            let updated = try #require(head.updated(by: confirmation))
+            #expect(CachePolicy(updated, requestTime: 0, responseTime: 0).attributes.tags == wanted)
+        }
+    }
 }

@@ -24,6 +24,8 @@ import Testing
             (.put, "/v1/groups/g/keys/k", "setKey change value [g] [k]"), (.delete, "/v1/groups/g/keys/k", "removeKey change none [g] [k]"),
             (.post, "/v1/groups/g/keys/k", "only GET, HEAD, PUT, DELETE, change"), (.get, "/v1/groups/g/keys/a/b", "slash"),
             (.delete, "/v1/groups/g/keys", "clear change none [g] []"), (.get, "/v1/groups/g/keys", "only DELETE, change"),
+            (.delete, "/v1/groups/g/tags/a%2Fb", "removeTag change none [g] [a%2Fb]"), (.get, "/v1/groups/g/tags/a", "only DELETE, change"),
+            (.delete, "/v1/groups/g/tags/a/b", "slash"), (.delete, "/v1/groups/g/tags", "unknown"),
             (.post, "/v1/groups/g/keys:get", "keys read keys [g] []"), (.get, "/v1/groups/g/keys:get", "only POST, read"),
             (.get, "/v1/groups/g/stats", "statistics read none [g] []"), (.get, "/v1/groups/g", "group read none [g] []"),
             (.get, "/v1/groups", "groups read none [] []"), (.get, "/v1/groups/", "unknown"), (.get, "/v1/groups/g/x", "unknown"),

@@ -37,6 +37,7 @@ import Testing
 
     static let changes = [
         "PUT /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys",
+        "DELETE /v1/groups/scores/tags/all",
         "PUT /_groupcache/scores/Tom",
         "DELETE /_groupcache/scores/Tom",
     ]
@@ -67,7 +68,9 @@ import Testing
         try await self.withNode { connection, group, pool, _ in
             let head = try await self.ask(line, authorization: "Bearer \(token)", body: line.hasPrefix("PUT") ? "1" : "", connection)
             #expect(head.hasPrefix("HTTP/1.1 20"), "\(head)")
-            #expect(group["Tom"] == (line.hasPrefix("PUT") ? "1" : nil) && pool.statistics.unauthorizedRequests == 0)
+            let left: ByteView? = line.hasPrefix("PUT") ? "1" : line.contains("/tags/") ? "630" : nil
+            #expect(group["Tom"] == left && group.tags.count == (line.contains("/tags/") ? 1 : 0))
+            #expect(pool.statistics.unauthorizedRequests == 0)
         }
     }
 

@@ -45,7 +45,7 @@ import Testing
                 group["Tom"] = "630"
                 try nodes[0].pool.register(group)
                 let port = nodes[0].port
-                for line in ["DELETE /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys"] {
+                for line in ["DELETE /v1/groups/scores/keys/Tom", "DELETE /v1/groups/scores/keys", "DELETE /v1/groups/scores/tags/a"] {
                     let page = try await self.head(line, "Host: evil.example:\(port)", "Origin: http://evil.example:\(port)", port: port)
                     #expect(page.hasPrefix("HTTP/1.1 403 ") && page.contains("--host"), "\(page)")
                     let program = try await self.head(line, "Host: evil.example", port: port)

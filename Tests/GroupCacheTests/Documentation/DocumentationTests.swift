@@ -34,7 +34,7 @@ struct CoreDocumentationTests {
                 }
             }
         }
-        #expect(count == 7)
+        #expect(count == 8)
     }
 
     @Test("every article and every type that the catalogue names exists, and every article is named")

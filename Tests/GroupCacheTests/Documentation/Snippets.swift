@@ -122,4 +122,17 @@ struct Snippets {
         #expect(throws: GroupCacheError.self) { try results["nobody"]?.get() }
         #expect(try await users.get("Sam") == User(name: "Sam"))
     }
+
+    @Test("Tags: what gives a value some, and what removes all that have one")
+    func tags() async throws {
+        let site = self.site
+        let articles = try Group<Page>("articles", capacity: .mebibytes(256)) { key, _ in
+            guard let page = try await site.page(key.string) else { return .notFound }
+            return .value(page, tags: ["layout", "author:7"])
+        }
+        try await articles.set("home", to: Page(version: 2), tags: ["layout"])
+        try await articles.remove(tag: "author:7")
+        try await articles.remove(tag: "layout", soft: true)
+        #expect(articles.cached("home") == nil)
+    }
 }

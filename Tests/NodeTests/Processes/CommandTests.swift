@@ -35,6 +35,24 @@ extension ProcessTests {
                 #expect(got6 == .exited(0))
                 let got7 = try await self.run(["get", "Tom"] + node).output
                 #expect(got7 == "1")
+                for arguments in [
+                    ["set", "tagged", "1", "--tag", "a b", "--tag", "c"], ["remove", "--tag", "nobody"],
+                    ["remove", "--tag", "a b", "--soft", "--applied"],
+                    ["set", "tagged", "2", "--tag", "c"], ["remove", "--tag", "c"],
+                ] {
+                    let end = try await self.run(arguments + node)
+                    #expect(end.status == .exited(0), "\(arguments) \(end.error)")
+                }
+                let gotTagged = try await self.run(["get", "tagged"] + node).status
+                #expect(gotTagged == .exited(4))
+                for arguments in [
+                    ["remove"], ["remove", "key", "--tag", "t"], ["remove", "key", "--soft"], ["set", "k", "v", "--tag", "a,b"],
+                ] {
+                    let status = try await self.run(arguments + node).status
+                    #expect(status == .exited(64), "\(arguments)")
+                }
+                let gotTooMany = try await self.run(["set", "k", "v"] + (0..<9).flatMap { ["--tag", "\($0)"] } + node).status
+                #expect(gotTooMany == .exited(1))
                 let got8 = try await self.run(["clear", "--json"] + node).output
                 #expect(got8 == #"{"done":true}"#)
                 let got9 = try await self.run(["get", "Tom"] + node).output

@@ -113,7 +113,7 @@ struct ModelNode {
         let follower = self.followers[copy.peer]
         let clock = self.clock(now)
         let isFresh = clock < follower.freshUntil
-        if self.floors[copy.peer].verdict([Self.tag(key % Schedule.tags)], stamp: copy.stamp) != .valid { return nil }
+        if self.floors[copy.peer].verdict([Self.tag(key % Schedule.tags).number], stamp: copy.stamp) != .valid { return nil }
         if let began = copy.standIn {
             if mutation == .standInStays { return (copy.value, "a stand-in's copy") }
             return !isFresh && clock < began + standInTTL ? (copy.value, "a stand-in's copy") : nil
@@ -129,7 +129,7 @@ struct ModelNode {
             let key = Int(key.bytes[0])
             self.copies[key] = nil
             self.close(where: { $0 == key }, sequence)
-        case .tag(let tag, _, let soft): self.floors[peer].raise(tag, to: self.draw(), soft: soft)
+        case .tag(let tag, _, let soft): self.floors[peer].raise(tag.number, to: self.draw(), soft: soft, now: 0)
         case .group, .everything:
             for (key, copy) in self.copies where copy.peer == peer { self.copies[key] = nil }
             let count = self.followers.count
@@ -172,7 +172,7 @@ struct ModelNode {
                     if self.asking[flight.key] == id { self.asking[flight.key] = nil }
                 }
             }
-        case .tag(let tag, _, let soft): self.ownFloors.raise(tag, to: self.draw(), soft: soft)
+        case .tag(let tag, _, let soft): self.ownFloors.raise(tag.number, to: self.draw(), soft: soft, now: 0)
         }
         if case .group = change, mutation == .silentClear { return }
         if records { self.record(change) }
@@ -182,7 +182,7 @@ struct ModelNode {
     mutating func forget(_ change: Change) {
         self.discard(change, records: false, nil)
         guard case .tag(let tag, _, let soft) = change else { return }
-        for peer in self.floors.indices { self.floors[peer].raise(tag, to: self.draw(), soft: soft) }
+        for peer in self.floors.indices { self.floors[peer].raise(tag.number, to: self.draw(), soft: soft, now: 0) }
     }
 
     /// The connections to a node have ended.

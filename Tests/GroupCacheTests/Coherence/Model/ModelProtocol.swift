@@ -142,11 +142,11 @@ extension World {
     /// What the owner of a key has, or loads.
     private mutating func ownValue(_ node: Int, _ key: Int, _ waiter: @escaping (inout World, Int, Bool) -> Void) {
         let tags = [ModelNode.tag(key % Schedule.tags)]
-        if let entry = self.nodes[node].own[key], self.nodes[node].ownFloors.verdict(tags, stamp: entry.stamp) == .valid {
+        if let entry = self.nodes[node].own[key], self.nodes[node].ownFloors.verdict(tags.map(\.number), stamp: entry.stamp) == .valid {
             return waiter(&self, entry.value, true)
         }
         if let id = self.nodes[node].loading[key], let flight = self.nodes[node].flights[id],
-            self.nodes[node].ownFloors.verdict(tags, stamp: flight.stamp) == .valid
+            self.nodes[node].ownFloors.verdict(tags.map(\.number), stamp: flight.stamp) == .valid
         {
             self.nodes[node].flights[id]?.waiters.append(waiter)
             return
@@ -189,7 +189,8 @@ extension World {
             return self.standIn(for: owner, key, by: node, waiter)
         }
         if let id = self.nodes[node].asking[key], let flight = self.nodes[node].flights[id],
-            self.nodes[node].floors[owner].verdict(tags, stamp: flight.stamp) == .valid, self.clock(node) < flight.began + Schedule.promise
+            self.nodes[node].floors[owner].verdict(tags.map(\.number), stamp: flight.stamp) == .valid,
+            self.clock(node) < flight.began + Schedule.promise
         {
             self.nodes[node].flights[id]?.waiters.append(waiter)
             return
@@ -252,7 +253,8 @@ extension World {
     private mutating func standIn(for owner: Int, _ key: Int, by node: Int, _ waiter: @escaping (inout World, Int, Bool) -> Void) {
         let tags = [ModelNode.tag(key % Schedule.tags)]
         if let id = self.nodes[node].loading[key], let flight = self.nodes[node].flights[id],
-            self.nodes[node].floors[owner].verdict(tags, stamp: flight.stamp) == .valid, self.clock(node) < flight.began + Schedule.promise
+            self.nodes[node].floors[owner].verdict(tags.map(\.number), stamp: flight.stamp) == .valid,
+            self.clock(node) < flight.began + Schedule.promise
         {
             self.nodes[node].flights[id]?.waiters.append(waiter)
             return
