@@ -75,11 +75,14 @@ public final class Reflector<Source: ListerWatcher, Store: ReflectorStore>: Send
         }
         defer { self.state.withLockedValue { $0.isRunning = false } }
         while !Task.isCancelled {
+            var pause: Duration?
             do { try await self.listAndWatch() } catch {
                 if Task.isCancelled { return }
                 self.report(error)
+                // A list that is refused because the source is busy says for how long, as a watch does.
+                pause = (error as? Status)?.retryAfter
             }
-            await self.backOff()
+            await self.backOff(atLeast: pause)
         }
     }
 

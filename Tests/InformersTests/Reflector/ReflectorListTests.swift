@@ -213,4 +213,18 @@ struct ReflectorListTests {
         harness.advance(.seconds(1))
         #expect(harness.listVersions == ["0", "0"])
     }
+
+    @Test("BackoffOnTooManyRequests: a list refused with 429 is made again at the earliest when the source asks for it")
+    func listIsMadeAgainWhenTheSourceAsks() {
+        let harness = self.harness()
+        harness.source.failLists(Status(.tooManyRequests, details: .init(retryAfterSeconds: 20)), Status(.tooManyRequests))
+        harness.run()
+        harness.advance(.seconds(19))
+        #expect(harness.listVersions.count == 1)
+        harness.advance(.seconds(1))
+        #expect(harness.listVersions.count == 2)
+        // Without a word about it, it is the usual wait.
+        harness.advance(.seconds(2))
+        #expect(harness.listVersions.count == 3)
+    }
 }
