@@ -75,8 +75,8 @@ let package = Package(
         .target(
             name: "GroupCacheDiscovery",
             dependencies: [
-                "GroupCache", "GroupCacheHTTP", "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
-                lifecycle,
+                "GroupCache", "GroupCacheHTTP", "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+                nio("NIOHTTP1"), ssl, logging, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: settings

@@ -90,4 +90,44 @@ import Testing
         var client = self.list(NodeIdentity(isServing: false))
         #expect(client.take(.success(twice), now: .zero) == .changed)
     }
+
+    /// Ready is who has had a list, and stays so, whatever comes.
+    @Test func whoHasAListIsReady() {
+        var list = self.list()
+        for early in [.failure(DiscoveryError(.unavailable, "away")), .success([]), .success([.named("n2")])]
+            as [Result<[Member], DiscoveryError>]
+        {
+            _ = list.take(early, now: .zero)
+            #expect(!list.isReady)
+        }
+        _ = list.take(.success(Self.good), now: .zero)
+        #expect(list.isReady)
+        _ = list.take(.failure(DiscoveryError(.unavailable, "away")), now: .zero)
+        #expect(list.isReady)
+    }
+
+    /// Where the list has those who are ready, who waits for it to be ready would wait for ever.
+    @Test func whereReadinessDecidesTheSourceOnlyHasToSpeak() {
+        func isReady(_ results: Result<[Member], DiscoveryError>...) -> Bool {
+            var list = MemberList(identity: NodeIdentity(id: "n1"), settings: .init(readinessDecides: true))
+            for result in results { _ = list.take(result, now: .zero) }
+            return list.isReady
+        }
+        #expect(isReady(.success([])))
+        #expect(isReady(.success([.named("n2")])))
+        #expect(isReady(.success([.named("n1", state: .joining), .named("n2", state: .joining)])))
+        #expect(isReady(.success([.named("n1", state: .joining), .named("n2")])))
+        #expect(!isReady(.failure(DiscoveryError(.unavailable, "SERVFAIL")), .failure(DiscoveryError(.malformed, "HTML"))))
+        #expect(!isReady(.success([.named("n1"), .named("n1", port: 8002)])))
+    }
+
+    /// Addresses are given to others once somebody has left.
+    @Test func whoHasLeftHoldsNoAddress() throws {
+        var list = self.list(NodeIdentity(urls: ["http://10.0.0.1:8001"]))
+        let members = [
+            try Member(id: "old", url: "http://10.0.0.1:8001", state: .gone), try Member(id: "new", url: "http://10.0.0.1:8001"),
+        ]
+        #expect(list.take(.success(members), now: .zero) == .changed)
+        #expect(list.ownID == "new")
+    }
 }

@@ -142,4 +142,34 @@ import Testing
         try reconciler.reconcile()
         #expect(pool.ring.members.count == 511 && !pool.ring.members.contains { $0.id == "n512" })
     }
+
+    /// Who is to be in the ring is ready when the ring is; who is not, as a pod before it is ready, when the list is there. Never is it taken back.
+    @Test func aNodeIsReadyWithItsRing() throws {
+        let reconciler = self.reconciler()
+        reconciler.take(.failure(DiscoveryError(.unavailable, "away")))
+        #expect(!self.ring.shown.isReady)
+        reconciler.take(.success([.named("n1"), .named("n2")]))
+        #expect(!self.ring.shown.isReady)
+        try reconciler.reconcile()
+        #expect(self.ring.shown.isReady)
+        let pod = self.reconciler()
+        pod.take(.success([.named("n1", state: .joining), .named("n2")]))
+        #expect(self.ring.shown.isReady)
+        pod.take(.success([.named("n1"), .named("n2")]))
+        #expect(self.ring.shown.isReady)
+    }
+
+    /// What a node knows of its own lease goes before what is wrong with the list, and its time runs on.
+    @Test func theStandingOfANodeIsShown() {
+        let reconciler = self.reconciler()
+        reconciler.take(.success([.named("n2")]))
+        let lost = DiscoveryError(.unavailable, "the lease was lost")
+        reconciler.report(standing: lost, fence: .lease(until: .seconds(15)))
+        self.clock.advance(by: .seconds(10))
+        reconciler.show()
+        #expect(self.ring.problem == "the lease was lost" && self.ring.shown.fence == .lease(left: .seconds(5)))
+        self.clock.advance(by: .seconds(10))
+        reconciler.report(standing: nil, fence: .lease(until: .seconds(15)))
+        #expect(self.ring.problem?.contains("is not among") == true && self.ring.shown.fence == .lease(left: .zero))
+    }
 }

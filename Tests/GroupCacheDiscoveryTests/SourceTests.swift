@@ -140,12 +140,20 @@ import Testing
         #expect(try DiscoveryLocation("file:/etc/members.json") == .file(path: "/etc/members.json"))
         #expect(try DiscoveryLocation("file:a:b") == .file(path: "a:b"))
         #expect(try DiscoveryLocation("dns:cache.internal.:8001") == .dns(name: "cache.internal.", port: 8001))
-        for text in ["file:/etc/members.json", "dns:_a.b-c:1"] { #expect(try DiscoveryLocation(text).description == text) }
+        #expect(try DiscoveryLocation("etcd:HTTP://Etcd:80/a/b") == .etcd(url: "http://etcd", prefix: "a/b"))
+        #expect(try DiscoveryLocation("etcd:https://[::1]:2379/x") == .etcd(url: "https://[::1]:2379", prefix: "x"))
+        #expect(try DiscoveryLocation("kubernetes:default/cache-1") == .kubernetes(namespace: "default", service: "cache-1"))
+        for text in ["file:/etc/members.json", "dns:_a.b-c:1", "etcd:http://etcd:2379/demo", "kubernetes:a/b"] {
+            #expect(try DiscoveryLocation(text).description == text)
+        }
     }
 
     @Test(arguments: [
         "", "file", "file:", "dns:", "dns:name", "dns::8001", "dns:name:0", "dns:name:+1", "dns:name:65536", "dns:a b:1", "dns:.:1",
-        "dns:[::1]:1", "consul:x", "FILE:x", "dns:http://a:1",
+        "dns:[::1]:1", "consul:x", "FILE:x", "dns:http://a:1", "etcd:", "etcd:http://a:1", "etcd:http://a:1/", "etcd:http://a:1//x",
+        "etcd:http://a:1/x/", "etcd:http://a:1/a b", "etcd:a:1/x", "etcd:ftp://a/x", "etcd:http:///x",
+        "etcd:http://a:1/\(String(repeating: "x", count: 129))", "kubernetes:a", "kubernetes:a/", "kubernetes:/a", "kubernetes:a/b/c",
+        "kubernetes:A/b", "kubernetes:a/-b", "kubernetes:a/b_c", "kubernetes:a/\(String(repeating: "x", count: 64))",
     ])
     func whatThereIsNot(text: String) {
         #expect { try DiscoveryLocation(text) } throws: { ($0 as? DiscoveryError)?.code == .invalidConfiguration }

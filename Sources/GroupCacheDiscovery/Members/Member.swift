@@ -66,8 +66,8 @@ public struct Member: Sendable, Hashable {
     }
 
     /// What somebody wrote, fit for one line of a log.
-    static func shown(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(80).map { $0.isASCII && $0.value > 0x1F && $0.value != 0x7F ? Character($0) : "?" }
-        return "\"\(String(shown))\(text.unicodeScalars.count > 80 ? "…" : "")\""
+    static func shown(_ text: String, atMost limit: Int = 80) -> String {
+        let shown = text.unicodeScalars.prefix(limit).map { $0.isASCII && $0.value > 0x1F && $0.value != 0x7F ? Character($0) : "?" }
+        return "\"\(String(shown))\(text.unicodeScalars.count > limit ? "…" : "")\""
     }
 }

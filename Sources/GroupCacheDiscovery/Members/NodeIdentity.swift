@@ -19,7 +19,10 @@ public struct NodeIdentity: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: ``DiscoveryError/Code/refused``: several are this node.
     func find(in list: [Member]) throws(DiscoveryError) -> Member? {
         if let id = self.id { return list.first { $0.id == id } }
-        let found = list.filter { self.urls.contains($0.url) }
+        let known = list.filter { self.urls.contains($0.url) }
+        // Where somebody has left another may have come.
+        let alive = known.filter { $0.state != .gone }
+        let found = alive.isEmpty ? Array(known.prefix(1)) : alive
         guard found.count < 2 else {
             let both = "\(found[0].url) and \(found[1].url)"
             throw DiscoveryError(.refused, "\(both) are both this node: say which with --advertise or --node-id")

@@ -17,6 +17,8 @@ public final class RingReconciler: Sendable {
         public var allowsEmpty = false
         /// The longest list that is believed.
         public var maximumMembers = 4_096
+        /// Whether the source lists those who are ready, so that a node is in the list only once it says that it is.
+        var readinessDecides = false
 
         /// The defaults.
         public init() {}
@@ -29,7 +31,19 @@ public final class RingReconciler: Sendable {
         var own: Member?
         /// Why the ring could not be set.
         var failure: DiscoveryError?
+        /// What stands between this node and the list.
+        var standing: DiscoveryError?
+        /// What the source fences by. The moment is by the clock.
+        var fence = Fence.none
+        var isReady = false
         var rebuilds = 0
+    }
+
+    /// As ``MembershipView/Fence-swift.enum``, by the clock.
+    enum Fence: Sendable {
+        case none
+        case readiness
+        case lease(until: Duration?)
     }
 
     private static let key = "ring"
@@ -55,7 +69,11 @@ public final class RingReconciler: Sendable {
         self.clock = clock
         self.logger = logger
         self.queue = WorkQueue("ring", clock: clock, logger: logger)
-        let settings = MemberList.Settings(allowsEmpty: configuration.allowsEmpty, maximumCount: configuration.maximumMembers)
+        let settings = MemberList.Settings(
+            allowsEmpty: configuration.allowsEmpty,
+            maximumCount: configuration.maximumMembers,
+            readinessDecides: configuration.readinessDecides
+        )
         self.state = NIOLockedValueBox(State(list: MemberList(identity: identity, settings: settings)))
     }
 
@@ -78,6 +96,15 @@ public final class RingReconciler: Sendable {
             guard isNews else { break }
             let kept = age.map { "the ring stays as the list of \($0.components.seconds) s ago has it" } ?? "there has been no list yet"
             self.logger.warning("members: \(error.message); \(kept)")
+        }
+        self.show()
+    }
+
+    /// What is known of this node's own place in the list, and how long it keeps it.
+    func report(standing: DiscoveryError?, fence: Fence) {
+        self.state.withLockedValue { state in
+            state.standing = standing
+            state.fence = fence
         }
         self.show()
     }
@@ -129,12 +156,25 @@ public final class RingReconciler: Sendable {
     /// Says what there is to say, with the age of now.
     func show() {
         let now = self.clock.now
-        let (list, failure) = self.state.withLockedValue { ($0.list, $0.failure) }
-        self.target.show(
-            members: list.members,
-            ownID: list.ownID,
-            problem: list.problem ?? failure,
-            age: list.lastWord.map { now - $0 }
-        )
+        let view = self.state.withLockedValue { state in
+            var view = MembershipView()
+            view.members = state.list.members
+            view.ownID = state.list.ownID
+            view.problem = state.standing ?? state.list.problem ?? state.failure
+            view.age = state.list.lastWord.map { now - $0 }
+            // Who is to be in the ring is ready when the ring is.
+            let isWaitingForRing = state.list.own?.state == .ready && state.have == nil
+            // Once ready, always ready: where readiness decides, it comes before the ring, and must not be taken back when the ring comes.
+            state.isReady = state.isReady || state.list.isReady && !isWaitingForRing
+            view.isReady = state.isReady
+            view.fence =
+                switch state.fence {
+                case .none: .none
+                case .readiness: .readiness
+                case .lease(let until): .lease(left: until.map { max(.zero, $0 - now) })
+                }
+            return view
+        }
+        self.target.show(view)
     }
 }

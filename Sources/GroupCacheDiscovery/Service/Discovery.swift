@@ -6,14 +6,25 @@ public import ServiceLifecycle
 
 /// Keeps a pool's ring in step with a source of members, for as long as it runs; put it into the `ServiceGroup` of the pool.
 ///
-/// It waits until the pool listens: a node that cannot be asked has no place in a ring.
+/// It waits until the pool listens: a node that cannot be asked has no place in a ring. Then it asks itself by the URL that others know it by,
+/// and goes on only when it answers. Until the first list has come, `/readyz` says 503.
 public struct Discovery: Service {
     /// How it goes about it.
     public struct Configuration: Sendable {
-        /// Between two questions; `nil`: a second for a file, five for DNS.
+        /// Between two questions to a source that is polled; `nil`: a second for a file, five for DNS.
         public var interval: Duration?
         /// Who this node is in the list; `nil`: whoever has its URL.
         public var nodeID: String?
+        /// What this node says of itself where it registers itself, as with etcd: its share of the keys against that of others, 1...100.
+        public var weight = 1
+        /// What this node says of itself where it registers itself: the part of the world that fails as one.
+        public var zone: String?
+        /// How long a node that has died stays in etcd's list, in whole seconds, 2...3600. Etcd may make it longer.
+        public var lease = Duration.seconds(15)
+        /// How etcd is spoken to when its URL begins with `https://`; `nil`: by the system's roots.
+        public var tls: SourceTLS?
+        /// Where Kubernetes is; `nil`: the cluster that this process runs in.
+        public var cluster: KubernetesCluster?
         /// How the ring follows.
         public var reconciler = RingReconciler.Configuration()
 
@@ -23,39 +34,42 @@ public struct Discovery: Service {
 
     private let pool: HTTPPool
     private let name: String
-    private let source: any MemberSource
-    private let interval: Duration
+    private let feed: Feed
     private let configuration: Configuration
     private let clock: InformerClock
     private let logger: Logger
 
     /// The members that a source at `location` lists.
+    ///
+    /// - Throws: ``DiscoveryError/Code/invalidConfiguration``: the source needs something that is not there.
     public init(
         _ location: DiscoveryLocation,
         pool: HTTPPool,
         configuration: Configuration = Configuration(),
         clock: InformerClock = .continuous,
         logger: Logger = Logger(label: "groupcache")
-    ) {
-        let source: any MemberSource
-        let interval: Duration
+    ) throws(DiscoveryError) {
+        var configuration = configuration
+        let feed: Feed
         switch location {
         case .file(let path):
-            source = FileSource(path: path, clock: clock)
-            interval = .seconds(1)
+            feed = .polled(FileSource(path: path, clock: clock), interval: configuration.interval ?? .seconds(1))
         case .dns(let name, let port):
-            source = DNSSource(name: name, port: port, isSecure: pool.configuration.tls != nil)
-            interval = .seconds(5)
+            let source = DNSSource(name: name, port: port, isSecure: pool.configuration.tls != nil)
+            feed = .polled(source, interval: configuration.interval ?? .seconds(5))
+            // Of a headless Service, DNS lists those who are ready.
+            configuration.reconciler.readinessDecides = true
+        case .etcd(let url, let prefix):
+            try Self.checkRegistration(pool, configuration)
+            feed = .etcd(url: url, prefix: EtcdPrefix(prefix))
+        case .kubernetes(let namespace, let service):
+            let cluster: KubernetesCluster
+            if let given = configuration.cluster { cluster = given } else { cluster = try KubernetesCluster.inCluster() }
+            let api = try KubernetesAPI(cluster, clock: clock)
+            feed = .kubernetes(api, namespace: namespace, service: service)
+            configuration.reconciler.readinessDecides = true
         }
-        self.init(
-            source,
-            name: location.description,
-            interval: configuration.interval ?? interval,
-            pool: pool,
-            configuration: configuration,
-            clock: clock,
-            logger: logger
-        )
+        self.init(feed, name: location.description, pool: pool, configuration: configuration, clock: clock, logger: logger)
     }
 
     /// The members that `source` lists.
@@ -70,33 +84,76 @@ public struct Discovery: Service {
         clock: InformerClock = .continuous,
         logger: Logger = Logger(label: "groupcache")
     ) {
+        self.init(
+            .polled(source, interval: interval),
+            name: name,
+            pool: pool,
+            configuration: configuration,
+            clock: clock,
+            logger: logger
+        )
+    }
+
+    private init(_ feed: Feed, name: String, pool: HTTPPool, configuration: Configuration, clock: InformerClock, logger: Logger) {
         self.pool = pool
         self.name = name
-        self.source = source
-        self.interval = interval
+        self.feed = feed
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
+        // From now on, and not only from the first answer: a node that listens already is not to be asked before.
+        pool.show(HTTPPool.Membership(source: name))
     }
 
-    /// Until the task is cancelled or the service group shuts down. The ring then stays as it is: a node that drains still answers.
+    /// Until the task is cancelled or the service group shuts down. The ring then stays as it is: a node that drains still answers. Where it has
+    /// registered itself, the list says that it drains before this returns, and loses it when the pool has stopped.
     public func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            if self.pool.configuration.listen != nil { _ = try await self.pool.boundAddress }
-            let reconciler = RingReconciler(
-                PoolTarget(self.pool, source: self.name),
-                identity: self.identity(),
-                configuration: self.configuration.reconciler,
-                clock: self.clock,
-                logger: self.logger
-            )
-            let poller = Poller(source: self.source, interval: self.interval, clock: self.clock) { reconciler.take($0) }
+        if self.pool.configuration.listen != nil {
+            let isListening: Void? = try await cancelWhenGracefulShutdown { [pool] in
+                do { _ = try await pool.boundAddress } catch  where Task.isCancelled { return nil }
+                return ()
+            }
+            guard isListening != nil else { return }
+        }
+        let reconciler = RingReconciler(
+            PoolTarget(self.pool, source: self.name),
+            identity: self.identity(),
+            configuration: self.configuration.reconciler,
+            clock: self.clock,
+            logger: self.logger
+        )
+        let probe = try SelfProbe(self.pool)
+        let feeding = FeedRun(
+            feed: self.feed,
+            pool: self.pool,
+            configuration: self.configuration,
+            reconciler: reconciler,
+            probe: probe,
+            clock: self.clock,
+            logger: self.logger
+        )
+        await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { await poller.run() }
                 tasks.addTask { try? await reconciler.run() }
+                tasks.addTask { await feeding.run() }
                 await tasks.waitForAll()
             }
         }
+        // A task of its own: this one may be cancelled.
+        await Task { await feeding.end() }.value
+    }
+
+    private static func checkRegistration(_ pool: HTTPPool, _ configuration: Configuration) throws(DiscoveryError) {
+        guard let listen = pool.configuration.listen else { return }
+        guard pool.configuration.advertise != nil || !["0.0.0.0", "::"].contains(listen.host) else {
+            throw DiscoveryError(.invalidConfiguration, "a node that listens on all addresses and registers itself needs --advertise")
+        }
+        let seconds = configuration.lease.components.seconds
+        guard (2...3_600).contains(seconds) else {
+            throw DiscoveryError(.invalidConfiguration, "a lease lives for 2 s to an hour, not \(seconds) s")
+        }
+        // Whatever port it gets: the rest has to be right already.
+        _ = try Member(id: configuration.nodeID, url: "http://127.0.0.1", zone: configuration.zone, weight: configuration.weight)
     }
 
     /// Who this node is.
@@ -104,6 +161,8 @@ public struct Discovery: Service {
         guard let listen = self.pool.configuration.listen else { return NodeIdentity(isServing: false) }
         if let id = self.configuration.nodeID { return NodeIdentity(id: id) }
         guard let url = self.pool.url else { return NodeIdentity() }
+        // It is in the list by what it has registered.
+        if case .etcd = self.feed { return NodeIdentity(id: url) }
         guard self.pool.configuration.advertise == nil, ["0.0.0.0", "::"].contains(listen.host) else { return NodeIdentity(urls: [url]) }
         // It listens on all addresses of the machine, and the list has one of them.
         let devices = (try? NIOCore.System.enumerateDevices()) ?? []

@@ -1,36 +1,82 @@
+internal import GroupCache
+internal import GroupCacheHTTP
+
 /// Which source lists the members, as the command line has it.
 public enum DiscoveryLocation: Sendable, Hashable, CustomStringConvertible {
     /// `file:PATH`
     case file(path: String)
     /// `dns:NAME:PORT`
     case dns(name: String, port: Int)
+    /// `etcd:URL/PREFIX`: the keys below `/PREFIX/members/`, where each node registers itself.
+    case etcd(url: String, prefix: String)
+    /// `kubernetes:NAMESPACE/SERVICE`: the EndpointSlices of a Service, asked for at the API server of the cluster that the node runs in.
+    case kubernetes(namespace: String, service: String)
 
     /// - Throws: ``DiscoveryError/Code/invalidConfiguration``, with one line on what is wrong.
     public init(_ text: String) throws(DiscoveryError) {
-        func invalid(_ what: String) -> DiscoveryError {
-            DiscoveryError(.invalidConfiguration, "--discovery \(Member.shown(text)): \(what)")
-        }
-        let kinds = "file:PATH or dns:NAME:PORT"
-        guard let colon = text.firstIndex(of: ":") else { throw invalid("it is \(kinds)") }
+        let kinds = "it is file:PATH, dns:NAME:PORT, etcd:URL/PREFIX or kubernetes:NAMESPACE/SERVICE"
+        guard let colon = text.firstIndex(of: ":") else { throw Self.invalid(text, kinds) }
         let rest = text[text.index(after: colon)...]
         switch text[..<colon] {
         case "file":
-            guard !rest.isEmpty, !rest.utf8.contains(0) else { throw invalid("there is no path") }
+            guard !rest.isEmpty, !rest.utf8.contains(0) else { throw Self.invalid(text, "there is no path") }
             self = .file(path: String(rest))
-        case "dns":
-            guard let last = rest.lastIndex(of: ":") else { throw invalid("it is dns:NAME:PORT, as in dns:cache.internal:8001") }
-            let (name, digits) = (rest[..<last], rest[rest.index(after: last)...])
-            guard let port = UInt16(digits), port > 0, digits.utf8.allSatisfy({ (48...57).contains($0) }) else {
-                throw invalid("the port is a number from 1 to 65535")
-            }
-            let allowed: (UInt8) -> Bool = {
-                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 || $0 == 95
-            }
-            guard (1...254).contains(name.utf8.count), name.utf8.allSatisfy(allowed), name.contains(where: { $0 != "." }) else {
-                throw invalid("the name is not one of DNS")
-            }
-            self = .dns(name: String(name), port: Int(port))
-        default: throw invalid("it is \(kinds)")
+        case "dns": self = try Self.dns(rest, text)
+        case "etcd": self = try Self.etcd(rest, text)
+        case "kubernetes": self = try Self.kubernetes(rest, text)
+        default: throw Self.invalid(text, kinds)
+        }
+    }
+
+    private static func invalid(_ text: String, _ what: String) -> DiscoveryError {
+        DiscoveryError(.invalidConfiguration, "--discovery \(Member.shown(text)): \(what)")
+    }
+
+    private static func dns(_ rest: Substring, _ text: String) throws(DiscoveryError) -> DiscoveryLocation {
+        guard let last = rest.lastIndex(of: ":") else { throw self.invalid(text, "it is dns:NAME:PORT, as in dns:cache.internal:8001") }
+        let (name, digits) = (rest[..<last], rest[rest.index(after: last)...])
+        guard let port = UInt16(digits), port > 0, digits.utf8.allSatisfy({ (48...57).contains($0) }) else {
+            throw self.invalid(text, "the port is a number from 1 to 65535")
+        }
+        guard (1...254).contains(name.utf8.count), self.isName(name), name.contains(where: { $0 != "." }) else {
+            throw self.invalid(text, "the name is not one of DNS")
+        }
+        return .dns(name: String(name), port: Int(port))
+    }
+
+    private static func etcd(_ rest: Substring, _ text: String) throws(DiscoveryError) -> DiscoveryLocation {
+        // Where etcd is ends at the first slash after the scheme's two; the rest is the prefix.
+        guard let scheme = rest.firstRange(of: "://"), let slash = rest[scheme.upperBound...].firstIndex(of: "/") else {
+            throw self.invalid(text, "it is etcd:URL/PREFIX, as in etcd:http://etcd:2379/my-cluster")
+        }
+        let prefix = rest[rest.index(after: slash)...]
+        let parts = prefix.split(separator: "/", omittingEmptySubsequences: false)
+        guard (1...128).contains(prefix.utf8.count), parts.allSatisfy({ !$0.isEmpty && self.isName($0) }) else {
+            throw self.invalid(text, "the prefix is names of A-Z a-z 0-9 . _ - with single slashes between, 128 characters at most")
+        }
+        do throws(GroupCacheError) {
+            return .etcd(url: try HTTPPool.Peer.canonicalURL(String(rest[..<slash])), prefix: String(prefix))
+        } catch {
+            throw self.invalid(text, "that is not the URL of an etcd")
+        }
+    }
+
+    private static func kubernetes(_ rest: Substring, _ text: String) throws(DiscoveryError) -> DiscoveryLocation {
+        let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
+        // RFC 1035 labels, which is what Kubernetes calls its namespaces and services by.
+        let isLabel: (Substring) -> Bool = { part in
+            (1...63).contains(part.utf8.count) && part.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
+                && part.first != "-" && part.last != "-"
+        }
+        guard parts.count == 2, parts.allSatisfy(isLabel) else {
+            throw self.invalid(text, "it is kubernetes:NAMESPACE/SERVICE, as in kubernetes:default/cache")
+        }
+        return .kubernetes(namespace: String(parts[0]), service: String(parts[1]))
+    }
+
+    private static func isName(_ text: Substring) -> Bool {
+        text.utf8.allSatisfy {
+            (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 || $0 == 95
         }
     }
 
@@ -39,6 +85,8 @@ public enum DiscoveryLocation: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .file(let path): "file:\(path)"
         case .dns(let name, let port): "dns:\(name):\(port)"
+        case .etcd(let url, let prefix): "etcd:\(url)/\(prefix)"
+        case .kubernetes(let namespace, let service): "kubernetes:\(namespace)/\(service)"
         }
     }
 }

@@ -301,7 +301,10 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
             tasks.addTask { await self.sweep() }
             tasks.addTask { await self.follow() }
-            try await self.serve()
+            let result: Result<Void, any Error>
+            do { result = .success(try await self.serve()) } catch { result = .failure(error) }
+            await self.sayLastWords()
+            try result.get()
         }
     }
 

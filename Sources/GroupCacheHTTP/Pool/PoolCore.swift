@@ -15,6 +15,10 @@ final class PoolCore: Sendable {
     let membership = NIOLockedValueBox<HTTPPool.Membership?>(nil)
     let counters = Counters()
     let isDraining = Atomic(false)
+    /// By which this pool is told from any other.
+    let life = UInt64.random(in: 1 ... .max)
+    /// What is to be done when the last request is answered.
+    let lastWords = NIOLockedValueBox<[@Sendable () async -> Void]>([])
     let basePath: String
     let routes: RouteTable
     let credentials: Credentials

@@ -13,6 +13,7 @@ extension Pages {
             json.string("ring", self.hexadecimal(members.ring.version))
             json.string("self", members.selfID(core.configuration.dialect))
             guard let membership else {
+                self.fence(.none, now, &json)
                 json.array("items") { json in
                     for index in members.ring.members.indices { self.member(index, of: members, &json) }
                 }
@@ -24,6 +25,7 @@ extension Pages {
                 json.string("ageSeconds", nil)
             }
             json.string("problem", membership.problem)
+            self.fence(membership.fence, now, &json)
             json.array("items") { json in
                 for node in membership.nodes {
                     json.object { json in
@@ -37,6 +39,19 @@ extension Pages {
                         json.bool("self", node.isSelf)
                     }
                 }
+            }
+        }
+    }
+
+    private static func fence(_ fence: HTTPPool.Membership.Fence, _ now: NIODeadline, _ json: inout JSONWriter) {
+        json.object("fence") { json in
+            switch fence {
+            case .none: json.string("kind", "none")
+            case .readiness: json.string("kind", "readiness")
+            case .lease(let until):
+                json.string("kind", "lease")
+                let left = until.map { Double(($0 - now).nanoseconds / 1_000_000) / 1_000 } ?? 0
+                json.number("secondsLeft", max(0, left))
             }
         }
     }

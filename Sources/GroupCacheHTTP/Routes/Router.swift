@@ -1,7 +1,6 @@
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import NIOCore
-internal import Synchronization
 
 /// From a request to its answer. What the cache holds is answered at once, on the event loop; the rest becomes a task.
 struct Router {
@@ -54,8 +53,8 @@ struct Router {
             case .members: return .now(.json(Pages.members(self.core)))
             case .ringKey: return self.withGroup(name, bytes) { self.ringKey($0, bytes, key: key) }
             case .api: return self.api(head, bytes)
-            case .live: return .now(.text(200, "ok\n"))
-            case .ready: return .now(self.core.isDraining.load(ordering: .relaxed) ? .text(503, "draining\n") : .text(200, "ok\n"))
+            case .live: return .now(self.core.liveness(query: head.query, bytes))
+            case .ready: return .now(self.core.readiness)
             }
         case .otherMethod(let allowed, let access, let name, let key):
             return .now(self.otherMethod(allowed, access, head, bytes, group: name, key: key))

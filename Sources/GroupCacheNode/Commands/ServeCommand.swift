@@ -21,7 +21,10 @@ struct ServeCommand: AsyncParsableCommand {
             A list of members is JSON, {"members": [{"id": "n1", "url": "http://10.0.0.1:8001", "zone": "a", "weight": 2}]}, or the same as \
             YAML; id, zone, weight and state (joining, ready, draining, gone) may be left out. Replace the file by renaming another over it. \
             A list that cannot be used (half a file, a node twice, this node not in it, nobody) is logged and shown at /v1/members, and the \
-            ring stays as it was.
+            ring stays as it was. In etcd a node registers itself under a lease, as --node-id or its URL, with its --weight and --zone, \
+            and says that it drains before it leaves. In Kubernetes it asks the API server for the EndpointSlices of the Service, as its \
+            service account, and is a member while it is ready; its id is the name of its pod. With --discovery a node asks itself by the \
+            URL that others know it by, and does not join before it answers; /readyz is 503 until the first list has come.
 
             Every flag can also be set in the environment (GROUPCACHE_LISTEN, GROUPCACHE_PEERS, GROUPCACHE_GROUPS with ; between groups, \
             GROUPCACHE_LOG_LEVEL, …) and in a JSON file (--config): {"listen": "127.0.0.1:8001", "groups": ["scores=demo:"]}. A flag beats \
@@ -39,12 +42,25 @@ struct ServeCommand: AsyncParsableCommand {
     var advertise: String?
     @Option(help: "The URLs of all nodes, this one included, with commas between (default: this node alone).")
     var peers: String?
-    @Option(help: "Where all nodes are listed, instead of --peers, and looked up again and again: file:PATH or dns:NAME:PORT.")
+    @Option(
+        help:
+            "Where all nodes are listed, instead of --peers: file:PATH or dns:NAME:PORT, looked up again and again, or etcd:URL/PREFIX or kubernetes:NAMESPACE/SERVICE, watched."
+    )
     var discovery: String?
     @Option(name: .customLong("node-id"), help: "This node's id in that list (default: it is found by its URL).")
     var nodeID: String?
     @Flag(help: "Believe a list of nobody; otherwise the ring then stays as it was.")
     var allowEmpty = false
+    @Option(help: "This node's share of the keys against that of others, 1 to 100, as it registers itself with etcd (default: 1).")
+    var weight: String?
+    @Option(help: "The part of the world that fails as one, as this node registers itself with etcd.")
+    var zone: String?
+    @Option(help: "A PEM file with the certificates that vouch for etcd (default: the system's).")
+    var discoveryTrustRoots: String?
+    @Option(help: "A PEM file with the certificate that etcd is shown.")
+    var discoveryCertificate: String?
+    @Option(help: "A PEM file with the private key of that certificate.")
+    var discoveryKey: String?
     @Option(help: "What the peers speak: native, groupcache, geecache, geecache-protobuf, mailgun, groupcache-go (default: native).")
     var dialect: String?
     @Option(name: .customLong("group"), help: "A group and where its values come from; may be repeated.")
@@ -115,6 +131,11 @@ struct ServeCommand: AsyncParsableCommand {
         raw.discovery = self.discovery
         raw.nodeID = self.nodeID
         raw.allowEmpty = self.allowEmpty ? true : nil
+        raw.weight = self.weight
+        raw.zone = self.zone
+        raw.discoveryTrustRoots = self.discoveryTrustRoots
+        raw.discoveryCertificate = self.discoveryCertificate
+        raw.discoveryKey = self.discoveryKey
         raw.dialect = self.dialect
         raw.groups = self.groups.isEmpty ? nil : self.groups
         raw.insecure = self.insecure ? true : nil

@@ -43,6 +43,7 @@ struct Node: Sendable {
         // Origins first: a client that is made has to be shut down, so nothing may fail after it.
         let pool = try HTTPPool(configuration: configuration, logger: logger)
         let tables = try settings.groups.map { try OriginFactory($0.origin) }
+        let discovery = try Self.discovery(settings, pool, logger)
         let client = OriginClient(logger: logger)
         do {
             var limits = OriginLimits()
@@ -55,12 +56,7 @@ struct Node: Sendable {
             throw error
         }
         self.pool = pool
-        self.discovery = settings.discovery.map { location in
-            var configuration = Discovery.Configuration()
-            configuration.nodeID = settings.nodeID
-            configuration.reconciler.allowsEmpty = settings.allowsEmpty
-            return Discovery(location, pool: pool, configuration: configuration, logger: logger)
-        }
+        self.discovery = discovery
         self.client = client
         self.logger = logger
     }
@@ -86,6 +82,27 @@ struct Node: Sendable {
     /// Gives back what the initialiser took, for a node that is not to run.
     func discard() async throws {
         try await self.client.shutdown()
+    }
+
+    private static func discovery(_ settings: NodeSettings, _ pool: HTTPPool, _ logger: Logger) throws(CommandError) -> Discovery? {
+        guard let location = settings.discovery else { return nil }
+        var configuration = Discovery.Configuration()
+        configuration.nodeID = settings.nodeID
+        configuration.weight = settings.weight
+        configuration.zone = settings.zone
+        configuration.reconciler.allowsEmpty = settings.allowsEmpty
+        do throws(DiscoveryError) {
+            if settings.discoveryTrustRoots != nil || settings.discoveryCertificate != nil || settings.discoveryKey != nil {
+                configuration.tls = try SourceTLS(
+                    trustRootsFile: settings.discoveryTrustRoots,
+                    certificateFile: settings.discoveryCertificate,
+                    keyFile: settings.discoveryKey
+                )
+            }
+            return try Discovery(location, pool: pool, configuration: configuration, logger: logger)
+        } catch {
+            throw CommandError("--discovery \(location): \(error.message)")
+        }
     }
 
     private static func group(

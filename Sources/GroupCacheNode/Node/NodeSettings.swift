@@ -12,6 +12,13 @@ struct NodeSettings: Sendable {
     var discovery: DiscoveryLocation?
     var nodeID: String?
     var allowsEmpty: Bool
+    /// What this node says of itself where it registers itself.
+    var weight: Int
+    var zone: String?
+    /// The files that a source behind TLS needs.
+    var discoveryTrustRoots: String?
+    var discoveryCertificate: String?
+    var discoveryKey: String?
     var dialect: Dialect
     var groups: [GroupSpecification]
     var tls: HTTPPool.Configuration.TLS?
@@ -51,7 +58,18 @@ struct NodeSettings: Sendable {
         self.peers = raw.peers ?? []
         self.nodeID = raw.nodeID
         self.allowsEmpty = raw.allowEmpty == true
-        self.discovery = try Self.discovery(raw)
+        self.discovery = try Self.discovery(raw, self.listen)
+        self.weight =
+            try raw.weight.map { text throws(CommandError) in
+                guard let weight = Int(text), (1...100).contains(weight) else {
+                    throw .usage("--weight wants a number from 1 to 100, not \"\(text)\"")
+                }
+                return weight
+            } ?? 1
+        self.zone = raw.zone
+        self.discoveryTrustRoots = raw.discoveryTrustRoots
+        self.discoveryCertificate = raw.discoveryCertificate
+        self.discoveryKey = raw.discoveryKey
         let dialect = raw.dialect ?? "native"
         guard let known = Dialect(dialect) else {
             throw .usage(
@@ -90,20 +108,39 @@ struct NodeSettings: Sendable {
         }
     }
 
-    private static func discovery(_ raw: RawSettings) throws(CommandError) -> DiscoveryLocation? {
+    private static func discovery(_ raw: RawSettings, _ listen: ListenAddress) throws(CommandError) -> DiscoveryLocation? {
+        let ofEtcd = [
+            ("weight", raw.weight), ("zone", raw.zone), ("discovery-trust-roots", raw.discoveryTrustRoots),
+            ("discovery-certificate", raw.discoveryCertificate), ("discovery-key", raw.discoveryKey),
+        ]
+        func refuseEtcds() throws(CommandError) {
+            for (name, value) in ofEtcd where value != nil { throw .usage("--\(name) is for --discovery etcd:…") }
+        }
         guard let text = raw.discovery else {
+            try refuseEtcds()
             guard raw.nodeID == nil else { throw .usage("--node-id needs --discovery: an id in which list?") }
             guard raw.allowEmpty != true else { throw .usage("--allow-empty needs --discovery: which list may be empty?") }
             return nil
         }
         guard (raw.peers ?? []).isEmpty else { throw .usage("--peers and --discovery both say who the nodes are: give one of them") }
+        let location: DiscoveryLocation
         do throws(DiscoveryError) {
-            let location = try DiscoveryLocation(text)
-            if case .dns = location, raw.nodeID != nil { throw .init(.invalidConfiguration, "--node-id: DNS lists addresses, and no ids") }
-            return location
+            location = try DiscoveryLocation(text)
         } catch {
             throw .usage(error.message)
         }
+        if case .etcd(let url, _) = location {
+            guard raw.advertise != nil || !["0.0.0.0", "::"].contains(listen.host) else {
+                throw .usage("--discovery etcd:… with --listen \(listen.host) needs --advertise: others are told where this node is")
+            }
+            guard url.hasPrefix("https://") || (raw.discoveryTrustRoots == nil && raw.discoveryCertificate == nil) else {
+                throw .usage("--discovery-trust-roots and --discovery-certificate are for an etcd at https://")
+            }
+        } else {
+            try refuseEtcds()
+        }
+        if case .dns = location, raw.nodeID != nil { throw .usage("--node-id: DNS lists addresses, and no ids") }
+        return location
     }
 
     /// What the files hold is found out when the pool is made.

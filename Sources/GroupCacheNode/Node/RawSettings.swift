@@ -10,6 +10,11 @@ struct RawSettings: Sendable, Hashable {
     var discovery: String?
     var nodeID: String?
     var allowEmpty: Bool?
+    var weight: String?
+    var zone: String?
+    var discoveryTrustRoots: String?
+    var discoveryCertificate: String?
+    var discoveryKey: String?
     var dialect: String?
     var groups: [String]?
     var insecure: Bool?
@@ -31,7 +36,8 @@ struct RawSettings: Sendable, Hashable {
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
-        "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
+        "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "weight", "zone", "discoveryTrustRoots",
+        "discoveryCertificate", "discoveryKey", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
         "tlsTrustRoots",
         "tlsClientVerification",
         "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
@@ -66,6 +72,15 @@ struct RawSettings: Sendable, Hashable {
             if result.discovery == nil { result.discovery = try await reader.fetchString(forKey: "discovery") }
             if result.nodeID == nil { result.nodeID = try await reader.fetchString(forKey: "nodeId") }
             if result.allowEmpty == nil { result.allowEmpty = try await reader.fetchBool(forKey: "allowEmpty") }
+            if result.weight == nil { result.weight = try await reader.fetchString(forKey: "weight") }
+            if result.zone == nil { result.zone = try await reader.fetchString(forKey: "zone") }
+            if result.discoveryTrustRoots == nil {
+                result.discoveryTrustRoots = try await reader.fetchString(forKey: "discoveryTrustRoots")
+            }
+            if result.discoveryCertificate == nil {
+                result.discoveryCertificate = try await reader.fetchString(forKey: "discoveryCertificate")
+            }
+            if result.discoveryKey == nil { result.discoveryKey = try await reader.fetchString(forKey: "discoveryKey") }
             if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
             if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
             if result.tokenReads == nil { result.tokenReads = try await reader.fetchBool(forKey: "tokenReads") }

@@ -11,15 +11,16 @@ final class FakeRing: RingTarget {
     struct State: Sendable {
         var sets: [[String]] = []
         var own: String?
-        var shown: (members: [String], problem: String?, age: Duration?) = ([], nil, nil)
+        var shown = MembershipView()
         var refusal: GroupCacheError?
     }
 
     let state = NIOLockedValueBox(State())
 
     var sets: [[String]] { self.state.withLockedValue { $0.sets } }
-    var problem: String? { self.state.withLockedValue { $0.shown.problem } }
-    var age: Duration? { self.state.withLockedValue { $0.shown.age } }
+    var shown: MembershipView { self.state.withLockedValue { $0.shown } }
+    var problem: String? { self.shown.problem?.message }
+    var age: Duration? { self.shown.age }
 
     func setMembers(_ members: [Member], own: Member?) throws(GroupCacheError) {
         let refusal = self.state.withLockedValue { state in
@@ -32,9 +33,7 @@ final class FakeRing: RingTarget {
         if let refusal { throw refusal }
     }
 
-    func show(members: [Member], ownID: String?, problem: DiscoveryError?, age: Duration?) {
-        self.state.withLockedValue { $0.shown = (members.map(\.id), problem?.message, age) }
-    }
+    func show(_ view: MembershipView) { self.state.withLockedValue { $0.shown = view } }
 }
 
 /// A source whose answers a test sets, and which counts how often it is asked.
@@ -95,4 +94,31 @@ extension Member {
 /// Until `condition` holds; the test's time limit bounds it.
 func until(_ condition: () -> Bool) async {
     while !condition(), !Task.isCancelled { await Task.yield() }
+}
+
+/// The lists that came.
+final class Lists: Sendable {
+    private let state = NIOLockedValueBox<[Result<[Member], DiscoveryError>]>([])
+
+    func take(_ result: Result<[Member], DiscoveryError>) { self.state.withLockedValue { $0.append(result) } }
+
+    var count: Int { self.state.withLockedValue { $0.count } }
+    /// The ids and states of the last list, if the last word was one.
+    var last: [String]? {
+        self.state.withLockedValue { state in
+            try? state.last?.get().map { $0.state == .ready ? $0.id : "\($0.id) \($0.state.rawValue)" }.sorted()
+        }
+    }
+    var members: [Member] { self.state.withLockedValue { (try? $0.last?.get()) ?? [] } }
+    /// The last failure there was.
+    var failure: String? {
+        self.state.withLockedValue { state in
+            for case .failure(let error) in state.reversed() { return error.message }
+            return nil
+        }
+    }
+}
+
+extension Logger {
+    static var silent: Logger { Logger(label: "t") { _ in SwiftLogNoOpLogHandler() } }
 }

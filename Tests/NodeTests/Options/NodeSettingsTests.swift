@@ -162,6 +162,37 @@ import Testing
         #expect(throws: CommandError.self) { try NodeSettings(raw) }
     }
 
+    /// What a node says of itself where it registers itself, and how etcd is spoken to.
+    @Test func aNodeMayRegisterItself() throws {
+        var raw = RawSettings()
+        raw.groups = ["a=demo:"]
+        raw.discovery = "etcd:http://etcd:2379/x"
+        raw.weight = "3"
+        raw.zone = "z"
+        let settings = try NodeSettings(raw)
+        #expect(settings.discovery == .etcd(url: "http://etcd:2379", prefix: "x") && settings.weight == 3 && settings.zone == "z")
+        for weight in ["0", "101", "x", "-1", ""] {
+            raw.weight = weight
+            #expect(throws: CommandError.self, "\(weight)") { try NodeSettings(raw) }
+        }
+        raw.weight = nil
+        raw.discoveryTrustRoots = "f"
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.discovery = "etcd:https://etcd:2379/x"
+        #expect(try NodeSettings(raw).discoveryTrustRoots == "f")
+        // Nobody could ask a node at such an address.
+        raw.listen = "0.0.0.0:8001"
+        raw.insecure = true
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.advertise = "http://a:8001"
+        _ = try NodeSettings(raw)
+        // Elsewhere nobody would hear of it.
+        for discovery in ["file:/m", "dns:a:1", "kubernetes:a/b", nil] {
+            raw.discovery = discovery
+            #expect(throws: CommandError.self, "\(discovery ?? "none")") { try NodeSettings(raw) }
+        }
+    }
+
     @Test func peersMayBePartedByCommas() async throws {
         let settings = try await RawSettings().completed(environment: ["GROUPCACHE_PEERS": "http://a:1,http://b:1"], file: nil)
         #expect(settings.peers == ["http://a:1", "http://b:1"])

@@ -5,25 +5,6 @@ import Testing
 extension ProcessTests {
     /// Nodes that find each other by a file, with the real program.
     @Suite struct DiscoveryTests {
-        private struct Members: Decodable {
-            struct Item: Decodable {
-                var id: String
-                var url: String
-                var state: String
-                var `self`: Bool
-            }
-            var source: String
-            var ring: String
-            var `self`: String?
-            var ageSeconds: Double?
-            var problem: String?
-            var items: [Item]
-        }
-
-        private static func members(_ url: String, until wished: @escaping (Members) -> Bool) async throws -> Members {
-            try await fetch("\(url)/v1/members") { try wished($0.json()) }.json()
-        }
-
         private static func write(_ ports: [(String, Int)], to file: String) throws {
             let list = ports.map { #"{"id":"\#($0.0)","url":"http://127.0.0.1:\#($0.1)"}"# }.joined(separator: ",")
             try "{\"members\":[\(list)]}\n".write(toFile: file, atomically: true, encoding: .utf8)
@@ -40,16 +21,16 @@ extension ProcessTests {
                 let second = arguments(1)
                 _ = try await NodeProgram.serve(arguments(0) + ["--node-id", "n1"]) { _, one in
                     // Before its first list a node shows itself by its address.
-                    let alone = try await Self.members(one) { $0.items.count == 1 && $0.`self` == "n1" }
+                    let alone = try await MembersPage.of(one) { $0.items.count == 1 && $0.`self` == "n1" }
                     #expect(alone.`self` == "n1" && alone.source == "file:\(file)" && alone.problem == nil)
                     // The second is found by its URL.
                     let end = try await NodeProgram.serve(second) { child, two in
                         // It is not in the list yet: it says so, and is alone.
-                        let waiting = try await Self.members(two) { $0.problem != nil }
+                        let waiting = try await MembersPage.of(two) { $0.problem?.contains("is not among") == true }
                         #expect(waiting.problem?.contains("is not among the 1 members") == true && waiting.ageSeconds == nil)
                         try Self.write([("n1", ports[0]), ("n2", ports[1])], to: file)
-                        let both = try await Self.members(two) { $0.items.count == 2 && $0.problem == nil && $0.`self` == "n2" }
-                        let other = try await Self.members(one) { $0.ring == both.ring && $0.items.count == 2 }
+                        let both = try await MembersPage.of(two) { $0.items.count == 2 && $0.problem == nil && $0.`self` == "n2" }
+                        let other = try await MembersPage.of(one) { $0.ring == both.ring && $0.items.count == 2 }
                         #expect(other.items.map(\.id) == ["n1", "n2"] && other.`self` == "n1")
                         // Both give the same answer to who owns a key, and both answer for it.
                         for key in ["Tom", "Jack", "Sam"] {
@@ -67,11 +48,11 @@ extension ProcessTests {
                         let wrong = [("<html>502</html>", "HTML"), ("{\"members\":[{", "not all of it"), ("{\"members\":[]}", "empty")]
                         for (text, word) in wrong {
                             try text.write(toFile: file, atomically: true, encoding: .utf8)
-                            let kept = try await Self.members(two) { $0.problem?.contains(word) == true }
+                            let kept = try await MembersPage.of(two) { $0.problem?.contains(word) == true }
                             #expect(kept.ring == both.ring && kept.items.count == 2 && kept.ageSeconds != nil, "\(word)")
                         }
                         try FileManager.default.removeItem(atPath: file)
-                        let gone = try await Self.members(two) { $0.problem?.contains("cannot be read") == true }
+                        let gone = try await MembersPage.of(two) { $0.problem?.contains("cannot be read") == true }
                         #expect(gone.ring == both.ring)
                         child.signal(.terminate)
                         await child.wait()

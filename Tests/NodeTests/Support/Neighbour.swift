@@ -7,6 +7,8 @@ enum Neighbour: String, Sendable {
     case go
     case nginx
     case openssl
+    case etcd
+    case dnsmasq
 
     /// Whether the test is to run.
     var isWanted: Bool { self.path != nil || ProcessInfo.processInfo.environment["GROUPCACHE_REQUIRE"] == "all" }
@@ -16,6 +18,8 @@ enum Neighbour: String, Sendable {
         switch self {
         case .go: "needs Go and golang/groupcache (Debian: golang-go golang-github-golang-groupcache-dev)"
         case .openssl: "needs openssl 3 (Debian: openssl)"
+        case .etcd: "needs etcd (Debian: etcd-server)"
+        case .dnsmasq: "needs dnsmasq (Debian: dnsmasq-base)"
         case .nginx: "needs nginx (Debian: nginx-light)"
         }
     }

@@ -1,0 +1,127 @@
+internal import AsyncHTTPClient
+internal import Foundation
+internal import Informers
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+
+/// Asks etcd by its JSON gateway, `/v3/…`, which 3.4 and 3.5 have alike.
+struct EtcdGateway: Sendable {
+    let url: String
+    let prefix: EtcdPrefix
+    let client: SourceClient
+
+    /// More members than that are refused; see ``MemberList``. The answer tells that there were more.
+    static let maximumEntries = 20_000
+
+    /// What etcd answers.
+    func ask<Answer: Decodable>(_ type: Answer.Type = Answer.self, _ path: String, _ body: [String: Any]) async throws -> Answer {
+        let answer = try await self.client.ask(try self.request(path, body))
+        guard answer.status == 200 else { throw self.status(answer) }
+        return try self.client.decode(type, answer.body)
+    }
+
+    /// The lines of a watch after `revision`.
+    func watch(after revision: Int64) async throws -> HTTPClientResponse.Body {
+        let request: [String: Any] = [
+            "key": Self.base64(Array(self.prefix.text.utf8)), "range_end": Self.base64(self.prefix.end),
+            "start_revision": "\(revision + 1)",
+            "progress_notify": true,
+        ]
+        switch try await self.client.open(try self.request("/v3/watch", ["create_request": request])) {
+        case .success(let body): return body
+        case .failure(let refused): throw self.status(refused.answer)
+        }
+    }
+
+    static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+
+    /// What etcd says in place of an answer.
+    private func status(_ answer: SourceClient.Answer) -> any Error {
+        guard let failure = try? JSONDecoder().decode(EtcdMessage.Failure.self, from: Data(answer.body)), failure.isEtcds else {
+            return DiscoveryError(.unavailable, "\(self.url) answers \(answer.status), and not as etcd does")
+        }
+        return EtcdWatchState.status(failure)
+    }
+
+    private func request(_ path: String, _ body: [String: Any]) throws -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: self.url + path)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/json")
+        // Of a node of etcd that has lost the others: an error, and not a watch that tells nothing.
+        request.headers.add(name: "Grpc-Metadata-hasleader", value: "true")
+        request.body = .bytes(try JSONSerialization.data(withJSONObject: body))
+        return request
+    }
+}
+
+/// Where the members of a cluster are listed and watched in etcd.
+struct EtcdSource: ListerWatcher {
+    let gateway: EtcdGateway
+    /// Told when a watch goes on where the last one ended: the source lives, and what is known still holds.
+    let heard: @Sendable () -> Void
+
+    /// Everything below the prefix, as of the newest revision.
+    func list(_ options: ListOptions) async throws -> ListResult<EtcdEntry> {
+        let body = [
+            "key": EtcdGateway.base64(Array(self.gateway.prefix.text.utf8)), "range_end": EtcdGateway.base64(self.gateway.prefix.end),
+            "limit": "\(EtcdGateway.maximumEntries)",
+        ]
+        let range = try await self.gateway.ask(EtcdMessage.Range.self, "/v3/kv/range", body)
+        guard let revision = range.header.revision?.value, revision > 0 else {
+            throw DiscoveryError(.malformed, "an answer of etcd without a revision")
+        }
+        guard range.more != true else {
+            throw DiscoveryError(.refused, "there are more than \(EtcdGateway.maximumEntries) entries in etcd, which are not believed")
+        }
+        let entries = try (range.kvs ?? []).map { keyValue -> EtcdEntry in
+            guard let key = keyValue.keyText, let value = keyValue.valueBytes else {
+                throw DiscoveryError(.malformed, "an entry of etcd that is not in base64")
+            }
+            return EtcdEntry(key: key, value: value)
+        }
+        return ListResult(entries, resourceVersion: "\(revision)")
+    }
+
+    /// What changes after a revision.
+    func watch(_ options: WatchOptions) async throws -> WatchStream<EtcdEntry> {
+        guard let revision = Int64(options.resourceVersion), revision > 0 else { throw Status.expired("no revision to go on from") }
+        let body = try await self.gateway.watch(after: revision)
+        let source = EtcdWatchSource(body.map(\.readableBytesView), after: revision, opened: self.heard)
+        // Nonsense is an error. A connection that breaks, in whatever way, is an end.
+        return WatchStream(source) { error in
+            error is DecodingError || error is WatchError ? WatchStream<EtcdEntry>.report(error) : nil
+        }
+    }
+}
+
+extension EtcdSource {
+    /// The members that a reflector finds below the prefix.
+    ///
+    /// An entry that cannot be read does not keep the others away, and does not take its node out of the ring either: what it said before stays.
+    static func members(
+        _ prefix: EtcdPrefix,
+        logger: Logger,
+        take: @escaping @Sendable (Result<[Member], DiscoveryError>) -> Void
+    ) -> MemberStore<EtcdEntry> {
+        MemberStore(
+            name: \.key,
+            merge: { old, new in
+                var entry = new
+                do throws(DiscoveryError) {
+                    entry.member = try prefix.member(new)
+                } catch {
+                    entry.member = old?.member
+                    // Each list brings it once more.
+                    if old?.value != new.value {
+                        let what = old?.member == nil ? "it is left out" : "what it said before stays"
+                        logger.warning("members: \(error.message); \(what)")
+                    }
+                }
+                return entry
+            },
+            members: { .success($0.compactMap(\.member)) },
+            take: take
+        )
+    }
+}

@@ -1,0 +1,218 @@
+internal import GroupCacheHTTP
+internal import Informers
+internal import Logging
+internal import NIOConcurrencyHelpers
+
+/// Where the members of a pool are listed.
+enum Feed: Sendable {
+    /// Asked again and again.
+    case polled(any MemberSource, interval: Duration)
+    /// Watched, and told of this node.
+    case etcd(url: String, prefix: EtcdPrefix)
+    /// Watched.
+    case kubernetes(KubernetesAPI, namespace: String, service: String)
+}
+
+/// One life of a ``Feed``: from the first question until the node has left.
+final class FeedRun: Sendable {
+    private let feed: Feed
+    private let pool: HTTPPool
+    private let configuration: Discovery.Configuration
+    private let reconciler: RingReconciler
+    private let probe: SelfProbe?
+    private let clock: InformerClock
+    private let logger: Logger
+    /// What there is to end with etcd.
+    private let registered = NIOLockedValueBox<(client: SourceClient, registration: EtcdRegistration?)?>(nil)
+
+    init(
+        feed: Feed,
+        pool: HTTPPool,
+        configuration: Discovery.Configuration,
+        reconciler: RingReconciler,
+        probe: SelfProbe?,
+        clock: InformerClock,
+        logger: Logger
+    ) {
+        self.feed = feed
+        self.pool = pool
+        self.configuration = configuration
+        self.reconciler = reconciler
+        self.probe = probe
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Until the task is cancelled.
+    func run() async {
+        switch self.feed {
+        case .polled(let source, let interval):
+            guard await self.reachItself(.none) else { return }
+            await Poller(source: source, interval: interval, clock: self.clock) { self.reconciler.take($0) }.run()
+        case .etcd(let url, let prefix): await self.runEtcd(url, prefix)
+        case .kubernetes(let api, let namespace, let service):
+            guard await self.reachItself(.readiness) else { return }
+            await self.runKubernetes(api, namespace, service)
+        }
+    }
+
+    /// Says in the list that this node drains, and arranges for it to leave when the pool has stopped. Bounded by the time limits of the client.
+    func end() async {
+        await self.probe?.client.shutdown()
+        if case .kubernetes(let api, _, _) = self.feed { await api.shutdown() }
+        guard let (client, registration) = self.registered.withLockedValue({ $0 }) else { return }
+        await registration?.drain()
+        self.pool.whenStopped {
+            await registration?.leave()
+            await client.shutdown()
+        }
+    }
+
+    /// Waits until this node answers at its own URL. `false`: cancelled before.
+    private func reachItself(_ fence: RingReconciler.Fence) async -> Bool {
+        var last: DiscoveryError?
+        while !Task.isCancelled {
+            let problem = await self.probe?.ask()
+            if Task.isCancelled { break }
+            self.reconciler.report(standing: problem, fence: fence)
+            guard let problem else {
+                if last != nil { self.logger.notice("members: this node reaches itself now") }
+                return true
+            }
+            if problem != last { self.logger.warning("members: \(problem.message); until then it does not join") }
+            last = problem
+            try? await self.clock.sleep(for: .seconds(1) * Double.random(in: 0.9...1.1))
+        }
+        return false
+    }
+
+    // MARK: Etcd
+
+    private func runEtcd(_ url: String, _ prefix: EtcdPrefix) async {
+        let client = SourceClient(name: url, tls: url.hasPrefix("https://") ? self.configuration.tls : nil)
+        let gateway = EtcdGateway(url: url, prefix: prefix, client: client)
+        let isIn = Latch()
+        let registration = self.registration(gateway, isIn)
+        self.registered.withLockedValue { $0 = (client, registration) }
+        // A list without this node would be one to complain about.
+        if registration == nil { isIn.open() }
+        let members = EtcdSource.members(prefix, logger: self.logger) { self.reconciler.take($0) }
+        var settings = self.settings(url)
+        // Etcd never ends a watch. It is opened anew each while: a connection that is half open would tell nothing for ever, and each opening
+        // is a word that what is known still holds.
+        settings.watchTimeout = .seconds(15)
+        settings.watchGrace = .zero
+        let reflector = Reflector(
+            EtcdSource(gateway: gateway, heard: { members.tell() }),
+            store: members,
+            configuration: settings,
+            clock: self.clock,
+            logger: self.quiet
+        )
+        await withTaskGroup(of: Void.self) { tasks in
+            if let registration { tasks.addTask { await registration.run() } }
+            tasks.addTask {
+                await isIn.wait()
+                await reflector.run()
+            }
+            await tasks.waitForAll()
+        }
+    }
+
+    private func registration(_ gateway: EtcdGateway, _ isIn: Latch) -> EtcdRegistration? {
+        guard self.pool.configuration.listen != nil, let url = self.pool.url else { return nil }
+        let member: Member
+        do throws(DiscoveryError) {
+            member = try Member(id: self.configuration.nodeID, url: url, zone: self.configuration.zone, weight: self.configuration.weight)
+        } catch {
+            // Was checked when the discovery was made.
+            self.reconciler.report(standing: error, fence: .lease(until: nil))
+            return nil
+        }
+        return EtcdRegistration(
+            leases: gateway,
+            member: member,
+            seconds: self.configuration.lease.components.seconds,
+            probe: { await self.probe?.ask() },
+            report: { standing in
+                self.reconciler.report(standing: standing.problem, fence: .lease(until: standing.validUntil))
+                if standing.isRegistered { isIn.open() }
+            },
+            clock: self.clock,
+            logger: self.logger
+        )
+    }
+
+    // MARK: Kubernetes
+
+    private func runKubernetes(_ api: KubernetesAPI, _ namespace: String, _ service: String) async {
+        let scheme = self.pool.configuration.tls == nil ? "http" : "https"
+        let members = EndpointSlice.members(scheme: scheme) { self.reconciler.take($0) }
+        let source = EndpointSliceSource(api: api, namespace: namespace, service: service, heard: { members.tell() })
+        let reflector = Reflector(
+            source,
+            store: members,
+            configuration: self.settings(source.name),
+            clock: self.clock,
+            logger: self.quiet
+        )
+        await reflector.run()
+    }
+
+    /// How a watched source is followed.
+    private func settings(_ name: String) -> ReflectorConfiguration {
+        var settings = ReflectorConfiguration()
+        // A list is small, and a node that is blind for half a minute is worse than a few questions more.
+        settings.backoff = Backoff(initial: .milliseconds(500), maximum: .seconds(5))
+        settings.onError = { error in
+            // That a version is too old is a part of the protocol, and so is cancellation.
+            if let status = error as? Status, status.isExpired { return }
+            if error is CancellationError { return }
+            // Whoever ends watches at once is listed again: what is known is fresh all the same.
+            if let error = error as? WatchError, error.code == .veryShortWatch { return }
+            self.reconciler.take(.failure(DiscoveryError(error, name: name)))
+        }
+        return settings
+    }
+
+    /// What a reflector says in passing is in the log at debug only: what matters is told by the reconciler.
+    private var quiet: Logger {
+        var logger = self.logger
+        if logger.logLevel > .debug { logger.logLevel = .error }
+        return logger
+    }
+}
+
+/// Opened once; whoever waits goes on then, or when its task is cancelled.
+private final class Latch: Sendable {
+    private struct State: Sendable {
+        var isOpen = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    func open() {
+        let waiter = self.state.withLockedValue { state in
+            defer { state.waiter = nil }
+            state.isOpen = true
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// For one task.
+    func wait() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                let isOpen = self.state.withLockedValue { state in
+                    if !state.isOpen { state.waiter = continuation }
+                    return state.isOpen
+                }
+                if isOpen { continuation.resume() }
+            }
+        } onCancel: {
+            self.open()
+        }
+    }
+}

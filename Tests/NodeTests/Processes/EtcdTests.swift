@@ -1,0 +1,217 @@
+import Foundation
+import Subprocess
+import Testing
+
+extension ProcessTests {
+    /// Nodes that register themselves with a real etcd and find each other there.
+    @Suite(.enabled(if: Neighbour.etcd.isWanted, Neighbour.etcd.comment)) struct EtcdTests {
+        private static func arguments(_ etcd: Etcd, _ id: String) -> [String] {
+            ["--listen", "127.0.0.1:0", "--discovery", "etcd:\(etcd.url)/demo", "--node-id", id, "--group", "scores=demo:"]
+        }
+
+        @Test func nodesFindEachOther() async throws {
+            try await withTemporaryFolder { folder in
+                let etcd = try await Etcd(folder: folder)
+                try await etcd.run {
+                    let first = Self.arguments(etcd, "n1") + ["--zone", "a", "--weight", "2"]
+                    let second = Self.arguments(etcd, "n2")
+                    _ = try await NodeProgram.serve(first) { _, one in
+                        let end = try await NodeProgram.serve(second + ["--drain-delay", "3s"]) { child, two in
+                            let both = try await MembersPage.of(two) { $0.names == ["n1", "n2"] && $0.problem == nil && $0.`self` == "n2" }
+                            let other = try await MembersPage.of(one) { $0.ring == both.ring }
+                            #expect(both.items[0].zone == "a" && both.items[0].weight == 2 && both.items[0].epoch != nil)
+                            #expect(both.fence.kind == "lease" && (both.fence.secondsLeft ?? 0) > 0 && both.ageSeconds != nil)
+                            #expect(other.source == "etcd:\(etcd.url)/demo")
+                            for node in [one, two] { _ = try await fetch("\(node)/readyz") { $0.status == 200 } }
+                            for key in ["Tom", "Jack", "Sam"] {
+                                let texts = try await [
+                                    fetch("\(one)/v1/groups/scores/keys/\(key)").text, fetch("\(two)/v1/groups/scores/keys/\(key)").text,
+                                ]
+                                #expect(texts[0] == texts[1])
+                            }
+                            try await Self.forget(etcd, one, two)
+                            try await Self.nonsense(etcd, one, two)
+                            try await Self.killAndRestart(etcd, one, two)
+                            try await Self.loseALease(etcd, one, two)
+                            // It says that it drains, and is gone before its lease would be.
+                            child.signal(.terminate)
+                            let draining = try await MembersPage.of(one) { $0.names == ["n1", "n2 draining"] }
+                            #expect(draining.problem == nil)
+                            _ = try await MembersPage.of(one) { $0.names == ["n1"] }
+                            await child.wait()
+                        }
+                        #expect(end.status == .exited(0), "\(end.error)")
+                        try await #expect(etcd.entry("/demo/members/n2") == nil)
+                    }
+                }
+            }
+        }
+
+        /// What a watch had still to tell is compacted away: it lists anew, and nobody is lost.
+        private static func forget(_ etcd: Etcd, _ one: String, _ two: String) async throws {
+            for _ in 0..<20 { try await etcd.put("/other", "x") }
+            try await etcd.put("/demo/members/n3", #"{"url":"http://127.0.0.1:1","weight":"3"}"#)
+            let revision = try await etcd.put("/other", "y")
+            try await etcd.ask("kv/compaction", ["revision": revision])
+            for node in [one, two] { _ = try await MembersPage.of(node) { $0.names == ["n1", "n2", "n3"] } }
+            try await etcd.ask("kv/deleterange", ["key": Etcd.base64("/demo/members/n3")])
+            for node in [one, two] { _ = try await MembersPage.of(node) { $0.names == ["n1", "n2"] } }
+        }
+
+        /// What somebody else writes there makes nobody leave.
+        private static func nonsense(_ etcd: Etcd, _ one: String, _ two: String) async throws {
+            let usual = try await self.sameRing(one, two)
+            try await etcd.put("/demo/members/bad", "<html>")
+            try await etcd.put("/demo/members/n4", #"{"url":"http://127.0.0.1:1"}"#)
+            // A node twice: the list is refused as a whole.
+            let before = try await MembersPage.of(one) { $0.names == ["n1", "n2", "n4"] && $0.ring != usual }.ring
+            try await etcd.put("/demo/members/n5", #"{"url":"http://127.0.0.1:1"}"#)
+            let refused = try await MembersPage.of(one) { $0.problem != nil }
+            #expect(
+                refused.problem == "http://127.0.0.1:1 is listed twice, as n4 and as n5"
+                    || refused.problem?.contains("is listed twice") == true
+            )
+            #expect(refused.names == ["n1", "n2", "n4"] && refused.ring == before)
+            for id in ["bad", "n4", "n5"] { try await etcd.ask("kv/deleterange", ["key": Etcd.base64("/demo/members/\(id)")]) }
+            for node in [one, two] {
+                _ = try await MembersPage.of(node) { $0.names == ["n1", "n2"] && $0.problem == nil && $0.ring == usual }
+            }
+        }
+
+        /// The ring, when both have the same: it follows the list by half a second.
+        private static func sameRing(_ one: String, _ two: String) async throws -> String {
+            while true {
+                let ring = try await MembersPage.of(one).ring
+                if try await MembersPage.of(two).ring == ring { return ring }
+                try Task.checkCancellation()
+            }
+        }
+
+        /// Etcd is killed for some seconds: the ring stays, both answer, the age is shown. It comes back with what it had, and both go on.
+        private static func killAndRestart(_ etcd: Etcd, _ one: String, _ two: String) async throws {
+            let before = try await self.sameRing(one, two)
+            await etcd.kill()
+            let away = try await MembersPage.of(two) { ($0.problem?.contains("cannot be reached") ?? false) && ($0.ageSeconds ?? 0) > 3 }
+            #expect(away.names == ["n1", "n2"] && away.ring == before)
+            for node in [one, two] {
+                try await #expect(fetch("\(node)/v1/groups/scores/keys/Tom").text == "630")
+                try await #expect(fetch("\(node)/readyz").status == 200)
+            }
+            try await etcd.start()
+            for node in [one, two] {
+                let back = try await MembersPage.of(node) { $0.problem == nil && ($0.ageSeconds ?? 100) < 3 }
+                #expect(back.names == ["n1", "n2"] && back.ring == before)
+            }
+        }
+
+        /// A lease ends under its node: it comes back with another one, as another life of itself.
+        private static func loseALease(_ etcd: Etcd, _ one: String, _ two: String) async throws {
+            let epoch = try await MembersPage.of(one).items.first { $0.id == "n2" }?.epoch
+            let lease = try #require(try await etcd.entry("/demo/members/n2")?.lease)
+            try await etcd.ask("lease/revoke", ["ID": lease])
+            let again = try await MembersPage.of(one) { page in
+                page.names == ["n1", "n2"] && page.items.contains { $0.id == "n2" && $0.epoch != epoch }
+            }
+            #expect(again.items.count == 2)
+            let mine = try await MembersPage.of(two) { $0.problem == nil && $0.items.contains { $0.id == "n2" && $0.epoch != epoch } }
+            #expect(mine.`self` == "n2")
+        }
+
+        /// Two of one id: the second says where both are, and is not ready until the first has left.
+        @Test func anIDIsTakenOnce() async throws {
+            try await withTemporaryFolder { folder in
+                let etcd = try await Etcd(folder: folder)
+                try await etcd.run {
+                    let arguments = Self.arguments(etcd, "n1")
+                    _ = try await NodeProgram.serve(arguments) { child, one in
+                        _ = try await fetch("\(one)/readyz") { $0.status == 200 }
+                        let end = try await NodeProgram.serve(arguments) { _, two in
+                            let taken = try await MembersPage.of(two) { $0.problem != nil }
+                            #expect(
+                                taken.problem?.contains("the id n1 is taken by \(one), and this node is at \(two)") == true,
+                                "\(taken.problem ?? "")"
+                            )
+                            try await #expect(fetch("\(two)/readyz").status == 503)
+                            try await #expect(MembersPage.of(one).items.map(\.url) == [one])
+                            child.signal(.terminate)
+                            _ = try await fetch("\(two)/readyz") { $0.status == 200 }
+                            let alone = try await MembersPage.of(two) { $0.items.map(\.url) == [two] && $0.problem == nil }
+                            #expect(alone.`self` == "n1")
+                        }
+                        #expect(end.error.contains("the id n1 is taken by"))
+                    }
+                }
+            }
+        }
+
+        /// A node whose URL is nobody's, or another's, does not join.
+        @Test func whoCannotReachItselfDoesNotJoin() async throws {
+            try await withTemporaryFolder { folder in
+                let etcd = try await Etcd(folder: folder)
+                try await etcd.run {
+                    let nobody = "http://127.0.0.1:\(try await FreePorts.any(1)[0])"
+                    let first = Self.arguments(etcd, "n1")
+                    let lost = Self.arguments(etcd, "n2") + ["--advertise", nobody]
+                    _ = try await NodeProgram.serve(first) { _, one in
+                        _ = try await NodeProgram.serve(lost) { _, two in
+                            let deaf = try await MembersPage.of(two) { $0.problem != nil }
+                            #expect(
+                                deaf.problem?.contains("does not reach itself by its own URL: \(nobody)") == true,
+                                "\(deaf.problem ?? "")"
+                            )
+                            try await #expect(fetch("\(two)/readyz").status == 503)
+                        }
+                        let impostor = Self.arguments(etcd, "n2") + ["--advertise", one]
+                        let end = try await NodeProgram.serve(impostor) { _, two in
+                            let other = try await MembersPage.of(two) { $0.problem != nil }
+                            #expect(
+                                other.problem?.contains("another node than this one answers at \(one)") == true,
+                                "\(other.problem ?? "")"
+                            )
+                        }
+                        #expect(end.error.contains("another node than this one"))
+                        try await #expect(etcd.entry("/demo/members/n2") == nil)
+                        try await #expect(MembersPage.of(one) { $0.items.count == 1 }.names == ["n1"])
+                    }
+                }
+            }
+        }
+
+        /// Both show their certificates; a root that vouches for somebody else is said, and so is a file that is none.
+        @Test(.enabled(if: Neighbour.openssl.isWanted, Neighbour.openssl.comment)) func etcdBehindTLS() async throws {
+            try await withTemporaryFolder { folder in
+                let openssl = try await OpenSSL(folder: folder)
+                for name in ["etcd", "node"] { try await openssl.issue(name) }
+                let other = folder.appendingPathComponent("other")
+                try FileManager.default.createDirectory(at: other, withIntermediateDirectories: false)
+                let stranger = try await OpenSSL(folder: other).authority
+                let etcd = try await Etcd(
+                    folder: folder,
+                    tls: [
+                        "--cert-file", openssl.path("etcd.pem"), "--key-file", openssl.path("etcd.key"), "--client-cert-auth",
+                        "--trusted-ca-file", openssl.authority,
+                    ]
+                )
+                let certificate = ["--discovery-certificate", openssl.path("node.pem"), "--discovery-key", openssl.path("node.key")]
+                try await etcd.run {
+                    let arguments = Self.arguments(etcd, "n1")
+                    _ = try await NodeProgram.serve(arguments + ["--discovery-trust-roots", openssl.authority] + certificate) { _, one in
+                        let page = try await MembersPage.of(one) { $0.names == ["n1"] }
+                        #expect(page.problem == nil)
+                    }
+                    for wrong in [["--discovery-trust-roots", stranger] + certificate, ["--discovery-trust-roots", openssl.authority]] {
+                        _ = try await NodeProgram.serve(arguments + wrong) { _, one in
+                            let page = try await MembersPage.of(one) { $0.problem != nil }
+                            #expect(page.problem?.contains("cannot be reached") == true && page.items.isEmpty, "\(page.problem ?? "")")
+                        }
+                    }
+                    let end = try await Child.run(
+                        try Programs.path("groupcache"),
+                        ["serve"] + arguments + ["--discovery-trust-roots", openssl.path("node.key")]
+                    )
+                    #expect(end.status != .exited(0) && end.error.contains("is not a readable PEM file"), "\(end.error)")
+                }
+            }
+        }
+    }
+}
