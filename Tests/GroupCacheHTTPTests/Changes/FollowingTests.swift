@@ -108,6 +108,39 @@ struct FollowingTests {
         }
     }
 
+    @Test("a tag that is removed, and a group that is cleared, at one node is gone at all; who cannot be reached hears of it later")
+    func tagsAndClear() async throws {
+        var settings = GroupConfiguration()
+        settings.standInTTL = .milliseconds(400)
+        try await withMesh(3, promise: .milliseconds(400), settings) { mesh in
+            let keys = (0..<3).map { mesh.key(of: $0) }
+            let untagged = mesh.key(of: 1, 5)
+            mesh.put("kept", at: untagged)
+            try await mesh.copy(untagged, at: 0)
+            for (round, word) in ["first", "second"].enumerated() {
+                for (node, key) in keys.enumerated() {
+                    try await mesh.groups[(node + 1) % 3].set(key, to: "old", tags: ["t", "u"])
+                    mesh.put(word, at: key)
+                    for other in 0..<3 where other != node { try await mesh.copy(key, at: other) }
+                }
+                if round == 0 {
+                    try await mesh.groups[2].remove(tag: "t", wait: .applied)
+                    #expect(mesh.groups[0].cached(untagged) == "kept")
+                } else {
+                    try await mesh.groups[1].clear(wait: .applied)
+                    #expect(mesh.groups[0].cached(untagged) == nil)
+                }
+                for key in keys { for group in mesh.groups { #expect(try await group.get(key) == word) } }
+            }
+            try await mesh.groups[1].set(keys[0], to: "old", tags: ["t"])
+            mesh.wires[0].cut()
+            let error = await #expect(throws: GroupCacheError.self) { try await mesh.groups[1].remove(tag: "t") }
+            #expect(error?.code == .notDelivered && error?.nodes == [mesh.id(0)])
+            mesh.wires[0].mend()
+            try await eventually { mesh.groups[0].cached(keys[0]) == nil }
+        }
+    }
+
     @Test("a member that had gone and comes back as the same one is told that everything may have changed, before anything is asked of it")
     func returns() async throws {
         try await withMesh(2) { mesh in
