@@ -63,7 +63,13 @@ import Testing
         func attributes(_ random: inout SeededGenerator) -> LinkAttributes? {
             guard Bool.random(using: &random) else { return nil }
             let tags = (0..<Int.random(in: 1...10, using: &random)).map { _ in text(&random) }
-            return LinkAttributes(contentType: text(&random), directives: text(&random), tags: tags)
+            return LinkAttributes(
+                contentType: text(&random),
+                directives: text(&random),
+                tags: tags,
+                lastModified: text(&random),
+                date: number(&random)
+            )
         }
         let groups = UInt32.random(in: 1...3, using: &random)
         var contents: [LinkContent] = (0..<groups).map { _ in .group(text(&random)) }
