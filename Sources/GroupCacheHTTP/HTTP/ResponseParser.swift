@@ -63,11 +63,12 @@ struct ResponseParser {
     }
 
     private mutating func finish() throws(Refusal) -> ResponseHead {
-        if self.transferEncoding {
-            guard self.contentLength == nil, self.minorVersion == 1 else { throw .transferEncoding }
-            self.head.body = .chunked
-        } else if self.head.status < 200 || self.head.status == 204 || self.head.status == 304 {
+        if self.transferEncoding { guard self.contentLength == nil, self.minorVersion == 1 else { throw .transferEncoding } }
+        // First the status: these have no body, whatever they say of one (RFC 9112 §6.3).
+        if self.head.status < 200 || self.head.status == 204 || self.head.status == 304 {
             self.head.body = .length(0)
+        } else if self.transferEncoding {
+            self.head.body = .chunked
         } else if let length = self.contentLength {
             self.head.body = .length(length)
         } else {

@@ -34,6 +34,15 @@ struct HTTPReferenceTests {
         }
     }
 
+    @Test("what has no body by its status has none, whatever it says of one", arguments: [100, 103, 199, 204, 304])
+    func bodiless(_ status: Int) {
+        for field in ["Transfer-Encoding: chunked", "Content-Length: 5"] {
+            let bytes = Array("HTTP/1.1 \(status) x\r\n\(field)\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8)
+            #expect(HTTPReference.responses([bytes[...]]).messages.count == 2)
+            #expect(HTTPReference.differenceOfResponses(bytes, cutAt: []) == nil)
+        }
+    }
+
     @Test("every difference on the list is one: ours accepts, llhttp does not, and without the excuse it is found")
     func excuses() {
         let samples: [HTTPReference.Excuse: String] = [
