@@ -72,7 +72,7 @@ package struct ChangeTerms: Sendable, Hashable {
     package var role = Role.owner
     /// How long the asker's group keeps what it loads in the owner's place.
     package var standInTTL = Duration.zero
-    /// Of a removal: how long what is loaded is not kept. See ``Group/remove(_:settle:wait:)-(Key,_,_)``. It does not cross a link.
+    /// Of a removal: how long what is loaded is not kept. See ``Group/remove(_:settle:wait:)-(Key,_,_)``.
     package var settle = Duration.zero
 
     /// For the owner, who is done when it has the change.

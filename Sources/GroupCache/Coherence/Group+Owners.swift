@@ -79,7 +79,9 @@ extension Group {
         guard let recorder else { return }
         // As long as this node may ask the former owner what it has, that one must not have what was before the change.
         if terms.role == .owner, let former = self.peers?.formerOwner(of: key) {
-            let request = self.request(key, ChangeTerms(as: .former))
+            var request = self.request(key, ChangeTerms(as: .former))
+            // One that hangs hears of it later.
+            request.timeout = min(self.configuration.loadTimeout, .seconds(2))
             do throws(GroupCacheError) {
                 try await former.remove(request)
             } catch {

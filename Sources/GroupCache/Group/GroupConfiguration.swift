@@ -4,7 +4,8 @@ public struct GroupConfiguration: Sendable {
     public var eviction: EvictionPolicy = .lru
     /// How long values are good, and what happens around the end of their time. Default: without end.
     public var freshness: Freshness
-    /// How long a copy of another node's value is served, at the most. Not negative; zero: no copies are kept. Default: 10 s.
+    /// How long a copy of another node's value is served, at the most, if this node does not hear what that one changes. Where it does, a copy lives as long as its
+    /// owner's entry. Not negative; zero: no such copies are kept. Default: 10 s.
     public var nearTTL: Duration = .seconds(10)
     /// How long this node serves what it loaded, or was given by a peer, in the place of the key's owner, which cannot be reached or by another ring is
     /// this node. It hears of no change meanwhile: a longer time is staler, a shorter one asks the origin more often while a node is away. Not negative;

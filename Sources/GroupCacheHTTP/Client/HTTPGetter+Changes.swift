@@ -1,4 +1,4 @@
-internal import GroupCache
+public import GroupCache
 internal import NIOCore
 
 // What nodes tell each other of changes: over links only.
@@ -39,6 +39,17 @@ extension HTTPGetter {
             }
         }
         if wait == .applied, !answer.isApplied { throw GroupCacheError.cannotFollow.about([self.id]) }
+    }
+
+    /// Removes a value, and what the peer loads within a time from now on it does not keep. Over a link only, and only at who knows of that.
+    public func remove(_ request: PeerRequest, if condition: ChangeCondition?, settle: Duration) async throws(GroupCacheError) {
+        guard settle > .zero else { return try await self.remove(request, if: condition) }
+        guard condition == nil, self.standing.stream.ability == .follows else {
+            throw GroupCacheError(.unsupported, "the peer cannot let loads settle after it removes")
+        }
+        var request = request
+        request.terms.settle = settle
+        try await self.remove(request)
     }
 
     /// Waits, if that is asked for, until everybody who follows the peer has heard of a change that it has made.

@@ -138,7 +138,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             link.enqueue(call)
             return call
         }
-        if case .changes = kind {
+        if kind.needsLink {
             let isClosed = self.isClosed.load(ordering: .relaxed)
             caller.peerAnswered(tag, .failure(isClosed ? PeerCall.isGone : PeerCall.needsLink))
             return nil

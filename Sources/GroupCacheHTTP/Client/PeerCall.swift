@@ -38,6 +38,15 @@ final class PeerCall: PeerTicket {
             }
         }
 
+        /// Whether it goes over a link or not at all.
+        var needsLink: Bool {
+            switch self {
+            case .changes: true
+            case .peer(.remove, let request): request.terms.settle > .zero
+            case .peer, .many, .path: false
+            }
+        }
+
         /// Whether the answer may take as long as nothing happens.
         var isPatient: Bool { if case .changes = self { true } else { false } }
 

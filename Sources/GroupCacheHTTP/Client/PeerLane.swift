@@ -80,7 +80,7 @@ final class PeerLane: PeerCarrier {
     ///   - isHeld: The peer has said that it holds the value.
     ///   - handover: What it has told us to fetch the value by; 0: nothing.
     func take(_ call: PeerCall, isHeld: Bool = false, handover: UInt64 = 0) {
-        if case .changes = call.kind {
+        if call.kind.needsLink {
             call.fail(LinkDialer.isDown)
         } else if call.kind.isPeek, !isHeld {
             call.fail(PeerCall.cannotPeek)

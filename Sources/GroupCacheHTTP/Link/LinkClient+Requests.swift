@@ -104,7 +104,7 @@ extension LinkClient.State.Open {
                 timeout: timeout,
                 verb: verb,
                 value: entry?.value,
-                ttl: entry == nil ? 0 : LinkTime.requestTTL(entry?.ttl),
+                ttl: Self.time(of: entry, request.terms),
                 traceparent: request.trace?.traceparent ?? "",
                 tracestate: request.trace?.tracestate ?? "",
                 schema: LinkLimits.schema(request.schema ?? entry?.schema),
@@ -142,6 +142,12 @@ extension LinkClient.State.Open {
             if verb == .follow { self.patient = id }
         case .path: break
         }
+    }
+
+    /// How long a value is fresh that is set, or what is loaded after a removal is not kept; 0: without end, or not at all.
+    private static func time(of entry: PeerEntry?, _ terms: ChangeTerms) -> UInt64 {
+        if let entry { return LinkTime.requestTTL(entry.ttl) }
+        return terms.settle > .zero ? LinkTime.requestTTL(terms.settle) : 0
     }
 
     /// The place of a group's name in the message, which it is written into when it is new.

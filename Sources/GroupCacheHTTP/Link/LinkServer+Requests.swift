@@ -74,7 +74,9 @@ extension LinkServer {
                 }
             }
         case .remove:
-            let terms = LinkMarks(rawValue: request.marks).terms
+            var asking = LinkMarks(rawValue: request.marks).terms
+            asking.settle = LinkTime.requestTTL(request.ttl) ?? .zero
+            let terms = asking
             self.run(request) {
                 do throws(GroupCacheError) {
                     if let group = group as? any ChangeListener {

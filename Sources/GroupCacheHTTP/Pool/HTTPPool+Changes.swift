@@ -68,14 +68,18 @@ extension HTTPPool: RecordingPeers {
         while !Task.isCancelled, !getter.isOver {
             do throws(GroupCacheError) {
                 try await self.deliver(to: getter)
-                try await self.ask(getter)
+                let began = NIODeadline.now()
+                let isEmpty = try await self.ask(getter)
                 backoff.reset()
+                // A peer that answers at once though it has nothing to tell is not to keep us busy.
+                if isEmpty, NIODeadline.now() - began < Self.shortest { await self.pause(Self.shortest) }
                 continue
             } catch {
                 stream.broke()
                 switch error.code {
                 // It is asked again, for it may be replaced by one of a later version.
-                case .unsupported, .badRequest, .noSuchGroup:
+                // What it has not heard it will never hear, and it is asked again as any peer that tells nothing.
+                case .unsupported, .badRequest, .noSuchGroup, .cannotFollow:
                     stream.refused()
                     await self.pause(.milliseconds(.random(in: 20_000...40_000)))
                 default: await self.pause(.milliseconds(backoff.next(using: &random)))
@@ -110,8 +114,12 @@ extension HTTPPool: RecordingPeers {
         }
     }
 
-    private func ask(_ getter: HTTPGetter) async throws(GroupCacheError) {
-        guard let feed = self.core.feed, let leases = self.core.leases else { return }
+    /// How soon a peer is asked again that had nothing to tell.
+    private static let shortest = TimeAmount.milliseconds(10)
+
+    /// - Returns: Whether nothing has changed.
+    private func ask(_ getter: HTTPGetter) async throws(GroupCacheError) -> Bool {
+        guard let feed = self.core.feed, let leases = self.core.leases else { return true }
         let stream = getter.standing.stream
         let asked = leases.clock.milliseconds
         let question = ChangeQuestion(
@@ -130,6 +138,7 @@ extension HTTPPool: RecordingPeers {
             )
             throw GroupCacheError(.peerFailed, "the peer tells changes that cannot be", cause: error)
         }
+        return list.changes.isEmpty
     }
 
     /// By a timer of an event loop: see ``sweep()``.

@@ -141,6 +141,21 @@ struct FollowingTests {
         }
     }
 
+    @Test("what an owner loads while a removal settles is not kept, by it and by who asked")
+    func settles() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            try await mesh.copy(key, at: 1)
+            try await mesh.groups[1].remove(key, settle: .seconds(600))
+            let loads = mesh.loads(key)
+            for group in mesh.groups { for _ in 0..<3 { #expect(try await group.get(key) == "old") } }
+            #expect(mesh.loads(key) == loads + 6 && mesh.groups.allSatisfy { $0.cached(key) == nil })
+            try await mesh.groups[1].set(key, to: "new")
+            for group in mesh.groups { #expect(try await group.get(key) == "new") }
+        }
+    }
+
     @Test("a member that had gone and comes back as the same one is told that everything may have changed, before anything is asked of it")
     func returns() async throws {
         try await withMesh(2) { mesh in
