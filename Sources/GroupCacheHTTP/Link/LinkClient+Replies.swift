@@ -46,8 +46,12 @@ extension LinkClient {
             var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
             entry.ageInMilliseconds = LinkTime.age(reply.age)
             if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
-            if let attributes = LinkAttributes(reply.attributes, bytes) { entry.attributes = attributes.ofEntry }
             entry.stream = stream.copyRow(isOwn: reply.marks & LinkMarks.own.rawValue != 0)
+            if let attributes = LinkAttributes(reply.attributes, bytes) {
+                entry.attributes = attributes.ofEntry
+                // What it says cannot be had; a copy without its tags would outlive their removal.
+                if entry.attributes.isNone { entry.stream = -1 }
+            }
             return .success(entry)
         // Of a get it would be an empty value.
         case .done where !call.kind.isGet:
