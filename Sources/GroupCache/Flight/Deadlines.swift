@@ -44,7 +44,12 @@ final class Deadlines: Sendable {
 
     /// Runs `action` after `duration`, unless it is cancelled before.
     func add(after duration: Duration, _ action: @escaping @Sendable () -> Void) -> Token {
-        let token = Token(due: self.clock.milliseconds + duration.milliseconds, action: action)
+        self.add(at: self.clock.milliseconds + duration.milliseconds, action)
+    }
+
+    /// Runs `action` at a moment, unless it is cancelled before. For whoever has reckoned with the time of a moment ago: what is left of a time is less by now.
+    func add(at moment: Int64, _ action: @escaping @Sendable () -> Void) -> Token {
+        let token = Token(due: moment, action: action)
         let generation: Int? = self.state.withLockedValue { state in
             state.heap.insert(token, due: token.due)
             if let wakes = state.wakes, wakes <= token.due { return nil }

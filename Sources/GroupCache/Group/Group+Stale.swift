@@ -27,7 +27,7 @@ extension Group {
         if !self.flights.isWatched.load(ordering: .sequentiallyConsistent),
             !self.flights.isWatched.exchange(true, ordering: .sequentiallyConsistent)
         {
-            _ = self.flights.deadlines.add(after: self.configuration.loadTimeout) { [weak self] in self?.endOverdueLoads() }
+            _ = self.flights.deadlines.add(at: load.began + self.loadTime) { [weak self] in self?.endOverdueLoads() }
         }
         if load.kind == .local { self.setSoftTimer(of: load) }
     }
@@ -63,7 +63,7 @@ extension Group {
         }
         guard let oldest else { return }
         self.flights.isWatched.store(true, ordering: .sequentiallyConsistent)
-        _ = self.flights.deadlines.add(after: .milliseconds(max(1, oldest + longest - now))) { [weak self] in self?.endOverdueLoads() }
+        _ = self.flights.deadlines.add(at: max(now + 1, oldest + longest)) { [weak self] in self?.endOverdueLoads() }
     }
 
     /// The load is slow: who can have an old value waits no longer, nor who comes when the value is old that is still fresh. The load goes on.

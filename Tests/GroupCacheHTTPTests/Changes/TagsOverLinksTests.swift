@@ -51,7 +51,7 @@ struct TagsOverLinksTests {
         }
     }
 
-    @Test("a removal that settles is refused where the owner is another node, which a link cannot tell of the time")
+    @Test("a removal that settles is refused where the owner is another node that cannot be told of the time: nobody is asked by GET")
     func settle() async throws {
         try await withMesh(2) { mesh in
             let keys = (0..<2).map { mesh.key(of: $0) }
@@ -61,7 +61,11 @@ struct TagsOverLinksTests {
                 #expect(try await mesh.groups[1].get(keys[0]) == "value")
                 #expect(mesh.loads(keys[0]) == count && mesh.groups.allSatisfy { $0.cached(keys[0]) == nil })
             }
-            let error = await #expect(throws: GroupCacheError.self) { try await mesh.groups[0].remove(keys[1], settle: .seconds(60)) }
+            let getter = try #require(mesh.pools[0].pickOwner(of: keys[1]) as? HTTPGetter)
+            // As of a peer of before.
+            getter.standing.stream.refused()
+            let request = PeerRequest(group: "g", key: keys[1])
+            let error = await #expect(throws: GroupCacheError.self) { try await getter.remove(request, if: nil, settle: .seconds(60)) }
             #expect(error?.code == .unsupported)
         }
     }
