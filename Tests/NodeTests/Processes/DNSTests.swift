@@ -6,7 +6,8 @@ import Testing
 
 /// A real dnsmasq on an address of its own, at the port where the system's resolver looks.
 private struct DNSServer: Sendable {
-    static let address = "127.0.0.77"
+    /// The port is the system's to say; so that two runs on one machine do not meet, the address is drawn.
+    static let address = "127.\(Int.random(in: 1...250)).\(Int.random(in: 0...250)).\(Int.random(in: 2...250))"
     let folder: URL
 
     var hosts: String { self.folder.appendingPathComponent("hosts").path }
