@@ -103,12 +103,14 @@ struct ParkedCursors: Sendable {
     /// Takes out whom the recorded events concern.
     @usableFromInline
     mutating func takeConcerned() -> [CheckedContinuation<Void, Never>] {
+        let isAnyone = self.concernsAll || !self.dirty.isEmpty || self.concernsUniversal && !self.universal.isEmpty
         defer {
-            self.dirty = []
+            if !self.dirty.isEmpty { self.dirty = [] }
             self.concernsAll = false
             self.concernsUniversal = false
         }
-        if self.cursors.isEmpty { return [] }
+        // The usual case, however many wait for something else.
+        guard isAnyone, !self.cursors.isEmpty else { return [] }
         if self.concernsAll { return self.takeAll() }
         var ids: [Int] = self.concernsUniversal ? Array(self.universal) : []
         for topic in self.dirty { ids += self.byTopic[topic] ?? [] }

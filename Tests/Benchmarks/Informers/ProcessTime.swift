@@ -6,11 +6,26 @@
 enum ProcessTime {
     static var now: Duration {
         #if canImport(Glibc)
-            var time = timespec()
-            guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return .zero }
-            return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+            Self.read(CLOCK_PROCESS_CPUTIME_ID)
         #else
-            return ContinuousClock().systemEpoch.duration(to: .now)
+            ContinuousClock().systemEpoch.duration(to: .now)
         #endif
     }
+
+    /// How long the calling thread has had one.
+    static var ofThread: Duration {
+        #if canImport(Glibc)
+            Self.read(CLOCK_THREAD_CPUTIME_ID)
+        #else
+            Self.now
+        #endif
+    }
+
+    #if canImport(Glibc)
+        private static func read(_ clock: clockid_t) -> Duration {
+            var time = timespec()
+            guard clock_gettime(clock, &time) == 0 else { return .zero }
+            return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+        }
+    #endif
 }
