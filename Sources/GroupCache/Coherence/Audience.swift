@@ -52,6 +52,9 @@ package struct Audience: Sendable {
         return true
     }
 
+    /// The last change that all of them have applied; the greatest number: there is nobody. O(followers).
+    package var applied: UInt64 { self.members.values.reduce(.max) { min($0, $1.acknowledged) } }
+
     /// A stream has ended.
     package mutating func closed(_ id: UInt64, now: Int64) {
         guard let member = self.members[id], member.closed == nil else { return }

@@ -90,6 +90,9 @@ package protocol RecordingPeers: PeerPicker {
     /// What copies of other nodes' entries are served by; `nil`, the default: copies end with their time.
     var leases: CopyLeases? { get }
 
+    /// Which node owned a key before this one did, as long as that was a moment ago, whether or not it can be asked; see ``PeerPicker/formerOwner(of:)``.
+    func lastOwner(of key: Key) -> (any PeerGetter)?
+
     /// Makes a change of a tag or of a whole group at every other node, as that node's own, and returns when each of them has made and recorded it.
     /// Who cannot be reached is told before anything else is asked of it.
     ///
@@ -105,6 +108,7 @@ extension RecordingPeers {
     package var leases: CopyLeases? { nil }
     package func owns(_ key: Span<UInt8>) -> Bool { false }
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool { false }
+    package func lastOwner(of key: Key) -> (any PeerGetter)? { self.formerOwner(of: key) }
 }
 
 /// A group that can be told what another node has changed.
@@ -114,6 +118,8 @@ package protocol ChangeListener: PeerServing {
     /// What this node has copied of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key and a
     /// tag, else O(entries).
     func heard(_ change: Change)
+    /// What is being loaded just now of the keys of some owners is not kept, and nobody who comes now waits for it. O(loads).
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool)
     /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
     func made(_ change: Change)
     /// Stores a value, as ``PeerServing/serveSet(_:to:if:for:)``.

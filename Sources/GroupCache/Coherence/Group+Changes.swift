@@ -15,6 +15,18 @@ extension Group {
         }
     }
 
+    /// Loads of the keys of some owners may bring what was there before a change of which this node has not heard.
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool) {
+        guard let peers = self.peers else { return }
+        for shard in 0..<self.store.shardCount {
+            // Who owns what is asked outside of the lock; a load that begins meanwhile begins late enough.
+            let keys = self.flights.withTable(shard) { $0.keys }
+            for key in keys where isOwner(peers.pickOwner(of: key.key)) {
+                self.flights.withTable(shard) { $0.supersede(key) }?.start()
+            }
+        }
+    }
+
     /// Makes a change, which concerns more nodes than this one, here.
     ///
     /// The store changes first, and then the change is recorded. Here that needs no lock over both. Who reads the log's position and then the store has
@@ -61,7 +73,7 @@ extension Group {
         do throws(GroupCacheError) { try await recording.spread(change, wait: wait) } catch { failure = error }
         if wait == .applied, let recorder, let sequence {
             do throws(GroupCacheError) {
-                try await recorder.applied(sequence, standInTTL: self.configuration.standInTTL)
+                try await recorder.applied(sequence, standInTTL: self.longestUnheard)
             } catch {
                 // Who has not made the change is worse off than who has copies of it.
                 failure = failure.map { $0.code == error.code ? $0.about(Array(Set($0.nodes + error.nodes))) : $0 } ?? error
@@ -105,6 +117,9 @@ extension Group {
     public func clear(wait: ChangeWait = .owner) async throws(GroupCacheError) {
         try await self.make(.group(self.name), wait: wait)
     }
+
+    /// What this node's entries live by that are another's, and of whose changes nothing is heard.
+    var unheard: Int { self.store.leases == nil ? 0 : CopyLeases.unheard }
 
     /// What was removed, as this node's entries or copies see it.
     func removals(_ kind: EntryKind) -> TagRemovals { kind == .main ? self.store.tags.own : self.store.tags.copies }

@@ -11,7 +11,7 @@ extension Group {
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
-        let terms = ChangeTerms(wait: wait, standInTTL: wait == .applied ? self.configuration.standInTTL : .zero)
+        let terms = ChangeTerms(wait: wait, standInTTL: wait == .applied ? self.longestUnheard : .zero)
         guard let owner = self.peers?.pickOwner(of: key.key) else {
             try await change(nil, terms)
             try await self.finishChange(of: key.key, terms)
@@ -25,7 +25,8 @@ extension Group {
             try await change(owner, terms)
         } catch {
             switch error.code {
-            case .notOwner where self.recorder != nil: try await self.lookAgain(key, after: owner, terms, error, change)
+            case .notOwner where self.recorder != nil:
+                try await self.lookAgain(key, after: owner, terms, isConditional: isConditional, change)
             // What depends on something nobody but the owner can make.
             case _ where !isConditional && error.isOfDelivery: try await self.act(for: owner, key, error, change)
             default: throw error
@@ -39,7 +40,7 @@ extension Group {
         _ key: HashedKey,
         after first: any PeerGetter,
         _ terms: ChangeTerms,
-        _ error: GroupCacheError,
+        isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
         let owner = self.peers?.pickOwner(of: key.key)
@@ -47,6 +48,7 @@ extension Group {
         do throws(GroupCacheError) {
             try await change(owner, terms)
         } catch {
+            if let owner, !isConditional, error.isOfDelivery { return try await self.act(for: owner, key, error, change) }
             throw error.code == .notOwner ? .ringsDiffer : error
         }
         if owner == nil { try await self.finishChange(of: key.key, terms) }
@@ -78,7 +80,7 @@ extension Group {
     func finishChange(of key: Key, _ terms: ChangeTerms) async throws(GroupCacheError) {
         guard let recorder else { return }
         // As long as this node may ask the former owner what it has, that one must not have what was before the change.
-        if terms.role == .owner, let former = self.peers?.formerOwner(of: key) {
+        if terms.role == .owner, let former = self.recording?.lastOwner(of: key) {
             var request = self.request(key, ChangeTerms(as: .former))
             // One that hangs hears of it later.
             request.timeout = min(self.configuration.loadTimeout, .seconds(2))
@@ -90,8 +92,11 @@ extension Group {
         }
         guard terms.wait == .applied else { return }
         // At least that of the change; it may be a later one.
-        try await recorder.applied(recorder.position.sequence, standInTTL: self.configuration.standInTTL)
+        try await recorder.applied(recorder.position.sequence, standInTTL: self.longestUnheard)
     }
+
+    /// How long a node may keep what it has of this one without hearing of its changes: what it has loaded in its place, or copied when it could not follow.
+    var longestUnheard: Duration { max(self.configuration.standInTTL, self.configuration.nearTTL) }
 
     /// What is asked of a peer about a change.
     func request(_ key: Key, _ terms: ChangeTerms) -> PeerRequest {

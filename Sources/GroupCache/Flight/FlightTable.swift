@@ -293,6 +293,9 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         return self.supersede(self.current(.local, key))
     }
 
+    /// The keys that are being loaded, one as often as it is. O(loads).
+    var keys: [HashedKey] { self.flights.compactMap { $0.number != 0 && $0.isCurrent ? $0.key : nil } }
+
     /// Takes all loads out of the way of a clear. Returns those to be started in their place. O(loads).
     mutating func supersedeAll() -> [Job] {
         self.flights.indices.compactMap { slot in

@@ -170,7 +170,7 @@ extension Group: LoadingGroup {
         let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
         if previous != nil, loaded.confirms { self.counters.notModified.increment() }
         do throws(GroupCacheError) {
-            let rules = LandingRules(self.configuration, self.codec, from: isOwner ? .getter : .standIn)
+            let rules = LandingRules(self.configuration, self.codec, from: isOwner ? .getter : .standIn, unheard: self.unheard)
             let (answer, change) = try rules.land(loaded, previous: previous, cost: cost, version: load.flight.number)
             self.counters.localLoads.increment()
             self.land(load, .success(answer), change)
@@ -222,7 +222,7 @@ extension Group: LoadingGroup {
     // entered, which here would cost as much as a tenth of a peer get.
     @inline(never)
     private func landCopy(_ load: Load, _ answer: Outcome, _ value: Value, _ entry: PeerEntry) {
-        let rules = LandingRules(self.configuration, self.codec, from: .owner)
+        let rules = LandingRules(self.configuration, self.codec, from: .owner, unheard: self.unheard)
         self.land(load, answer, rules.copy(value, entry, version: load.flight.number))
     }
 

@@ -190,6 +190,7 @@ extension Group {
             // What we have of it may be old: only the owner can compare.
             if condition != nil { throw .notOwner }
             life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
+            life.stream = self.unheard
         }
         let (outcome, wasThere) = try self.change(key, records: true, if: condition) {
             self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes), releasing: &$0)

@@ -40,8 +40,11 @@ struct LandingRules<Value: Sendable> {
     private let standInTTL: Duration
     private let codec: any Codec<Value>
     private let origin: Origin
+    /// What entries live by of whose changes nothing is heard: a row of ``CopyLeases``; 0: their time alone.
+    private let unheard: Int
 
-    init(_ configuration: GroupConfiguration, _ codec: any Codec<Value>, from origin: Origin) {
+    init(_ configuration: GroupConfiguration, _ codec: any Codec<Value>, from origin: Origin, unheard: Int) {
+        self.unheard = unheard
         self.freshness = configuration.freshness
         self.nearTTL = configuration.nearTTL
         self.standInTTL = configuration.standInTTL
@@ -58,7 +61,13 @@ struct LandingRules<Value: Sendable> {
         cost: Duration,
         version: UInt64
     ) throws(GroupCacheError) -> (Answer, StoreChange<Value>) {
-        var life = EntryLife(ttl: self.ttl(of: loaded), cost: cost.nanoseconds / 1000, version: version, age: loaded.age.milliseconds)
+        var life = EntryLife(
+            ttl: self.ttl(of: loaded, cost),
+            cost: cost.nanoseconds / 1000,
+            version: version,
+            age: loaded.age.milliseconds
+        )
+        if self.kind == .near { life.stream = self.unheard }
         if case .getter = self.origin {
             life.staleWhileRevalidate = (loaded.staleWhileRevalidate ?? self.freshness.staleWhileRevalidate).milliseconds
             life.staleIfError = (loaded.staleIfError ?? self.freshness.staleIfError).milliseconds
@@ -99,8 +108,11 @@ struct LandingRules<Value: Sendable> {
             let answer = Answer(value: nil, source: self.source, ttl: negative)
             // Without a time to remember it: the key has gone, and what we had of it, stale or not, is wrong.
             guard let negative, negative > .zero else { return (answer, .drop) }
-            let ttl = self.bounded(self.isTakenOver ? negative.milliseconds : self.freshness.jittered(negative))
-            return (answer, .store(nil, ValueSize(payload: 0), self.kind, EntryLife(ttl: ttl, cost: life.cost, version: version)))
+            let ttl = self.bounded(self.isTakenOver ? negative.milliseconds : self.freshness.jittered(negative), cost)
+            if ttl ?? 1 <= 0 { return (answer, .drop) }
+            var absence = EntryLife(ttl: ttl, cost: life.cost, version: version)
+            absence.stream = life.stream
+            return (answer, .store(nil, ValueSize(payload: 0), self.kind, absence))
         case .failed(let error, _):
             throw .getter(error)
         }
@@ -113,7 +125,7 @@ struct LandingRules<Value: Sendable> {
         let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
         var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds, stamp: version)
-        life.stream = entry.stream
+        life.stream = entry.stream == 0 ? self.unheard : entry.stream
         return .store(stored, size, .near, life, Sidecar(entry.attributes))
     }
 
@@ -122,12 +134,13 @@ struct LandingRules<Value: Sendable> {
     private var source: ServedEntry.Source { self.isTakenOver ? .peer : .loaded }
 
     /// In milliseconds, with jitter; `nil`: without end. What was taken over comes with its time.
-    private func ttl(of loaded: Loaded<Value>) -> Int64? {
+    private func ttl(of loaded: Loaded<Value>, _ cost: Duration) -> Int64? {
         if self.isTakenOver { return loaded.ttl?.milliseconds }
-        return self.bounded((loaded.ttl ?? self.freshness.ttl).flatMap { self.freshness.jittered($0) })
+        return self.bounded((loaded.ttl ?? self.freshness.ttl).flatMap { self.freshness.jittered($0) }, cost)
     }
 
-    private func bounded(_ ttl: Int64?) -> Int64? {
-        self.origin == .standIn ? min(ttl ?? .max, self.standInTTL.milliseconds) : ttl
+    /// What is loaded in another node's place may be as old as its load: that node waits for as long after a change.
+    private func bounded(_ ttl: Int64?, _ cost: Duration) -> Int64? {
+        self.origin == .standIn ? min(ttl ?? .max, max(0, (self.standInTTL - cost).milliseconds)) : ttl
     }
 }

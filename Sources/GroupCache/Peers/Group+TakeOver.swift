@@ -131,7 +131,7 @@ extension Group {
         do throws(GroupCacheError) {
             // The ring may have changed meanwhile.
             let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
-            let rules = LandingRules(self.configuration, self.codec, from: .former(isOwner: isOwner))
+            let rules = LandingRules(self.configuration, self.codec, from: .former(isOwner: isOwner), unheard: self.unheard)
             let (answer, change) = try rules.land(loaded, previous: nil, cost: .zero, version: load.flight.number)
             // A change that came in between has superseded the flight: then nobody keeps what the former owner had.
             self.land(load, .success(answer), change, cancelling: cancelling)

@@ -9,7 +9,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     var name: String { self.group.name }
     var summary: GroupSummary { self.group.summary }
     var statistics: GroupStatistics { self.group.statistics }
-    var standInTTL: Duration { self.group.configuration.standInTTL }
+    var standInTTL: Duration { self.group.longestUnheard }
 
     func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
         self.group.servedFromStore(key, for: requester)
@@ -170,6 +170,8 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     }
 
     func heard(_ change: Change) { self.group.heard(change) }
+
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool) { self.group.loadsMayBeOld(of: isOwner) }
 
     func made(_ change: Change) { self.group.made(change) }
 

@@ -14,11 +14,14 @@ package final class CopyLeases: @unchecked Sendable {
         /// The moment before which copies may be served, in milliseconds of ``clock``.
         let freshUntil = Atomic<Int64>(.min)
         /// Copies of no greater number may be older than something that was missed.
-        let floor = Atomic<UInt64>(.max)
+        let floor = Atomic<UInt64>(0)
     }
 
     /// How many nodes can be followed. Copies of others end with their time.
-    package static let maximumCount = 1_023
+    package static let maximumCount = 1_022
+    /// The row of what this node has of others without hearing of their changes, and that ends with its time: what it has loaded, or was told, in their
+    /// place, and what it has copied of those who tell nothing.
+    package static let unheard = maximumCount + 1
 
     /// What the moments are of.
     package let clock: CacheClock
@@ -27,18 +30,25 @@ package final class CopyLeases: @unchecked Sendable {
     private let rows: UnsafeMutablePointer<Row>
     /// Rows that nobody has.
     private let free = NIOLockedValueBox(Array((1...maximumCount).reversed()))
+    /// The last number that a set of another node's key was given, of all that this life has asked for.
+    private let lastSet = Atomic<UInt64>(0)
 
     /// No rows are taken.
     package init(clock: CacheClock = .system) {
         self.clock = clock
-        self.rows = .allocate(capacity: Self.maximumCount + 1)
-        for row in 0...Self.maximumCount { (self.rows + row).initialize(to: Row()) }
+        self.rows = .allocate(capacity: Self.unheard + 1)
+        for row in 0...Self.unheard { (self.rows + row).initialize(to: Row()) }
+        self.renew(Self.unheard, until: .max)
     }
 
     deinit {
-        self.rows.deinitialize(count: Self.maximumCount + 1)
+        self.rows.deinitialize(count: Self.unheard + 1)
         self.rows.deallocate()
     }
+
+    /// A set of another node's key begins. Its number is one more than that of the set before, whoever is asked: a node that is listed anew is the same one,
+    /// and remembers.
+    package func nextSet() -> UInt64 { self.lastSet.wrappingAdd(1, ordering: .relaxed).newValue }
 
     /// A row for one more node; 0: there are no more.
     package func take() -> Int { self.free.withLockedValue { $0.popLast() } ?? 0 }
@@ -60,7 +70,10 @@ package final class CopyLeases: @unchecked Sendable {
     }
 
     /// What was asked for before now is not to be served again.
-    package func suspect(_ row: Int) { self.rows[row].floor.store(NumberSource.shared.next(), ordering: .sequentiallyConsistent) }
+    package func suspect(_ row: Int) { self.rows[row].floor.max(NumberSource.shared.next(), ordering: .sequentiallyConsistent) }
+
+    /// A node whose changes were not heard is heard from now on. What was loaded in its place may be from before one of them.
+    package func suspectUnheard() { self.suspect(Self.unheard) }
 
     /// Whether a copy of that number may be served.
     @usableFromInline

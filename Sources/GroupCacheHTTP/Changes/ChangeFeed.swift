@@ -22,32 +22,24 @@ final class ChangeFeed: Sendable {
     /// Between two answers to one follower, in milliseconds: what changes all the time is told in fewer and larger answers.
     private static let pace: Int64 = 2
 
+    /// How many may wait until others have heard of their changes.
+    static let maximumWaiting = 16_384
+
     private struct State {
         var audience: Audience
         var followers: [UInt64: Follower] = [:]
-        var waiting: [UInt64: Waiting] = [:]
-        var lastID: UInt64 = 0
+        var waiters = FeedWaiters()
         var isClosed = false
     }
 
     private struct Follower {
         var name: String
         var lastAsked: Int64
-        var lastAnswered: Int64
-    }
-
-    /// Who waits for what, beside the time.
-    private enum Reason { case change, acknowledgement, time }
-
-    private struct Waiting {
-        let reason: Reason
-        let continuation: CheckedContinuation<Void, Never>
-        var timer: Scheduled<Void>?
-
-        func resume() {
-            self.timer?.cancel()
-            self.continuation.resume()
-        }
+        var lastAnswered: Int64 = .min
+        /// How many questions it has asked: of several that it has under way only the last one waits.
+        var questions: UInt64 = 0
+        /// By which the last one waits.
+        var waiter: UInt64?
     }
 
     let log: EventLog<Change>
@@ -78,7 +70,7 @@ final class ChangeFeed: Sendable {
     }
 
     func wake() {
-        self.resumeAll(.change)
+        self.resume { $0.waiters.takeAll(.change) }
         self.log.wakeWatchers()
     }
 
@@ -92,8 +84,8 @@ final class ChangeFeed: Sendable {
         // Rounded so that what it is said to have taken is never more than it has.
         let began = Int64(arrived.uptimeNanoseconds / 1_000_000) + 1
         let until = began + min(Int64(question.wait), Self.longestWait)
-        let place = try self.asked(question, now: began)
-        defer { self.left(question.follower) }
+        let (place, number) = try self.asked(question, now: began)
+        defer { self.left(question.follower, number) }
         guard let place else { return self.anew(question.follower) }
         while true {
             // Before the log is read: what is in it at that moment is told.
@@ -102,15 +94,21 @@ final class ChangeFeed: Sendable {
                 return self.anew(question.follower)
             }
             if self.state.withLockedValue({ $0.isClosed }) { throw .shutDown }
-            let isOver = now >= until || Task.isCancelled
+            let follower = self.state.withLockedValue { $0.followers[question.follower] }
+            let isOver = now >= until || Task.isCancelled || follower?.questions != number
             if !isOver, entries.isEmpty {
                 // What is recorded after this look is told by a wake after it, which finds the question or is found here.
-                await self.wait(for: .change, until: until) { self.last.load(ordering: .acquiring) > place }
+                await self.wait(for: .change, until: until) { state, waiter in
+                    if self.last.load(ordering: .acquiring) > place || state.followers[question.follower]?.questions != number {
+                        return true
+                    }
+                    state.followers[question.follower]?.waiter = waiter
+                    return false
+                }
                 continue
             }
-            let answered = self.state.withLockedValue { $0.followers[question.follower]?.lastAnswered ?? .min }
-            if !isOver, answered > now - Self.pace {
-                await self.wait(for: .time, until: now + Self.pace) { false }
+            if !isOver, let answered = follower?.lastAnswered, answered > now - Self.pace {
+                await self.wait(for: .time, until: now + Self.pace) { _, _ in false }
                 continue
             }
             let end = entries.last?.sequence ?? place
@@ -125,29 +123,43 @@ final class ChangeFeed: Sendable {
 
     /// Notes a question, which acknowledges what came before it.
     ///
-    /// - Returns: From where to tell; `nil`: it does not go back that far.
-    private func asked(_ question: ChangeQuestion, now: Int64) throws(GroupCacheError) -> UInt64? {
+    /// - Returns: From where to tell, or `nil`: it does not go back that far; and which of the follower's questions it is.
+    private func asked(_ question: ChangeQuestion, now: Int64) throws(GroupCacheError) -> (place: UInt64?, number: UInt64) {
         var place = question.position.flatMap { $0.epoch == self.log.epoch ? $0.sequence : nil }
         if let some = place, self.log.read(after: some, entries: 1, bytes: 0) == nil { place = nil }
         let from = place ?? self.position.sequence
-        let isFull = self.state.withLockedValue { state in
+        let (number, waiters) = self.state.withLockedValue { state -> (UInt64?, [FeedWaiters.Waiter]) in
             let id = question.follower
             if state.followers[id] == nil {
                 self.forgetOld(&state, now)
-                if state.followers.count >= Self.maximumFollowers { return true }
-                state.followers[id] = Follower(name: question.id, lastAsked: now, lastAnswered: .min)
+                if state.followers.count >= Self.maximumFollowers { return (nil, []) }
             }
-            state.followers[id]?.lastAsked = .max
+            var follower = state.followers[id] ?? Follower(name: question.id, lastAsked: .max)
+            // What it is called is for people, and may have been found out since.
+            follower.name = question.id
+            follower.lastAsked = .max
+            follower.questions += 1
+            var waiters = follower.waiter.flatMap { state.waiters.take($0) }.map { [$0] } ?? []
+            follower.waiter = nil
+            state.followers[id] = follower
             // Of what was never told nothing can have been applied: such a follower begins.
-            if place == nil || !state.audience.acknowledged(id, upTo: from) { state.audience.opened(id, resumed: place, from: from) }
-            return false
+            if place == nil || !state.audience.acknowledged(id, upTo: from) {
+                state.audience.opened(id, resumed: place, from: from)
+                waiters += state.waiters.takeAll(.arrival)
+            }
+            waiters += state.waiters.take(appliedBy: state.audience)
+            return (follower.questions, waiters)
         }
-        if isFull { throw GroupCacheError(.overloaded, "too many nodes follow this one", retryAfter: .seconds(5)) }
-        self.resumeAll(.acknowledgement)
-        return place
+        for waiter in waiters { waiter.resume() }
+        guard let number else { throw GroupCacheError(.overloaded, "too many nodes follow this one", retryAfter: .seconds(5)) }
+        return (place, number)
     }
 
-    private func left(_ id: UInt64) { self.state.withLockedValue { $0.followers[id]?.lastAsked = Self.now } }
+    private func left(_ id: UInt64, _ number: UInt64) {
+        self.state.withLockedValue { state in
+            if state.followers[id]?.questions == number { state.followers[id]?.lastAsked = Self.now }
+        }
+    }
 
     /// Who has not asked for as long as it may serve anything is none any more.
     private func forgetOld(_ state: inout State, _ now: Int64) {
@@ -170,7 +182,7 @@ final class ChangeFeed: Sendable {
     var followers: [String] { self.state.withLockedValue { $0.followers.values.map(\.name) } }
 
     /// How many questions and changes wait.
-    var waitingCount: Int { self.state.withLockedValue { $0.waiting.count } }
+    var waitingCount: Int { self.state.withLockedValue { $0.waiters.count } }
 
     // MARK: Who waits for all
 
@@ -178,7 +190,7 @@ final class ChangeFeed: Sendable {
         let changed = Self.now
         while true {
             let now = Self.now
-            let waiting = self.state.withLockedValue { state -> (until: Int64, names: [String])? in
+            let waiting = self.state.withLockedValue { state -> (until: Int64, members: [UInt64], names: [String], followers: Int)? in
                 self.forgetOld(&state, now)
                 let following = Set(state.followers.values.map(\.name))
                 let absent = others.filter { !following.contains($0) }
@@ -189,11 +201,20 @@ final class ChangeFeed: Sendable {
                     others: !absent.isEmpty,
                     atLeast: Int64(standInTTL.milliseconds)
                 )
-                return waiting.map { ($0.until, absent + $0.members.compactMap { state.followers[$0]?.name }) }
+                return waiting.map {
+                    ($0.until, $0.members, absent + $0.members.compactMap { state.followers[$0]?.name }, state.followers.count)
+                }
             }
             guard let waiting else { return }
             if Task.isCancelled { throw GroupCacheError.notDelivered.about(waiting.names) }
-            await self.wait(for: .acknowledgement, until: waiting.until + 1) { false }
+            // Who is not here can only come; and that somebody else has heard of later changes is nothing to those who wait for the time.
+            let reason = waiting.members.isEmpty ? FeedWaiters.Reason.arrival : .acknowledgement(of: sequence)
+            let isFull = await self.wait(for: reason, until: waiting.until + 1) { state, _ in
+                waiting.members.isEmpty ? state.followers.count != waiting.followers : state.audience.applied >= sequence
+            }
+            if isFull {
+                throw GroupCacheError(.overloaded, "the change is made, but too many wait already for others to hear of theirs")
+            }
             if self.state.withLockedValue({ $0.isClosed }) { throw .shutDown }
         }
     }
@@ -202,55 +223,55 @@ final class ChangeFeed: Sendable {
 
     /// Suspends until a moment, or until those who wait for the same are resumed, or the task is cancelled.
     ///
-    /// - Parameter isThere: Whether there is nothing to wait for. Asked under the lock, which is taken to resume those who wait.
-    private func wait(for reason: Reason, until moment: Int64, unless isThere: @escaping @Sendable () -> Bool) async {
-        let id = self.state.withLockedValue { state in
-            state.lastID += 1
-            return state.lastID
-        }
+    /// - Parameter isThere: Whether there is nothing to wait for. Asked under the lock, which is taken to resume those who wait, with the waiter's number.
+    /// - Returns: Whether there was no place to wait in.
+    @discardableResult
+    private func wait(
+        for reason: FeedWaiters.Reason,
+        until moment: Int64,
+        unless isThere: @escaping @Sendable (inout State, UInt64) -> Bool
+    ) async -> Bool {
+        let id = self.state.withLockedValue { $0.waiters.nextID() }
+        let isFull = NIOLockedValueBox(false)
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let waits = self.state.withLockedValue { state in
-                    if state.isClosed || isThere() { return false }
-                    state.waiting[id] = Waiting(reason: reason, continuation: continuation)
+                    if state.isClosed || isThere(&state, id) { return false }
+                    guard reason == .change || reason == .time || state.waiters.changesCount < Self.maximumWaiting else {
+                        isFull.withLockedValue { $0 = true }
+                        return false
+                    }
+                    state.waiters.insert(FeedWaiters.Waiter(id: id, continuation: continuation), for: reason)
                     return true
                 }
                 guard waits else { return continuation.resume() }
                 // Not by `Task.sleep`: Dispatch opens files to count its threads, and ends a process that has none left.
                 let timer = self.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(UInt64(max(0, moment)) * 1_000_000)) {
-                    self.resume(id)
+                    self.end(id)
                 }
-                let isOver = self.state.withLockedValue { state in
-                    state.waiting[id]?.timer = timer
-                    return state.waiting[id] == nil
-                }
+                let isOver = self.state.withLockedValue { !$0.waiters.setTimer(timer, of: id) }
                 if isOver { timer.cancel() }
                 // It may have been cancelled before it was there to be found.
-                if Task.isCancelled { self.resume(id) }
+                if Task.isCancelled { self.end(id) }
             }
         } onCancel: {
-            self.resume(id)
+            self.end(id)
         }
+        return isFull.withLockedValue { $0 }
     }
 
-    private func resume(_ id: UInt64) { self.state.withLockedValue { $0.waiting.removeValue(forKey: id) }?.resume() }
+    private func end(_ id: UInt64) { self.resume { state in state.waiters.take(id).map { [$0] } ?? [] } }
 
-    private func resumeAll(_ reason: Reason) {
-        let all = self.state.withLockedValue { state -> [Waiting] in
-            if state.waiting.isEmpty { return [] }
-            let ids = state.waiting.filter { $0.value.reason == reason }.map(\.key)
-            return ids.compactMap { state.waiting.removeValue(forKey: $0) }
-        }
-        for waiting in all { waiting.resume() }
+    /// Resumes those that are taken out under the lock, without it.
+    private func resume(_ take: (inout State) -> [FeedWaiters.Waiter]) {
+        for waiter in self.state.withLockedValue(take) { waiter.resume() }
     }
 
     /// The node stops: every question is answered at once.
     func close() {
-        let all = self.state.withLockedValue { state in
+        self.resume { state in
             state.isClosed = true
-            defer { state.waiting = [:] }
-            return Array(state.waiting.values)
+            return state.waiters.takeAll()
         }
-        for waiting in all { waiting.resume() }
     }
 }

@@ -84,6 +84,13 @@ struct ChangeList: Equatable, Sendable {
 
     init(_ changes: [Change]) { self.changes = changes }
 
+    /// The changes, each once; only the greatest, if that covers all.
+    var distinct: [Change] {
+        if self.changes.contains(.everything) { return [.everything] }
+        var seen: Set<Change> = []
+        return self.changes.filter { seen.insert($0).inserted }
+    }
+
     init(after start: StreamPosition, upTo end: UInt64, elapsed: Int64?, _ changes: [Change]) {
         (self.start, self.end, self.elapsed, self.changes) = (start, end, elapsed, changes)
     }

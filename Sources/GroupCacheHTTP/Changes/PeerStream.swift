@@ -13,9 +13,18 @@ final class PeerStream: Sendable {
         var follower: Follower
         var ability = Ability.unknown
         var outbox = Outbox()
-        /// In which life the peer was when it was last a member, and had gone.
-        var former: UInt64?
+        /// The peer was a member before, and may have missed something since.
+        var former: Departed.Member?
+        /// Something was changed while the peer could not be told at all.
+        var hasMissed = false
+        /// Since when its links are refused, in milliseconds; `nil`: they are not.
+        var refusedSince: Int64?
+        /// The peer is none of ours any more, or another stream is of it.
+        var isOver = false
     }
+
+    /// What becomes of a change that the peer is to hear of.
+    enum Kept { case kept, refused, over }
 
     /// Of ``leases``; 0: there are none for this peer, and copies of its entries end with their time.
     let row: Int
@@ -29,8 +38,7 @@ final class PeerStream: Sendable {
     private let refuses = Atomic(false)
     /// In which life this node is.
     let life: UInt64
-    /// The last number that was given to a set of the peer's keys, and the last one of those that nobody waits for any more.
-    private let lastSet = Atomic<UInt64>(0)
+    /// The greatest number of a set of the peer's keys that nobody waits for any more.
     private let givenUp = Atomic<UInt64>(0)
 
     init(_ leases: CopyLeases?, promise: Duration) {
@@ -58,8 +66,35 @@ final class PeerStream: Sendable {
     /// In which life of the peer its changes are being heard.
     var epoch: UInt64? { self.state.withLockedValue { $0.follower.position?.epoch } }
 
-    /// The peer was a member before, in a life of which this node knows. What was changed since then, others were told.
-    func wasMember(in epoch: UInt64) { self.state.withLockedValue { $0.former = epoch } }
+    /// The peer was a member before. What was changed since then, others were told; until it is known in which life it comes back, nothing is asked of it.
+    func wasMember(_ former: Departed.Member) {
+        self.state.withLockedValue { state in
+            state.former = former
+            self.noteNews(state)
+        }
+    }
+
+    /// The peer is no member any more, or is reached in another way.
+    ///
+    /// - Returns: What is to be known of it when it comes back, but for the number of changes; `nil`: nothing.
+    func end() -> Departed.Member? {
+        let last = self.state.withLockedValue { state -> Departed.Member? in
+            state.isOver = true
+            self.hears.store(false, ordering: .releasing)
+            let former = state.former
+            let owes = !state.outbox.isEmpty || state.hasMissed || former != nil
+            let epoch = state.follower.position?.epoch ?? former?.epoch
+            return owes || epoch != nil ? Departed.Member(epoch: epoch, changes: 0, isOwed: owes) : nil
+        }
+        // What was copied from it is another node's to change by now.
+        self.leases?.lose(self.row)
+        return last
+    }
+
+    /// Under the lock of the state.
+    private func noteNews(_ state: State) {
+        self.hasNews.store(state.ability != .refuses && (!state.outbox.isEmpty || state.former != nil), ordering: .releasing)
+    }
 
     var ability: Ability { self.state.withLockedValue { $0.ability } }
 
@@ -80,9 +115,10 @@ final class PeerStream: Sendable {
     ///
     /// - Parameters:
     ///   - asked: When it was asked.
+    ///   - begins: Whatever of the peer's keys is being loaded may be from before the place at which the stream begins.
     ///   - hear: Applies a change.
     /// - Throws: for an answer that cannot be. Then nothing is known of what it has changed.
-    func answered(_ list: ChangeList, asked: Int64, hear: (Change) -> Void) throws(Follower.Fault) {
+    func answered(_ list: ChangeList, asked: Int64, begins: () -> Void = {}, hear: (Change) -> Void) throws(Follower.Fault) {
         guard let leases, self.row != 0 else { return }
         do throws(Follower.Fault) {
             guard let start = list.start else { throw .notOpen }
@@ -90,17 +126,18 @@ final class PeerStream: Sendable {
             if isNew {
                 // Whoever comes back as the one who had gone has not heard what was changed meanwhile.
                 self.state.withLockedValue { state in
-                    if let former = state.former.take(), former == start.epoch {
-                        state.outbox.put(.everything)
-                        self.hasNews.store(true, ordering: .releasing)
-                    }
+                    if let former = state.former.take(), former.epoch ?? start.epoch == start.epoch { state.outbox.put(.everything) }
+                    self.noteNews(state)
                 }
-                // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins.
+                // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins. And what was
+                // loaded in the peer's place: the next question says that everything up to there has been applied.
                 leases.lose(self.row)
-                self.hears.store(true, ordering: .releasing)
+                leases.suspectUnheard()
+                begins()
+                self.state.withLockedValue { if !$0.isOver { self.hears.store(true, ordering: .releasing) } }
             }
             // Each is dropped before a bookmark says that it was heard.
-            for change in list.changes { hear(change) }
+            for change in list.distinct { hear(change) }
             guard let elapsed = list.elapsed else { return }
             try self.renew(leases, at: list.end, elapsed)
         } catch {
@@ -134,8 +171,14 @@ final class PeerStream: Sendable {
 
     private func step<R>(_ body: (inout Follower) throws(Follower.Fault) -> R) throws(Follower.Fault) -> R {
         let result = self.state.withLockedValue { state -> Result<R, Follower.Fault> in
-            state.ability = .follows
-            self.refuses.store(false, ordering: .relaxed)
+            state.refusedSince = nil
+            if state.ability != .follows {
+                state.ability = .follows
+                if state.hasMissed { state.outbox.put(.everything) }
+                state.hasMissed = false
+                self.refuses.store(false, ordering: .relaxed)
+                self.noteNews(state)
+            }
             do throws(Follower.Fault) { return .success(try body(&state.follower)) } catch { return .failure(error) }
         }
         return try result.get()
@@ -144,14 +187,32 @@ final class PeerStream: Sendable {
     /// No answer has come. What was proven holds.
     func broke() { self.state.withLockedValue { $0.follower.broke() } }
 
-    /// The peer does not know what a follower is.
+    /// For how long a peer that could be followed may refuse links before it is taken for one that cannot be, in milliseconds.
+    private static let longestRefusal: Int64 = 60_000
+
+    /// The peer does not take links just now: something in front of it may say so, or it has no right token yet.
+    ///
+    /// - Parameter now: in milliseconds.
+    func linkRefused(_ now: Int64) {
+        let isFinal = self.state.withLockedValue { state in
+            if state.ability != .follows { return true }
+            let since = state.refusedSince ?? now
+            state.refusedSince = since
+            return now - since > Self.longestRefusal
+        }
+        if isFinal { self.refused() } else { self.broke() }
+    }
+
+    /// The peer does not know what a follower is. It is asked for values as any peer that tells nothing; should it know later, it hears of everything then.
     func refused() {
         self.state.withLockedValue { state in
             state.ability = .refuses
             self.refuses.store(true, ordering: .relaxed)
+            if !state.outbox.isEmpty || state.former?.isOwed == true { state.hasMissed = true }
             state.outbox = Outbox()
+            state.former = nil
+            self.noteNews(state)
         }
-        self.hasNews.store(false, ordering: .releasing)
         self.lose()
     }
 
@@ -166,12 +227,12 @@ final class PeerStream: Sendable {
 
     // MARK: Sets
 
-    /// A set of one of the peer's keys begins. Its number is one more than that of the set before.
-    func nextSet() -> UInt64 { self.lastSet.wrappingAdd(1, ordering: .relaxed).newValue }
+    /// A set of one of the peer's keys begins; 0: nobody counts.
+    func nextSet() -> UInt64 { self.leases?.nextSet() ?? 0 }
 
     /// A set was not answered, and its caller has been told so. It may lie in a buffer of a network that is cut, or of a node that stands still, and come
-    /// there long after what its caller has set since: so with all that follows the peer is told to take none of those that have begun by now.
-    func gaveUp() { self.givenUp.max(self.lastSet.load(ordering: .relaxed), ordering: .releasing) }
+    /// there long after what its caller has set since: so with all that follows the peer is told to take neither that nor any that began before it.
+    func gaveUp(_ turn: UInt64) { self.givenUp.max(turn, ordering: .releasing) }
 
     /// What the peer is told of a set's turn.
     func turn(_ number: UInt64) -> [UInt64] { self.life == 0 ? [] : [self.life, number, self.givenUp.load(ordering: .acquiring)] }
@@ -183,13 +244,17 @@ final class PeerStream: Sendable {
     /// How many changes it has not heard of.
     var unheard: Int { self.state.withLockedValue { $0.outbox.count } }
 
-    /// `false`: it cannot be told.
-    func put(_ change: Change) -> Bool {
+    /// The peer has to hear of a change before anything else is asked of it.
+    func put(_ change: Change) -> Kept {
         self.state.withLockedValue { state in
-            guard state.ability == .follows else { return false }
+            if state.isOver { return .over }
+            guard state.ability != .refuses, self.isTaken.load(ordering: .relaxed) else {
+                state.hasMissed = true
+                return .refused
+            }
             state.outbox.put(change)
-            self.hasNews.store(true, ordering: .releasing)
-            return true
+            self.noteNews(state)
+            return .kept
         }
     }
 
@@ -198,7 +263,7 @@ final class PeerStream: Sendable {
     func delivered(_ parcel: Outbox.Parcel) {
         self.state.withLockedValue { state in
             _ = state.outbox.acknowledged(parcel.number)
-            if state.outbox.isEmpty { self.hasNews.store(false, ordering: .releasing) }
+            self.noteNews(state)
         }
     }
 

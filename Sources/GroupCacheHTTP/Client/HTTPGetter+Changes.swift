@@ -55,6 +55,17 @@ extension HTTPGetter {
     /// Waits, if that is asked for, until everybody who follows the peer has heard of a change that it has made.
     func finish(_ request: PeerRequest) async throws(GroupCacheError) {
         guard request.terms.wait == .applied else { return }
-        try await self.make([], wait: .applied, standInTTL: request.terms.standInTTL)
+        do throws(GroupCacheError) {
+            try await self.make([], wait: .applied, standInTTL: request.terms.standInTTL)
+        } catch {
+            // The change is made: who takes this for a change that may not be would have the owner drop it again.
+            switch error.code {
+            case .peerFailed, .deadlineExceeded, .shutDown, .overloaded:
+                var failure = GroupCacheError.notDelivered
+                failure.cause = error
+                throw failure
+            default: throw error
+            }
+        }
     }
 }

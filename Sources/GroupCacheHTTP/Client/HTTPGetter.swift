@@ -123,6 +123,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
             for index in 0..<kind.count { caller.peerAnswered(tag + index, .failure(PeerCall.owesNews)) }
             return nil
         }
+        let isSet = kind.isSet
         let now = NIODeadline.now()
         let timeout: TimeAmount? = timeout < 0 ? nil : .milliseconds(timeout)
         let usual = self.requestTime ?? HTTPPool.Configuration.Client.requestTime(of: timeout)
@@ -132,15 +133,14 @@ public final class HTTPGetter: PeerGetter, Sendable {
             let limit = kind.isPeek ? .nanoseconds(min(timeout ?? usual, usual).nanoseconds / 2) : timeout ?? usual
             // A request without time fails in the lane, which knows how to tell its caller.
             let deadline = now + limit
-            var turn: UInt64 = 0
-            if case .peer(.set, _) = kind { turn = self.standing.stream.nextSet() }
-            let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline, turn: turn)
+            let call = PeerCall(kind, tag: tag, for: caller, by: link, started: now, deadline: deadline, turn: self.nextTurn(isSet))
             link.enqueue(call)
             return call
         }
         if kind.needsLink {
             let isClosed = self.isClosed.load(ordering: .relaxed)
-            caller.peerAnswered(tag, .failure(isClosed ? PeerCall.isGone : PeerCall.needsLink))
+            let refusal = self.links.isEmpty ? PeerCall.needsLink : PeerCall.linkRefused
+            caller.peerAnswered(tag, .failure(isClosed ? PeerCall.isGone : refusal))
             return nil
         }
         if kind.isPeek {
@@ -160,7 +160,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
             admission: admission,
             started: now,
             deadline: deadline,
-            isCutShort: isCutShort
+            isCutShort: isCutShort,
+            turn: self.nextTurn(isSet)
         )
         if case .many = call.kind {
             lane.take(call)
@@ -173,6 +174,8 @@ public final class HTTPGetter: PeerGetter, Sendable {
         }
         return call
     }
+
+    private func nextTurn(_ isSet: Bool) -> UInt64 { isSet ? self.standing.stream.nextSet() : 0 }
 
     /// Asks for a value.
     public func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {

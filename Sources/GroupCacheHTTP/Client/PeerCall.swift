@@ -30,6 +30,8 @@ final class PeerCall: PeerTicket {
             }
         }
 
+        var isSet: Bool { if case .peer(.set, _) = self { true } else { false } }
+
         /// Whether values or changes of keys are what it is about.
         var isAboutValues: Bool {
             switch self {
@@ -128,6 +130,7 @@ final class PeerCall: PeerTicket {
 
     static let overloaded = GroupCacheError(.overloaded, "too many requests to one peer are waiting", retryAfter: .seconds(1))
     static let isGone = GroupCacheError(.shutDown, "the peer is gone")
+    static let linkRefused = GroupCacheError(.peerFailed, "a peer tells of changes over a link only, and does not take one just now")
     static let needsLink = GroupCacheError(.unsupported, "a peer tells of changes over a link only")
     static let owesNews = GroupCacheError(.peerFailed, "the peer has to hear of changes before anything is asked of it")
     static let cannotPeek = GroupCacheError(.unsupported, "a peer can be asked for what it holds over a link only")
@@ -141,9 +144,11 @@ final class PeerCall: PeerTicket {
     var isFinished: Bool { self.finished.load(ordering: .acquiring) }
 
     /// Hands the outcome to the caller. A request for many keys is finished key by key with ``answer(_:_:)``, and then with ``close()``.
-    func finish(_ outcome: Outcome) {
+    ///
+    /// - Parameter isAnswered: The peer has said so itself: then nothing of the request is still on its way.
+    func finish(_ outcome: Outcome, isAnswered: Bool = false) {
         guard self.close() else { return }
-        if self.turn > 0, case .failure = outcome { self.carrier.gaveUp(self) }
+        if self.turn > 0, !isAnswered, case .failure = outcome { self.carrier.gaveUp(self) }
         self.caller.peerAnswered(self.tag, outcome)
     }
 

@@ -57,6 +57,7 @@ final class PeerConnection: ChannelInboundHandler {
                 authorization: operation.needsRight || request.reload
                     ? settings.credentials.authorization : settings.credentials.readAuthorization,
                 timeout: Int(rest),
+                turn: call.turn > 0 ? settings.standing.stream.turn(call.turn) : [],
                 now: settings.dialect.hasExpire ? HTTPDate.unixNanoseconds() : 0,
                 to: &self.output
             )
@@ -140,7 +141,7 @@ final class PeerConnection: ChannelInboundHandler {
         // Whatever it says, it lives.
         self.lane.settings.health.found()
         self.lane.judge(call, .answered)
-        call.finish(self.outcome(call, head))
+        call.finish(self.outcome(call, head), isAnswered: true)
         self.call = nil
         self.head = nil
         self.fields = nil

@@ -62,7 +62,7 @@ final class PeerLane: PeerCarrier {
     func isRefused(_ now: NIODeadline) -> Bool { self.refusedUntil.load(ordering: .relaxed) > now.uptimeNanoseconds }
 
     func began() { self.calls.wrappingAdd(1, ordering: .relaxed) }
-    func gaveUp(_ call: PeerCall) { self.settings.standing.stream.gaveUp() }
+    func gaveUp(_ call: PeerCall) { self.settings.standing.stream.gaveUp(call.turn) }
     func ended(_ call: PeerCall) { self.calls.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Tells the peer's health how a call ended.

@@ -24,6 +24,7 @@ extension Dialect {
     ///   - host: the peer's `host:port` for the Host header.
     ///   - path: the path of the peer's URL without its last slash, usually empty.
     ///   - authorization: the value of that header; `nil`: none, as for requests that need no right.
+    ///   - turn: of a set, its turn; see ``SetTurns``.
     ///   - now: UnixNano.
     func appendRequest(
         _ operation: Operation,
@@ -33,6 +34,7 @@ extension Dialect {
         ring: UInt64?,
         authorization: String? = nil,
         timeout: Int,
+        turn: [UInt64] = [],
         now: Int64,
         to buffer: inout ByteBuffer
     ) {
@@ -62,7 +64,7 @@ extension Dialect {
             buffer.writeStaticString("\r\nGroupCache-Timeout: ")
             buffer.writeDecimal(timeout)
             if let condition = request.condition { Self.append(condition, to: &buffer) }
-            Self.appendFields(operation, request, to: &buffer)
+            Self.appendFields(operation, request, turn: turn, to: &buffer)
         }
         guard case .set(let entry) = operation else {
             buffer.writeStaticString("\r\n\r\n")
@@ -100,13 +102,15 @@ extension Dialect {
         }
     }
 
-    private static func appendFields(_ operation: Operation, _ request: PeerRequest, to buffer: inout ByteBuffer) {
+    private static func appendFields(_ operation: Operation, _ request: PeerRequest, turn: [UInt64], to buffer: inout ByteBuffer) {
         if request.isPlain, case .get = operation, request.allowStale { return }
         var fields = PeerFields()
         fields.schema = request.schema
         fields.trail = request.trail
         fields.allowStale = request.allowStale
         fields.handover = request.handover
+        fields.turn = turn
+        fields.role = request.terms.role
         if case .set(let entry) = operation {
             fields.schema = request.schema ?? entry.schema
             fields.attributes = entry.attributes

@@ -14,6 +14,10 @@ struct PeerFields: Equatable {
     var attributes = EntryAttributes.none
     /// Of an answer: its node owns the key and tells who follows it of its changes.
     var isOwn = false
+    /// Of a set: its turn among those of the asker; see ``SetTurns``.
+    var turn: [UInt64] = []
+    /// As what a change is asked for.
+    var role = ChangeTerms.Role.owner
 
     init() {}
 
@@ -33,6 +37,11 @@ struct PeerFields: Equatable {
             let value = field.value
             switch field.name.count {
             case 14 where head.matches(field.name, "groupcache-own"): self.isOwn = head.matches(value, "yes")
+            case 15 where head.matches(field.name, "groupcache-turn"): self.turn = Self.numbers(value, head)
+            case 15 where head.matches(field.name, "groupcache-role"):
+                // One that is not known is the owner's, who looks whether it is one.
+                if head.matches(value, "acting") { self.role = .acting }
+                if head.matches(value, "former") { self.role = .former }
             case 15 where head.matches(field.name, "groupcache-tags"): tags = Self.texts(value, head)
             case 15 where head.matches(field.name, "groupcache-date"):
                 // What is no date is as good as not said.
@@ -71,6 +80,17 @@ struct PeerFields: Equatable {
             buffer.writeStaticString(separator)
             buffer.writeHexadecimal(load)
             separator = ","
+        }
+        separator = "\r\nGroupCache-Turn: "
+        for number in self.turn {
+            buffer.writeStaticString(separator)
+            buffer.writeHexadecimal(number)
+            separator = ","
+        }
+        switch self.role {
+        case .owner: break
+        case .acting: buffer.writeStaticString("\r\nGroupCache-Role: acting")
+        case .former: buffer.writeStaticString("\r\nGroupCache-Role: former")
         }
         if self.handover != 0 {
             buffer.writeStaticString("\r\nGroupCache-Handover: ")

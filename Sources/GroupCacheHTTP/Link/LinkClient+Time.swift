@@ -21,13 +21,16 @@ extension LinkClient.State {
         } else if now >= quiet {
             actions += self.ping(now)
         }
-        if self.open?.isAwaiting == true {
+        // Also what may take as long as it likes has an end.
+        if self.open?.slots.count ?? 0 > 0 {
             self.open?.sweep(now, hedgeDelay, &actions)
             actions += self.closeIfDone()
         }
         guard let idle = self.open?.lastRead else { return actions }
         let isAwaiting = self.open?.isAwaiting == true || self.open?.ping != nil
-        return actions + [.wake(isAwaiting ? now + LinkClient.pace : idle + LinkClient.idleTime)]
+        if isAwaiting { return actions + [.wake(now + LinkClient.pace)] }
+        let end = self.open?.patient.flatMap { self.open?.slots[$0]?.call.deadline } ?? .distantFuture
+        return actions + [.wake(min(idle + LinkClient.idleTime, max(end, now + LinkClient.pace)))]
     }
 
     /// Asks the peer whether it lives.

@@ -196,7 +196,7 @@ final class LinkClient: ChannelInboundHandler {
             if teaches, !call.kind.isPatient {
                 self.settings.health.learn(UInt64(clamping: (now - call.started).nanoseconds), requests: Self.sample)
             }
-            call.finish(Self.outcome(reply, bytes, of: call, self.settings.standing.stream))
+            call.finish(Self.outcome(reply, bytes, of: call, self.settings.standing.stream), isAnswered: true)
         case .key(let call, let isLast):
             let index = Int(reply.index)
             if reply.status == .tooLarge {

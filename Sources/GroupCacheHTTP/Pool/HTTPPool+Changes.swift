@@ -12,6 +12,10 @@ extension HTTPPool: RecordingPeers {
 
     package func owns(_ key: Span<UInt8>) -> Bool { self.core.members.withLockedValue { $0 }.owner(of: key) == nil }
 
+    package func lastOwner(of key: Key) -> (any PeerGetter)? {
+        self.core.members.withLockedValue { $0 }.lastOwner(of: key.bytes.span, now: .now())
+    }
+
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
         self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
@@ -21,12 +25,12 @@ extension HTTPPool: RecordingPeers {
                 tasks.addTask {
                     do throws(GroupCacheError) {
                         // Behind what it has not heard yet, it has to be the last.
-                        if getter.standing.stream.owesNews, getter.standing.stream.put(change) { throw .notDelivered }
+                        if getter.standing.stream.owesNews, self.core.keep(change, for: getter) { throw .notDelivered }
                         try await getter.make([change], wait: wait, standInTTL: self.core.standInTTL(of: change))
                         return nil
                     } catch {
                         if error.code == .cannotFollow || error.code == .notDelivered { return (getter.id, error) }
-                        return (getter.id, getter.standing.stream.put(change) ? .notDelivered : .cannotFollow)
+                        return (getter.id, self.core.keep(change, for: getter) ? .notDelivered : .cannotFollow)
                     }
                 }
             }
@@ -40,8 +44,8 @@ extension HTTPPool: RecordingPeers {
 
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool {
         self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
-        guard let getter = node as? HTTPGetter, self.core.isFollowing.load(ordering: .relaxed) else { return false }
-        return getter.standing.stream.put(change)
+        guard let getter = node as? HTTPGetter else { return false }
+        return self.core.keep(change, for: getter)
     }
 
     // MARK: Following
@@ -62,6 +66,13 @@ extension HTTPPool: RecordingPeers {
 
     private func follow(_ getter: HTTPGetter) async {
         let stream = getter.standing.stream
+        if stream.row == 0 {
+            self.core.logger.warning(
+                "there are too many peers to follow them all; copies of this one's end with their time",
+                metadata: ["peer": "\(getter.id)"]
+            )
+            return stream.refused()
+        }
         var backoff = LinkBackoff()
         var random = SystemRandomNumberGenerator()
         await self.waitForLink(to: getter)
@@ -69,10 +80,11 @@ extension HTTPPool: RecordingPeers {
             do throws(GroupCacheError) {
                 try await self.deliver(to: getter)
                 let began = NIODeadline.now()
-                let isEmpty = try await self.ask(getter)
+                let count = try await self.ask(getter)
                 backoff.reset()
-                // A peer that answers at once though it has nothing to tell is not to keep us busy.
-                if isEmpty, NIODeadline.now() - began < Self.shortest { await self.pause(Self.shortest) }
+                // A peer that answers at once though it has little to tell is not to keep us busy.
+                let shortest = count == 0 ? Self.shortest : count < Self.few ? .milliseconds(1) : .zero
+                if NIODeadline.now() - began < shortest { await self.pause(shortest) }
                 continue
             } catch {
                 stream.broke()
@@ -82,7 +94,9 @@ extension HTTPPool: RecordingPeers {
                 case .unsupported, .badRequest, .noSuchGroup, .cannotFollow:
                     stream.refused()
                     await self.pause(.milliseconds(.random(in: 20_000...40_000)))
-                default: await self.pause(.milliseconds(backoff.next(using: &random)))
+                default:
+                    if !getter.hasLinks { stream.linkRefused(Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)) }
+                    await self.pause(.milliseconds(backoff.next(using: &random)))
                 }
             }
         }
@@ -116,10 +130,12 @@ extension HTTPPool: RecordingPeers {
 
     /// How soon a peer is asked again that had nothing to tell.
     private static let shortest = TimeAmount.milliseconds(10)
+    /// Of fewer changes the next ones can wait a moment.
+    private static let few = 64
 
-    /// - Returns: Whether nothing has changed.
-    private func ask(_ getter: HTTPGetter) async throws(GroupCacheError) -> Bool {
-        guard let feed = self.core.feed, let leases = self.core.leases else { return true }
+    /// - Returns: How many changes the peer has told.
+    private func ask(_ getter: HTTPGetter) async throws(GroupCacheError) -> Int {
+        guard let feed = self.core.feed, let leases = self.core.leases else { return 0 }
         let stream = getter.standing.stream
         let asked = leases.clock.milliseconds
         let question = ChangeQuestion(
@@ -130,7 +146,11 @@ extension HTTPPool: RecordingPeers {
         )
         let list = try await getter.follow(question)
         do throws(Follower.Fault) {
-            try stream.answered(list, asked: asked) { self.core.heard($0) }
+            try stream.answered(list, asked: asked) {
+                self.core.loadsMayBeOld(of: getter)
+            } hear: {
+                self.core.heard($0)
+            }
         } catch {
             self.core.logger.warning(
                 "a peer tells changes that cannot be; what was copied from it is not used",
@@ -138,7 +158,7 @@ extension HTTPPool: RecordingPeers {
             )
             throw GroupCacheError(.peerFailed, "the peer tells changes that cannot be", cause: error)
         }
-        return list.changes.isEmpty
+        return list.changes.count
     }
 
     /// By a timer of an event loop: see ``sweep()``.
@@ -164,6 +184,49 @@ extension PoolCore: ChangeRecorder {
         let deaf = getters.filter { $0.standing.stream.ability == .refuses }
         if !deaf.isEmpty { throw GroupCacheError.cannotFollow.about(deaf.map(\.id)) }
         try await self.feed?.applied(sequence, standInTTL: standInTTL, others: getters.map(\.id))
+    }
+
+    /// What those hear who come back, and what those leave who go.
+    func swap(_ gone: [HTTPGetter], for new: [HTTPGetter]) {
+        if gone.isEmpty, new.isEmpty { return }
+        let changes = self.changesMade.load(ordering: .relaxed)
+        self.departed.withLockedValue { departed in
+            for getter in gone {
+                guard var member = getter.standing.stream.end() else { continue }
+                member.changes = changes
+                departed.left(getter.id, member)
+            }
+            for getter in new {
+                if let former = departed.returned(getter.id, changes: changes) { getter.standing.stream.wasMember(former) }
+            }
+        }
+    }
+
+    /// A peer could not be told of a change: it will be, before anything else is asked of it, also when it goes and comes back meanwhile.
+    ///
+    /// - Returns: `false`: it cannot be told.
+    func keep(_ change: Change, for getter: HTTPGetter) -> Bool {
+        guard self.isFollowing.load(ordering: .relaxed) else { return false }
+        switch getter.standing.stream.put(change) {
+        case .kept: return true
+        case .refused: return false
+        case .over: break
+        }
+        // It has left the list, or is there by another address.
+        return self.members.withLockedValue { members in
+            switch members.getters.first(where: { $0?.id == getter.id })??.standing.stream.put(change) {
+            case .kept: return true
+            case .refused: return false
+            case .over, nil:
+                self.departed.withLockedValue { $0.owe(getter.id) }
+                return true
+            }
+        }
+    }
+
+    /// A peer's changes are heard from now on, and were not before.
+    func loadsMayBeOld(of getter: HTTPGetter) {
+        for group in self.listeners(.everything) { group.loadsMayBeOld { $0?.id == getter.id } }
     }
 
     private func listeners(_ change: Change) -> [any ChangeListener] {

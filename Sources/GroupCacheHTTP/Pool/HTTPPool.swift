@@ -132,13 +132,18 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         defer { self.changing.unlock() }
         let gone: [HTTPGetter]
         let isChanged: Bool
+        let hasNew: Bool
         do {
-            (gone, isChanged) = try self.core.members.withLockedValue { members in
+            (gone, isChanged, hasNew) = try self.core.members.withLockedValue { members in
                 let old = members
                 members = try make(old)
-                let kept = members.getters.compactMap { $0 }
-                let gone = old.getters.compactMap { $0 }.filter { getter in !kept.contains { $0 === getter } }
-                return (gone, old.ring.version != members.ring.version || old.selfIndex != members.selfIndex)
+                let (before, now) = (old.getters.compactMap { $0 }, members.getters.compactMap { $0 })
+                let (kept, known) = (Set(now.map(ObjectIdentifier.init)), Set(before.map(ObjectIdentifier.init)))
+                let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
+                let new = now.filter { !known.contains(ObjectIdentifier($0)) }
+                // In one step with the list: nobody asks a member that comes back before it is known what it has to hear first.
+                self.core.swap(gone, for: new)
+                return (gone, old.ring.version != members.ring.version || old.selfIndex != members.selfIndex, !new.isEmpty)
             }
         } catch let error as GroupCacheError {
             throw error
@@ -146,22 +151,13 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
         for getter in gone { getter.close() }
-        self.core.departed.withLockedValue { departed in
-            // Of more than any cluster has, the oldest would be those that nobody waits for any more; whoever is not known is told nothing.
-            if departed.count > 4_096 { departed = [:] }
-            let changes = self.core.changesMade.load(ordering: .relaxed)
-            for getter in gone { if let epoch = getter.standing.stream.epoch { departed[getter.id] = (epoch, changes) } }
-            for getter in self.core.members.withLockedValue({ $0 }).getters.compactMap({ $0 }) {
-                guard let (epoch, before) = departed.removeValue(forKey: getter.id), before != changes else { continue }
-                getter.standing.stream.wasMember(in: epoch)
-            }
-        }
+        // Also of one that is only reached by another address now.
+        if hasNew { self.core.peersChanged.continuation.yield() }
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
         for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
         self.core.feed?.tookOver()
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
-        self.core.peersChanged.continuation.yield()
     }
 
     /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.

@@ -39,10 +39,14 @@ final class Members: Sendable {
 
     /// Who owned `key`, which this node owns now, before the last change of the ring, if that was a moment ago and it can be asked.
     func formerOwner(of key: Span<UInt8>, now: NIODeadline) -> HTTPGetter? {
-        guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return nil }
-        let getter = self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
-        guard let getter, getter.hasLinks, getter.isUp else { return nil }
+        guard let getter = self.lastOwner(of: key, now: now), getter.hasLinks, getter.isUp else { return nil }
         return getter
+    }
+
+    /// The same, whether or not it can be asked.
+    func lastOwner(of key: Span<UInt8>, now: NIODeadline) -> HTTPGetter? {
+        guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return nil }
+        return self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
     }
 
     /// The same, but the ring has changed only now.

@@ -45,8 +45,8 @@ final class PoolCore: Sendable {
     let isFollowing = Atomic(false)
     /// How many changes callers of this node have made, wherever.
     let changesMade = Atomic<UInt64>(0)
-    /// In which life members were that have gone, and how many changes there had been when they went.
-    let departed = NIOLockedValueBox<[String: (epoch: UInt64, changes: UInt64)]>([:])
+    /// Members that have gone. Its lock is taken inside that of ``members``.
+    let departed = NIOLockedValueBox(Departed())
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 

@@ -144,7 +144,12 @@ extension Router {
                 return .now(self.peerFailure(GroupCacheError(.valueTooLarge, "the value is too large")))
             }
             guard let condition = self.peerCondition(head, bytes) else { return .now(self.malformed) }
-            return Serving.set(group, key, to: entry, if: condition.of, for: .peer, .peer(dialect))
+            let fields = head.hasPeerFields ? PeerFields(bytes, length: head.length) : PeerFields()
+            let (turn, terms) = (fields.turn, ChangeTerms(as: fields.role))
+            guard self.core.turns.takes(turn) else { return .now(self.peerFailure(SetTurns.tooLate)) }
+            return Serving.set(group, key, to: entry, if: condition.of, terms, for: .peer, .peer(dialect)) { [turns = self.core.turns] in
+                turns.takes(turn)
+            }
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }
             // groupcache-go v3 removes many keys at once with JSON, although its messages are protocol buffers.
@@ -156,7 +161,8 @@ extension Router {
             let key = Key(bytes: decoded)
             if let error = Key.error(length: key.bytes.count, limit: self.keySize) { return .now(self.peerFailure(error)) }
             guard let condition = self.peerCondition(head, bytes) else { return .now(self.malformed) }
-            return Serving.remove(group, [key], if: condition.of, for: .peer, .peer(dialect))
+            let role = head.hasPeerFields ? PeerFields(bytes, length: head.length).role : .owner
+            return Serving.remove(group, [key], if: condition.of, ChangeTerms(as: role), for: .peer, .peer(dialect))
         }
     }
 

@@ -61,10 +61,13 @@ enum Serving {
         if condition: ChangeCondition?,
         _ terms: ChangeTerms = ChangeTerms(),
         for requester: Requester,
-        _ reply: ChangeReply
+        _ reply: ChangeReply,
+        asLongAs isWanted: @escaping @Sendable () -> Bool = { true }
     ) -> Router.Answer {
         .later(.change) {
             await reply.after { () async throws(GroupCacheError) in
+                // Its caller may have given it up since it came.
+                guard isWanted() else { throw SetTurns.tooLate }
                 if let group = group as? any ChangeListener {
                     return try await group.serveSet(key, to: entry, if: condition, terms, for: requester)
                 }

@@ -1,0 +1,44 @@
+/// What is to be known of members that have gone, should they come back in the same life: a value.
+///
+/// Who was not told of something when it went, and who was not told because it had gone, serves what was there before when it comes back. Which changes
+/// those were nobody writes down: it is told that everything may have changed.
+struct Departed {
+    struct Member: Sendable, Equatable {
+        /// In which life it was; `nil`: nobody knows.
+        var epoch: UInt64?
+        /// How many changes there had been when it went.
+        var changes: UInt64
+        /// Whether it had something to hear.
+        var isOwed: Bool
+    }
+
+    /// More members than any cluster has. Of more, those are forgotten that owe the least.
+    static let limit = 4_096
+    private var members: [String: Member] = [:]
+
+    var count: Int { self.members.count }
+
+    mutating func left(_ id: String, _ member: Member) {
+        self.makeRoom(for: id)
+        self.members[id] = member
+    }
+
+    /// Somebody who has gone, or is about to come back, was to be told something.
+    mutating func owe(_ id: String) {
+        self.makeRoom(for: id)
+        self.members[id, default: Member(epoch: nil, changes: 0, isOwed: true)].isOwed = true
+    }
+
+    /// - Parameter changes: How many there have been by now.
+    /// - Returns: What is to be known of a member that comes back; `nil`: it has missed nothing.
+    mutating func returned(_ id: String, changes: UInt64) -> Member? {
+        guard let member = self.members.removeValue(forKey: id) else { return nil }
+        return member.isOwed || member.changes != changes ? member : nil
+    }
+
+    private mutating func makeRoom(for id: String) {
+        guard self.members.count >= Self.limit, self.members[id] == nil else { return }
+        let least = self.members.first { !$0.value.isOwed } ?? self.members.first
+        if let least { self.members[least.key] = nil }
+    }
+}
