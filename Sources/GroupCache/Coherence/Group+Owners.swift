@@ -20,13 +20,16 @@ extension Group {
         }
         // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have
         // failed after it stored the value. And when its value was not the one that the caller had expected: the caller may have that from our copy.
-        defer { self.discard(key, settle: settle) }
+        // But what has come to be this node's own meanwhile, and was changed here, stays.
+        var isOwn = false
+        defer { if !isOwn { self.discard(key, settle: settle) } }
         do throws(GroupCacheError) {
             try await change(owner, terms)
         } catch {
             switch error.code {
             case .notOwner where self.recorder != nil:
-                try await self.lookAgain(key, after: owner, terms, isConditional: isConditional, change)
+                isOwn = try await self.lookAgain(key, after: owner, terms, isConditional: isConditional, change)
+                if isOwn { try await self.finishChange(of: key.key, terms) }
             // What depends on something nobody but the owner can make.
             case _ where !isConditional && error.isOfDelivery: try await self.act(for: owner, key, error, change)
             default: throw error
@@ -36,22 +39,24 @@ extension Group {
     }
 
     /// Another node does not take itself for the owner. One of the two rings is older: ours may have changed meanwhile.
+    ///
+    /// - Returns: Whether the owner is this node by now.
     private func lookAgain(
         _ key: HashedKey,
         after first: any PeerGetter,
         _ terms: ChangeTerms,
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
-    ) async throws(GroupCacheError) {
+    ) async throws(GroupCacheError) -> Bool {
         let owner = self.peers?.pickOwner(of: key.key)
         if let owner, owner.id == first.id { throw .ringsDiffer }
         do throws(GroupCacheError) {
             try await change(owner, terms)
         } catch {
-            if let owner, !isConditional, error.isOfDelivery { return try await self.act(for: owner, key, error, change) }
+            if let owner, !isConditional, error.isOfDelivery { try await self.act(for: owner, key, error, change) }
             throw error.code == .notOwner ? .ringsDiffer : error
         }
-        if owner == nil { try await self.finishChange(of: key.key, terms) }
+        return owner == nil
     }
 
     /// The owner could not be told: it will be, as soon as it can be reached and before anything else is asked of it. Until then others act for it, and

@@ -49,11 +49,12 @@ final class ChangeFeed: Sendable {
     private let state: NIOLockedValueBox<State>
     private let eventLoop: any EventLoop
 
-    init(promise: Duration, eventLoop: any EventLoop, logger: Logger) {
+    /// - Parameter known: How long this node has known already who follows it: a node that begins may have been followed in an earlier life.
+    init(promise: Duration, known: Duration = .zero, eventLoop: any EventLoop, logger: Logger) {
         self.promise = Int64(promise.milliseconds)
         self.eventLoop = eventLoop
         self.log = EventLog(logger: logger, topic: { $0.group }, size: { $0.size })
-        self.state = NIOLockedValueBox(State(audience: Audience(promise: self.promise, now: Self.now)))
+        self.state = NIOLockedValueBox(State(audience: Audience(promise: self.promise, now: Self.now - Int64(known.milliseconds))))
     }
 
     private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("The changes of a node, told to those who follow it", .timeLimit(.minutes(1)))
 struct ChangeFeedTests {
-    private func feed(promise: Duration = .seconds(5)) -> ChangeFeed {
-        ChangeFeed(promise: promise, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
+    private func feed(promise: Duration = .seconds(5), known: Duration = .zero) -> ChangeFeed {
+        ChangeFeed(promise: promise, known: known, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
     }
 
     private func ask(_ feed: ChangeFeed, _ position: StreamPosition?, wait: UInt32 = 0, by follower: UInt64 = 1) async throws -> ChangeList
@@ -116,6 +116,58 @@ struct ChangeFeedTests {
             while (try? await self.ask(hasty, nil, by: follower)) == nil { try #require(ContinuousClock.now < end) }
         }
         #expect(hasty.followers.count <= ChangeFeed.maximumFollowers)
+    }
+
+    @Test("of several questions of one follower the last one waits; what it is called may change")
+    func severalQuestions() async throws {
+        let feed = self.feed()
+        let place = feed.position
+        let first = Task { try await self.ask(feed, place, wait: 5_000) }
+        try await eventually { feed.isAsked }
+        let second = Task {
+            try await feed.answer(ChangeQuestion(follower: 1, id: "renamed", position: place, wait: 5_000), arrived: .now())
+        }
+        #expect(try await first.value.changes.isEmpty)
+        try await eventually { feed.isAsked }
+        #expect(feed.waitingCount == 1 && feed.followers == ["renamed"])
+        _ = feed.record(.everything)
+        feed.wake()
+        #expect(try await second.value.changes == [.everything])
+    }
+
+    @Test("of a thousand changes that wait those end that have been heard of, and who has not come yet keeps only the time running")
+    func manyWait() async throws {
+        let feed = self.feed(promise: .seconds(60), known: .seconds(100))
+        let place = try #require(try await self.ask(feed, nil).start)
+        _ = try await self.ask(feed, place)
+        let sequences = (0..<1_000).map { _ in feed.record(.everything) }
+        let tasks = sequences.map { sequence in Task { try await feed.applied(sequence, standInTTL: .zero, others: ["f1"]) } }
+        try await eventually { feed.waitingCount == 1_000 }
+        // All of them are told in one answer; nothing is said of the last ones.
+        let told = try await self.ask(feed, place)
+        try #require(told.end == sequences[999])
+        _ = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: sequences[399]))
+        for task in tasks[..<400] { try await task.value }
+        try await eventually { feed.waitingCount == 600 }
+        _ = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: sequences[999]))
+        for task in tasks[400...] { try await task.value }
+        // Two have not come; one of them comes.
+        let sequence = feed.record(.everything)
+        let waits = Task { try await feed.applied(sequence, standInTTL: .zero, others: ["f1", "f2"]) }
+        let heard = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: sequences[999]))
+        _ = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: heard.end))
+        try await eventually { feed.waitingCount == 1 }
+        let start = try await self.ask(feed, nil, by: 2).start
+        _ = try await self.ask(feed, start, by: 2)
+        try await waits.value
+        // Too many.
+        let last = feed.record(.everything)
+        let crowd = (0..<ChangeFeed.maximumWaiting).map { _ in Task { try await feed.applied(last, standInTTL: .zero, others: []) } }
+        try await eventually { feed.waitingCount == ChangeFeed.maximumWaiting }
+        let error = await #expect(throws: GroupCacheError.self) { try await feed.applied(last, standInTTL: .zero, others: []) }
+        #expect(error?.code == .overloaded)
+        feed.close()
+        for task in crowd { _ = await task.result }
     }
 
     @Test("a node that stops answers everybody")

@@ -21,6 +21,13 @@ struct ChangeMessagesTests {
 
     private func list(_ bytes: [UInt8]) -> ChangeList? { try? ChangeList(bytes.span) }
 
+    @Test("what is said twice is done once, and everything is all that is done")
+    func distinct() {
+        let (key, tag) = (Change.key("k", group: "g"), Change.group("g"))
+        #expect(ChangeList([tag, key, tag, key, .key("k", group: "h")]).distinct == [tag, key, .key("k", group: "h")])
+        #expect(ChangeList([key, .everything, tag] + Array(repeating: .everything, count: 65_000)).distinct == [.everything])
+    }
+
     @Test("what is written is read", arguments: lists)
     func roundTrip(_ list: ChangeList) throws {
         #expect(self.list(Array(list.encoded.bytes)) == list)

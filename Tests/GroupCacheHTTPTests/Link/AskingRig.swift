@@ -48,6 +48,13 @@ struct AskingRig {
         self.state = opened ? LinkClient.State(opened: Self.start) : LinkClient.State(key: RawLink.key, openBy: Self.start + .seconds(1))
     }
 
+    mutating func call(kind: PeerCall.Kind, timeout: TimeAmount) -> PeerCall {
+        let tag = self.calls.reduce(0) { $0 + $1.count }
+        let call = PeerCall(kind, tag: tag, for: self.answers, by: Carrier(), started: self.now, deadline: self.now + timeout)
+        self.calls.append(call)
+        return call
+    }
+
     mutating func call(keys: Int = 1, timeout: TimeAmount = .seconds(20)) -> PeerCall {
         let tag = self.calls.reduce(0) { $0 + $1.count }
         let names = (0..<keys).map { Key("k-\(tag + $0)") }

@@ -60,6 +60,27 @@ import Testing
         #expect(rig.faults.isEmpty && rig.controls.allSatisfy { $0 == .ping })
     }
 
+    @Test("a question of a follower may wait as long as it said, and no longer, also where nothing else is asked and the peer lives")
+    func patientQuestion() {
+        var rig = AskingRig()
+        let kind = PeerCall.Kind.changes(.follow, .empty, [], .zero)
+        rig.ask([rig.call(kind: kind, timeout: .seconds(3))])
+        let end = rig.now + .seconds(3)
+        while rig.now < end - .milliseconds(1) {
+            // Only when it is woken, as by the timer.
+            rig.tick(after: max(.milliseconds(1), min(rig.wake, end - .milliseconds(1)) - rig.now))
+            if rig.state.open?.ping != nil { rig.read(Self.control(.pong)) }
+        }
+        #expect(rig.answers.count == 0)
+        rig.tick(after: .milliseconds(1))
+        #expect(rig.answers.all == [0: ["deadlineExceeded"]] && rig.faults.isEmpty)
+        // Nobody wakes it but for that moment.
+        var other = AskingRig()
+        other.ask([other.call(kind: kind, timeout: .seconds(3))])
+        other.tick(after: .milliseconds(1))
+        #expect(other.wake <= AskingRig.start + .seconds(3) + LinkClient.pace)
+    }
+
     @Test("only who asks a peer that owes a pong is told that it is slow, and whose time is over is told so")
     func slowAndLate() {
         var rig = AskingRig()

@@ -47,6 +47,54 @@ struct HeardTests {
         #expect(cluster.loads[key] == (verb == 1 ? 1 : 2))
     }
 
+    @Test(
+        "what is loaded in another node's place is kept for a time that begins with its load",
+        arguments: [Duration.zero, .seconds(4), .seconds(11)]
+    )
+    func standInTime(cost: Duration) throws {
+        var configuration = GroupConfiguration()
+        configuration.standInTTL = .seconds(10)
+        configuration.freshness.negative = .seconds(600)
+        for origin in [LandingRules<String>.Origin.standIn, .getter] {
+            let rules = LandingRules(configuration, StringCodec(), from: origin, unheard: 5)
+            for loaded in [Loaded.value("v"), .notFound] {
+                let change = try rules.land(loaded, previous: nil, cost: cost, version: 1).1
+                switch change {
+                case .store(_, _, let kind, let life, _):
+                    #expect(kind == (origin == .standIn ? .near : .main) && life.stream == (origin == .standIn ? 5 : 0))
+                    if origin == .standIn { #expect(try #require(life.ttl) <= (Duration.seconds(10) - cost).milliseconds) }
+                default: #expect(origin == .standIn && cost > .seconds(10))
+                }
+            }
+        }
+    }
+
+    @Test("an owner that begins anew: what is being loaded of its keys is not kept, and who comes now does not wait for it")
+    func loadsOfOne() async throws {
+        let cluster = try Cluster(2, follows: true)
+        let (began, goOn) = (Flag(), Gate())
+        let values = NIOLockedValueBox(0)
+        let groups = try cluster.group { _, _ -> Int? in
+            let value = values.withLockedValue { $0 }
+            if value == 0 {
+                began.raise()
+                try await goOn.pass()
+            }
+            return value
+        }
+        cluster.partition([0], [1])
+        let key = self.key(cluster, of: 0)
+        let early = Task { try await groups[1].get(key) }
+        while !began.isRaised { await Task.yield() }
+        values.withLockedValue { $0 = 1 }
+        groups[1].server.loadsMayBeOld { $0?.id == "node-1" }
+        groups[1].server.loadsMayBeOld { $0?.id == "node-0" }
+        #expect(try await groups[1].get(key) == 1)
+        goOn.open()
+        #expect(try await early.value == 0, "who asked before may be given what there was")
+        #expect(groups[1].cached(key) == 1)
+    }
+
     @Test("without followers a copy lives for its near time, as between pools")
     func unheard() async throws {
         let cluster = try Cluster(3)

@@ -1,0 +1,261 @@
+import GroupCache
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+
+@testable import GroupCacheHTTP
+
+/// Members that move, go and come back while something is changed, over real sockets.
+@Suite("Members that move, go and come back", .timeLimit(.minutes(2)), .serialized)
+struct ReturningTests {
+    private static func stream(_ pool: HTTPPool, of id: String) throws -> PeerStream {
+        try #require(Self.getter(pool, of: id)).standing.stream
+    }
+
+    private static func getter(_ pool: HTTPPool, of id: String) -> HTTPGetter? {
+        pool.core.members.withLockedValue { $0 }.getters.compactMap { $0 }.first { $0.id == id }
+    }
+
+    @Test("a peer that is listed by another address under the same id is followed there, and what was copied by the old one is not served")
+    func moves() async throws {
+        try await withMesh(2) { mesh in
+            let other = try await Wire()
+            other.lead(to: try await mesh.pools[0].boundAddress.port ?? 0)
+            let me = HTTPPool.Peer(mesh.id(1), id: "one")
+            try mesh.pools[1].setPeers([HTTPPool.Peer(mesh.id(0), id: "nil"), me])
+            try await eventually { mesh.pools[1].isFollowingAll }
+            let key = try #require(
+                (0...).lazy.map { Key("k-\($0)") }.first {
+                    mesh.pools[1].pickOwner(of: $0) != nil && mesh.pools[0].pickOwner(of: $0) == nil
+                }
+            )
+            mesh.put("old", at: key)
+            try await mesh.copy(key, at: 1)
+            #expect(mesh.groups[1].cached(key) == "old")
+            try mesh.pools[1].setPeers([HTTPPool.Peer("http://127.0.0.1:\(other.port)", id: "nil"), me])
+            #expect(mesh.groups[1].cached(key) == nil, "nobody tells of what was copied there")
+            try await eventually { mesh.pools[1].isFollowingAll }
+            try await mesh.copy(key, at: 1)
+            #expect(mesh.groups[1].cached(key) == "old")
+            mesh.put("new", at: key)
+            try await mesh.groups[0].remove(key)
+            try await eventually { mesh.groups[1].cached(key) == nil }
+            try await other.close()
+        }
+    }
+
+    @Test(
+        "what a peer had to hear when it left the list it hears when it comes back, though nothing has changed meanwhile",
+        arguments: [true, false]
+    )
+    func owed(isOwn: Bool) async throws {
+        try await withMesh(3, promise: .milliseconds(400)) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("old", at: key)
+            #expect(try await mesh.groups[0].get(key) == "old")
+            let peers = (0..<3).map { HTTPPool.Peer(mesh.id($0)) }
+            let getter = try #require(Self.getter(mesh.pools[1], of: mesh.id(0)))
+            if isOwn {
+                mesh.wires[0].cut()
+                mesh.put("new", at: key)
+                let error = await #expect(throws: GroupCacheError.self) { try await mesh.groups[1].remove(key) }
+                #expect(error?.code == .notDelivered)
+                try mesh.pools[1].setPeers(Array(peers[1...]))
+            } else {
+                // A change that was under way to the one who went.
+                mesh.put("new", at: key)
+                try mesh.pools[1].setPeers(Array(peers[1...]))
+                #expect(mesh.pools[1].keep(.key(key, group: "g"), for: getter))
+            }
+            try mesh.pools[1].setPeers(peers)
+            let stream = try Self.stream(mesh.pools[1], of: mesh.id(0))
+            #expect(stream.owesNews, "nothing is asked of it before it is known whether it is the same one")
+            // One that was under way for longer finds who is there now.
+            #expect(mesh.pools[1].keep(.key(key, group: "g"), for: getter) && stream.unheard >= 1)
+            mesh.wires[0].mend()
+            try await eventually { !stream.owesNews }
+            #expect(mesh.groups[0].cached(key) == nil)
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("the owner begins anew: what was loaded in its place is not served, for who asks it then says to have heard of all before")
+    func standIns() async throws {
+        var settings = GroupConfiguration()
+        settings.standInTTL = .seconds(600)
+        try await withMesh(2, settings) { mesh in
+            let (key, mine) = (mesh.key(of: 0), mesh.key(of: 1))
+            mesh.put("mine", at: mine)
+            #expect(try await mesh.groups[1].get(mine) == "mine")
+            mesh.wires[0].cut()
+            mesh.put("old", at: key)
+            try await eventually { mesh.pools[1].pickPeer(for: key).owner == nil }
+            for _ in 0..<4 { #expect(try await mesh.groups[1].get(key) == "old") }
+            #expect(mesh.groups[1].cached(key) == "old" && mesh.loads(key) == 1)
+            // The owner comes back as another one, whose log begins after a change.
+            mesh.put("new", at: key)
+            let stream = try Self.stream(mesh.pools[1], of: mesh.id(0))
+            let anew = ChangeList(after: StreamPosition(epoch: 7, sequence: 9), upTo: 9, elapsed: 0, [])
+            try stream.answered(anew, asked: mesh.pools[1].core.leases?.clock.milliseconds ?? 0) { _ in }
+            #expect(mesh.groups[1].cached(key) == nil && mesh.groups[1].cached(mine) == "mine")
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("the peer is lost while it is waited for that others have heard of a set: the set stays made")
+    func lostWhileWaiting() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 0)
+            let feed = try #require(mesh.pools[0].core.feed)
+            // Somebody who will not ask again.
+            _ = try await feed.answer(ChangeQuestion(follower: 99, id: "far", position: nil, wait: 0), arrived: .now())
+            let set = Task { try await mesh.groups[1].set(key, to: "new", wait: .applied) }
+            try await eventually { mesh.groups[0].cached(key) == "new" && feed.waitingCount > 1 }
+            mesh.wires[0].cut()
+            let error = await #expect(throws: GroupCacheError.self) { try await set.value }
+            #expect(error?.code == .notDelivered && error?.cause != nil)
+            mesh.wires[0].mend()
+            try await eventually { mesh.isFollowing && mesh.pools[1].statistics.undelivered == 0 }
+            #expect(mesh.groups[0].cached(key) == "new")
+        }
+    }
+}
+
+/// What a peer has to hear, whatever it says to links.
+@Suite("What a peer has to hear")
+struct PeerNewsTests {
+    private let leases = CopyLeases()
+    private var place: StreamPosition { StreamPosition(epoch: 3, sequence: 7) }
+
+    private func stream(follows: Bool = true) throws -> PeerStream {
+        let stream = PeerStream(self.leases, promise: .seconds(5))
+        _ = stream.take()
+        if follows { try self.hear(stream) }
+        return stream
+    }
+
+    private func hear(_ stream: PeerStream, epoch: UInt64 = 3) throws {
+        let place = StreamPosition(epoch: epoch, sequence: 7)
+        try stream.answered(ChangeList(after: place, upTo: 7, elapsed: 0, []), asked: self.leases.clock.milliseconds) { _ in }
+    }
+
+    @Test(
+        "a link that is refused once leaves what is to be heard; for a minute, and the peer is asked for values, and told everything if it follows again"
+    )
+    func refusedLinks() throws {
+        let stream = try self.stream()
+        #expect(stream.put(.key("k", group: "g")) == .kept)
+        stream.linkRefused(1_000)
+        stream.linkRefused(61_000)
+        #expect(stream.owesNews && stream.unheard == 1 && stream.ability == .follows)
+        // In between it was heard: the minute begins anew.
+        try self.hear(stream)
+        stream.linkRefused(70_000)
+        #expect(stream.owesNews && stream.unheard == 1)
+        stream.linkRefused(131_000)
+        #expect(!stream.owesNews && stream.ability == .refuses && stream.put(.key("l", group: "g")) == .refused)
+        try self.hear(stream)
+        #expect(stream.owesNews && stream.nextParcel()?.changes == [.everything])
+    }
+
+    @Test("a peer of which nothing is known yet hears of what happens meanwhile, unless it turns out that it cannot")
+    func unknown() throws {
+        let stream = try self.stream(follows: false)
+        #expect(stream.put(.key("k", group: "g")) == .kept && stream.owesNews)
+        try self.hear(stream)
+        #expect(stream.unheard == 1)
+        let other = try self.stream(follows: false)
+        #expect(other.put(.key("k", group: "g")) == .kept)
+        other.linkRefused(5)
+        #expect(!other.owesNews && other.ability == .refuses)
+    }
+
+    @Test("who comes back in another life has missed nothing; in the same one, or in one that nobody knows, everything")
+    func lives() throws {
+        for (former, owes) in [(UInt64?.some(3), true), (4, false), (nil, true)] {
+            let stream = try self.stream(follows: false)
+            stream.wasMember(Departed.Member(epoch: former, changes: 0, isOwed: true))
+            #expect(stream.owesNews)
+            try self.hear(stream)
+            #expect(stream.owesNews == owes && stream.unheard == (owes ? 1 : 0))
+        }
+        let gone = try self.stream()
+        #expect(gone.end() == Departed.Member(epoch: 3, changes: 0, isOwed: false))
+        #expect(gone.put(.everything) == .over && !gone.isHeard)
+        try self.hear(gone, epoch: 9)
+        #expect(!gone.isHeard, "nobody asks it any more")
+    }
+
+    @Test("sets of a peer that is listed anew go on being counted; one that is given up leaves those that began after it")
+    func turns() throws {
+        let (first, second) = (try self.stream(), try self.stream())
+        let (one, two, three) = (first.nextSet(), second.nextSet(), first.nextSet())
+        #expect(one < two && two < three && one > 0)
+        first.gaveUp(one)
+        #expect(first.turn(three) == [self.leases.life, three, one] && second.turn(two).last == 0)
+        let turns = SetTurns()
+        #expect(turns.takes(first.turn(three)) && !turns.takes(first.turn(one)) && turns.takes(second.turn(two)))
+    }
+
+    @Test("members that have gone: who owes the least is forgotten first")
+    func departed() {
+        var departed = Departed()
+        departed.left("quiet", Departed.Member(epoch: 1, changes: 5, isOwed: false))
+        departed.owe("owing")
+        for number in 0..<Departed.limit { departed.left("n\(number)", Departed.Member(epoch: 2, changes: 5, isOwed: false)) }
+        #expect(departed.count == Departed.limit)
+        #expect(departed.returned("owing", changes: 5)?.isOwed == true && departed.returned("owing", changes: 5) == nil)
+        var other = Departed()
+        other.left("a", Departed.Member(epoch: 1, changes: 5, isOwed: false))
+        other.left("b", Departed.Member(epoch: 1, changes: 5, isOwed: false))
+        #expect(other.returned("a", changes: 5) == nil && other.returned("b", changes: 6) != nil)
+    }
+
+    @Test("an answer, good or bad, ends a set; only one that is not answered is given up")
+    func answers() {
+        final class Carrier: PeerCarrier {
+            let givenUp = NIOLockedValueBox<[UInt64]>([])
+            func began() {}
+            func ended(_ call: PeerCall) {}
+            func abandon(_ call: PeerCall) {}
+            func gaveUp(_ call: PeerCall) { self.givenUp.withLockedValue { $0.append(call.turn) } }
+        }
+        let (carrier, caller) = (Carrier(), AwaitedAnswer())
+        func call(_ turn: UInt64) -> PeerCall {
+            let request = PeerRequest(group: "g", key: "k")
+            let entry = PeerEntry(value: .empty)
+            return PeerCall(
+                .peer(.set(entry), request),
+                tag: 0,
+                for: caller,
+                by: carrier,
+                started: .now(),
+                deadline: .distantFuture,
+                turn: turn
+            )
+        }
+        call(1).finish(.failure(.notOwner), isAnswered: true)
+        call(2).fail(.deadlineExceeded)
+        call(3).finish(.success(PeerEntry(value: .empty)), isAnswered: true)
+        call(4).cancel()
+        #expect(carrier.givenUp.withLockedValue { $0 } == [2, 4])
+    }
+
+    @Test("a set's turn and a change's role are said in headers, too")
+    func headers() throws {
+        var fields = PeerFields()
+        fields.turn = [7, 12, .max]
+        for role in [ChangeTerms.Role.owner, .acting, .former] {
+            fields.role = role
+            var buffer = ByteBuffer(string: "PUT / HTTP/1.1")
+            fields.append(to: &buffer)
+            buffer.writeString("\r\n\r\n")
+            #expect(PeerFields(buffer.readableBytesUInt8Span, length: buffer.readableBytes) == fields)
+        }
+        for text in ["7,12", "7,x,1", "", ",", "1,2,3,4", "fffffffffffffffff,1,1"] {
+            let head = ByteBuffer(string: "PUT / HTTP/1.1\r\nGroupCache-Turn: \(text)\r\nGroupCache-Role: king\r\n\r\n")
+            let read = PeerFields(head.readableBytesUInt8Span, length: head.readableBytes)
+            #expect(SetTurns().takes(read.turn) && read.role == .owner, "as of an earlier version")
+        }
+    }
+}

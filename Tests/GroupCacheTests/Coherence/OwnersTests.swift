@@ -1,0 +1,126 @@
+import GroupCacheTesting
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import GroupCache
+
+/// Where a change is made when owners change, or cannot be reached.
+@Suite("Where a change is made") struct OwnersTests {
+    /// A node that says to changes what it is told to say, and notes what it was asked.
+    private final class Peer: PeerGetter, Equatable {
+        static func == (one: Peer, other: Peer) -> Bool { one === other }
+
+        let id: String
+        let asked = NIOLockedValueBox<[ChangeTerms.Role]>([])
+        private let says: GroupCacheError?
+
+        init(_ id: String, _ says: GroupCacheError? = nil) { (self.id, self.says) = (id, says) }
+
+        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { throw .notFound }
+        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) { try self.note(request) }
+        func remove(_ request: PeerRequest) async throws(GroupCacheError) { try self.note(request) }
+
+        private func note(_ request: PeerRequest) throws(GroupCacheError) {
+            self.asked.withLockedValue { $0.append(request.terms.role) }
+            if let says { throw says }
+        }
+    }
+
+    /// Names one owner after the other; `nil` is this node.
+    private final class Pool: RecordingPeers, ChangeRecorder {
+        let owners: NIOLockedValueBox<[Peer?]>
+        let former: Peer?
+        let acting: Peer?
+        let kept = NIOLockedValueBox<[String]>([])
+        let takes: Bool
+
+        init(_ owners: [Peer?], former: Peer? = nil, acting: Peer? = nil, takes: Bool = true) {
+            self.owners = NIOLockedValueBox(owners)
+            (self.former, self.acting, self.takes) = (former, acting, takes)
+        }
+
+        var recorder: (any ChangeRecorder)? { self }
+        func owns(_ key: Span<UInt8>) -> Bool { self.owners.withLockedValue { $0.first.map { $0 == nil } ?? true } }
+        func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self.acting) }
+        func pickOwner(of key: Key) -> (any PeerGetter)? {
+            self.owners.withLockedValue { owners in owners.count > 1 ? owners.removeFirst() : owners.first ?? nil }
+        }
+        func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
+        func lastOwner(of key: Key) -> (any PeerGetter)? { self.former }
+        func register(_ group: any PeerServing) throws(GroupCacheError) {}
+        func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {}
+        func keep(_ change: Change, for node: any PeerGetter) -> Bool {
+            self.kept.withLockedValue { $0.append(node.id) }
+            return self.takes
+        }
+
+        var position: StreamPosition { StreamPosition(epoch: 1, sequence: 0) }
+        func record(_ change: Change) -> UInt64 { 1 }
+        func wake() {}
+        func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {}
+    }
+
+    private func group(_ pool: Pool) throws -> Group<String> { try Group("g", capacity: .mebibytes(1), peers: pool) { _, _ in "loaded" } }
+
+    private func changes(_ group: Group<String>, _ check: (GroupCacheError?) -> Void) async {
+        for verb in 0..<2 {
+            do throws(GroupCacheError) {
+                if verb == 0 { try await group.remove("k") } else { try await group.set("k", to: "v") }
+                check(nil)
+            } catch {
+                check(error)
+            }
+        }
+    }
+
+    @Test("an owner that is none any more is not the last word: who is it by now makes the change")
+    func lookAgain() async throws {
+        let (old, new) = (Peer("old", .notOwner), Peer("new"))
+        let pool = Pool([old, new])
+        await self.changes(try self.group(pool)) { #expect($0 == nil) }
+        #expect(old.asked.withLockedValue { $0 } == [.owner] && new.asked.withLockedValue { $0 } == [.owner, .owner])
+        // It is this node by now.
+        let group = try self.group(Pool([old, nil]))
+        try await group.set("k", to: "mine")
+        #expect(group.cached("k") == "mine")
+    }
+
+    @Test("two nodes that take each other for the owner are told apart by nobody")
+    func ringsDiffer() async throws {
+        let (one, two) = (Peer("one", .notOwner), Peer("two", .notOwner))
+        await self.changes(try self.group(Pool([one]))) { #expect($0?.code == .ringsDiffer) }
+        let error = await #expect(throws: GroupCacheError.self) { try await self.group(Pool([one, two])).remove("k") }
+        #expect(error?.code == .ringsDiffer)
+    }
+
+    @Test(
+        "who is found to be the owner by a second look, and cannot be reached, hears of it later, as any owner",
+        arguments: [true, false]
+    )
+    func secondIsDown(takes: Bool) async throws {
+        let (old, down, acting) = (
+            Peer("old", .notOwner), Peer("down", GroupCacheError(.peerFailed, "it cannot be reached")), Peer("acting")
+        )
+        let pool = Pool([old, down], acting: acting, takes: takes)
+        let error = await #expect(throws: GroupCacheError.self) { try await self.group(pool).remove("k") }
+        #expect(error?.code == (takes ? .notDelivered : .peerFailed))
+        #expect(pool.kept.withLockedValue { $0 } == ["down"])
+        #expect(acting.asked.withLockedValue { $0 } == (takes ? [ChangeTerms.Role.acting] : []))
+        // Nobody can compare in an owner's place.
+        let other = Pool([old, down], acting: acting)
+        let refused = await #expect(throws: GroupCacheError.self) { try await self.group(other).set("k", to: "v", if: .absent) }
+        #expect(refused?.code == .unsupported || refused?.code == .peerFailed)
+        #expect(other.kept.withLockedValue { $0.isEmpty })
+    }
+
+    @Test("a former owner is told before the change is acknowledged; one that cannot be hears of it before it is asked again")
+    func former() async throws {
+        let up = Peer("up")
+        let pool = Pool([nil], former: up)
+        await self.changes(try self.group(pool)) { #expect($0 == nil) }
+        #expect(up.asked.withLockedValue { $0 } == [.former, .former] && pool.kept.withLockedValue { $0.isEmpty })
+        let down = Pool([nil], former: Peer("down", GroupCacheError(.peerFailed, "it cannot be reached")))
+        await self.changes(try self.group(down)) { #expect($0 == nil) }
+        #expect(down.kept.withLockedValue { $0 } == ["down", "down"])
+    }
+}
