@@ -244,11 +244,11 @@ final class PeerStream: Sendable {
     /// How many changes it has not heard of.
     var unheard: Int { self.state.withLockedValue { $0.outbox.count } }
 
-    /// The peer has to hear of a change before anything else is asked of it.
+    /// The peer has to hear of a change before anything else is asked of it. Only where somebody follows, or is about to.
     func put(_ change: Change) -> Kept {
         self.state.withLockedValue { state in
             if state.isOver { return .over }
-            guard state.ability != .refuses, self.isTaken.load(ordering: .relaxed) else {
+            guard state.ability != .refuses else {
                 state.hasMissed = true
                 return .refused
             }
