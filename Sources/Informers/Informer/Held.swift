@@ -1,34 +1,37 @@
+// What knows the type of the objects is inlined into whoever makes an informer, so that it is compiled for that type. Unspecialised it looks up the
+// types of what it holds at each event, which takes longer than what it does with them.
+
 /// An object of an informer as everything between its source and its handlers knows it: by reference, and by no type of its own.
 ///
-/// So that whole way is compiled for this one type. Generic code that is compiled apart from its users looks up the types of its locals as it goes,
-/// which was nearly half of what an event cost; and one object is counted where its fields would be, in each queue and for each handler.
+/// So that whole way is compiled for this one type, and one object is counted where its fields would be, in each queue and for each handler.
+@usableFromInline
 struct Held: Sendable {
-    private final class Box<Object: Sendable>: Sendable {
-        let object: Object
+    @usableFromInline
+    final class Box<Object: Sendable>: Sendable {
+        @usableFromInline let object: Object
+
+        @inlinable
         init(_ object: Object) { self.object = object }
     }
 
-    private let box: any AnyObject & Sendable
+    @usableFromInline let box: any AnyObject & Sendable
 
+    @inlinable
     init<Object: Sendable>(_ object: Object) { self.box = Box(object) }
 
     /// The object. An informer holds objects of one type, and asks for no other; it names it each time, so that no optional of it can be meant.
+    @inlinable
     func object<Object: Sendable>(as type: Object.Type) -> Object { (self.box as! Box<Object>).object }
 }
 
 /// A source of any objects, for an informer.
+@usableFromInline
 struct HeldSource: ListerWatcher {
-    private struct Stream<Object: Sendable>: WatchSource {
-        let stream: WatchStream<Object>
+    @usableFromInline let lists: @Sendable (ListOptions) async throws -> ListResult<Held>
+    @usableFromInline let watches: @Sendable (WatchOptions) async throws -> WatchStream<Held>
 
-        func next() async throws -> WatchEvent<Held>? { await self.stream.next()?.held }
-        func close() { self.stream.stop() }
-    }
-
-    private let lists: @Sendable (ListOptions) async throws -> ListResult<Held>
-    private let watches: @Sendable (WatchOptions) async throws -> WatchStream<Held>
-
-    init<Object: Sendable>(_ source: some ListerWatcher<Object>) {
+    @inlinable
+    init<Source: ListerWatcher>(_ source: Source) {
         self.lists = { options in
             let list = try await source.list(options)
             return ListResult(
@@ -38,15 +41,40 @@ struct HeldSource: ListerWatcher {
                 unreadable: list.unreadable
             )
         }
-        self.watches = { WatchStream(Stream(stream: try await source.watch($0))) }
+        self.watches = { options in
+            let stream = try await source.watch(options)
+            return WatchStream(HeldWatchSource(next: { await stream.next()?.held }, stop: { stream.stop() }))
+        }
     }
 
+    @usableFromInline
     func list(_ options: ListOptions) async throws -> ListResult<Held> { try await self.lists(options) }
+
+    @usableFromInline
     func watch(_ options: WatchOptions) async throws -> WatchStream<Held> { try await self.watches(options) }
 }
 
+/// The events of a stream, for an informer. Of closures: as a generic type it would not be compiled for the type of the objects.
+@usableFromInline
+struct HeldWatchSource: WatchSource {
+    private let nextEvent: @Sendable () async -> WatchEvent<Held>?
+    private let stop: @Sendable () -> Void
+
+    @usableFromInline
+    init(next: @escaping @Sendable () async -> WatchEvent<Held>?, stop: @escaping @Sendable () -> Void) {
+        self.nextEvent = next
+        self.stop = stop
+    }
+
+    @usableFromInline
+    func next() async throws -> WatchEvent<Held>? { await self.nextEvent() }
+
+    @usableFromInline
+    func close() { self.stop() }
+}
+
 extension WatchEvent {
-    fileprivate var held: WatchEvent<Held> {
+    @inlinable var held: WatchEvent<Held> {
         let change: WatchEvent<Held>.Change =
             switch self.change {
             case .added(let object): .added(Held(object))
@@ -64,6 +92,7 @@ extension WatchEvent {
 
 extension InformerEvent<Held> {
     /// The same event, as the handler is told it.
+    @inlinable
     func typed<Typed: Sendable>(as type: Typed.Type) -> InformerEvent<Typed> {
         switch self {
         case .added(let object, let isInInitialList): .added(object.object(as: type), isInInitialList: isInInitialList)
@@ -76,7 +105,7 @@ extension InformerEvent<Held> {
 
 extension SharedInformerConfiguration {
     /// The same settings, for objects by reference.
-    var held: SharedInformerConfiguration<Held> {
+    @inlinable var held: SharedInformerConfiguration<Held> {
         var held = SharedInformerConfiguration<Held>()
         held.reflector = self.reflector
         held.defaultResyncPeriod = self.defaultResyncPeriod

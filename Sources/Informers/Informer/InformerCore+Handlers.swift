@@ -3,6 +3,7 @@ internal import NIOConcurrencyHelpers
 
 extension InformerCore {
     /// Adds a handler, to be taken on by the informer's task.
+    @usableFromInline
     func addHandler(
         name: String?,
         delivery: HandlerDelivery,

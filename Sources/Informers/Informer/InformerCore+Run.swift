@@ -82,10 +82,15 @@ extension InformerCore {
 
     private func work(_ handlers: inout DiscardingTaskGroup) async {
         var owner = Owner()
+        // Whoever has something for this task to see to, other than changes, nudges it.
+        var isNudged = true
         while !Task.isCancelled {
-            self.takeOn(&owner, &handlers)
+            if isNudged { self.takeOn(&owner, &handlers) }
             do {
-                try await self.queue.popBatch { changes, _ in self.apply(changes, &owner) }
+                try await self.queue.popAll { changes, wasNudged in
+                    isNudged = wasNudged
+                    self.apply(changes, &owner)
+                }
             } catch {
                 return
             }
@@ -110,27 +115,39 @@ extension InformerCore {
     }
 
     private func apply(_ changes: [OrderedChange<Held>], _ owner: inout Owner) {
-        var notices: [StoreNotice<Held>] = []
-        for change in changes {
-            switch change.kind {
-            case .delta(let delta, let key): self.apply(delta, key, &notices)
-            case .replacedAll(let objects): notices = self.replace(objects, change.resourceVersion ?? "", &owner)
-            case .syncAll: self.resync(owner)
-            case .bookmark: break
+        var rest = changes[...]
+        while let first = rest.first {
+            switch first.kind {
+            case .delta, .bookmark:
+                // Several in one step, but no reader of the store waits for many.
+                let some = rest.prefix(64).prefix { !$0.isAlone }
+                rest = rest.dropFirst(some.count)
+                self.tell(self.apply(some), owner)
+            case .replacedAll(let objects):
+                rest = rest.dropFirst()
+                self.tell(self.replace(objects, first.resourceVersion ?? "", &owner), owner)
+            case .syncAll:
+                rest = rest.dropFirst()
+                self.resync(owner)
+                if let version = first.resourceVersion { self.indexer.noteResourceVersion(version) }
             }
-            if let version = change.resourceVersion { self.indexer.noteResourceVersion(version) }
         }
-        self.tell(notices, owner)
     }
 
-    private func apply(_ delta: Delta<Held>, _ key: String, _ notices: inout [StoreNotice<Held>]) {
-        switch delta {
-        case .added(let object), .updated(let object), .replaced(let object), .sync(let object):
-            notices.append(self.notice(key, self.indexer.set(key, object), object))
-        case .deleted(let deletion):
-            // Nobody was told of what was not there.
-            if let old = self.indexer.remove(key) { notices.append(StoreNotice(key: key, change: .deleted(deletion, old: old))) }
+    private func apply(_ changes: ArraySlice<OrderedChange<Held>>) -> [StoreNotice<Held>] {
+        var notices: [StoreNotice<Held>] = []
+        notices.reserveCapacity(changes.count)
+        for (change, old) in zip(changes, self.indexer.apply(changes)) {
+            guard case .delta(let delta, let key) = change.kind else { continue }
+            switch delta {
+            case .added(let object), .updated(let object), .replaced(let object), .sync(let object):
+                notices.append(self.notice(key, old, object))
+            case .deleted(let deletion):
+                // Nobody was told of what was not there.
+                if let old { notices.append(StoreNotice(key: key, change: .deleted(deletion, old: old))) }
+            }
         }
+        return notices
     }
 
     /// What handlers are told goes by what the store had.
@@ -170,11 +187,10 @@ extension InformerCore {
 
     private func tell(_ notices: [StoreNotice<Held>], _ owner: Owner) {
         if notices.isEmpty { return }
-        let changes = notices.filter { notice in
-            if case .sync = notice.change { false } else { true }
-        }
+        let syncs = notices.count { $0.isSync }
+        let changes = syncs == 0 ? notices : notices.filter { !$0.isSync }
         for listener in owner.listeners {
-            let concerning = listener.isSyncing ? notices : changes
+            let concerning = syncs > 0 && listener.isSyncing ? notices : changes
             if !concerning.isEmpty { listener.put(concerning) }
         }
     }

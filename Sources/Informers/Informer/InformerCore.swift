@@ -1,7 +1,8 @@
-internal import Logging
+public import Logging
 internal import NIOConcurrencyHelpers
 
 /// What an informer is, whatever the type of its objects: ``SharedInformer`` gives it one.
+@usableFromInline
 final class InformerCore: Sendable {
     enum Phase: Sendable {
         case idle, running, stopped
@@ -30,6 +31,7 @@ final class InformerCore: Sendable {
     /// Opens when the first list is in the store, and when it never will be.
     let settled = Latch()
 
+    @usableFromInline
     init(
         _ source: HeldSource,
         key: @escaping KeyFunction<Held>,
@@ -57,6 +59,12 @@ final class InformerCore: Sendable {
         self.state.withLockedValue { $0.listeners }.sorted { $0.key < $1.key }.map(\.value.resyncPeriod)
     }
     var isStopped: Bool { self.state.withLockedValue { $0.phase == .stopped } }
+
+    @usableFromInline
+    func addIndexers(_ added: [String: IndexFunction<Held>]) throws(InformerError) {
+        if self.isStopped { throw InformerError(.informerStopped, "indexer was not added because it has stopped already") }
+        try self.indexer.addIndexers(added)
+    }
 
     func waitUntilSynced() async throws {
         try await self.settled.wait()

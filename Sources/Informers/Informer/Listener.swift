@@ -77,9 +77,15 @@ final class Listener<Object: Sendable>: Sendable {
     }
 
     func put(_ notices: [StoreNotice<Object>]) {
-        self.change { mailbox in
-            for notice in notices { mailbox.put(notice) }
-        }
+        // The handler's task must not wait long for the lock.
+        var rest = notices[...]
+        repeat {
+            let some = rest.prefix(64)
+            rest = rest.dropFirst(some.count)
+            self.change { mailbox in
+                for notice in some { mailbox.put(notice) }
+            }
+        } while !rest.isEmpty
     }
 
     func reset(_ items: Mailbox<Object>.Items) {
@@ -102,7 +108,7 @@ final class Listener<Object: Sendable>: Sendable {
     ///
     /// - Parameter overflowed: Called when changes were lost and the handler is ready to be given all objects.
     func run(overflowed: @Sendable () -> Void) async {
-        let outer = Callback.current
+        let outer = Callback.current.map { OuterCallback($0) }
         // Whether the last callback went well is noted with the look for the next: one lock for each event, not two.
         var wentWell = false
         while !Task.isCancelled {
@@ -128,8 +134,8 @@ final class Listener<Object: Sendable>: Sendable {
                 continue
             }
             do {
-                let callbacks = outer + [Callback(listener: ObjectIdentifier(self), number: number)]
-                try await Callback.$current.withValue(callbacks) { try await self.handler(event) }
+                let callback = Callback(listener: ObjectIdentifier(self), number: number, outer: outer)
+                try await Callback.$current.withValue(callback) { try await self.handler(event) }
                 wentWell = true
             } catch { self.failed(error) }
         }
@@ -172,7 +178,7 @@ final class Listener<Object: Sendable>: Sendable {
         self.filled.signal()
         self.settled.open()
         // A task that an earlier callback has started is no part of this one.
-        return running.flatMap { Callback.current.contains(Callback(listener: ObjectIdentifier(self), number: $0)) ? nil : $0 }
+        return running.flatMap { Callback.isWithin(ObjectIdentifier(self), $0) ? nil : $0 }
     }
 
     /// Waits until the last callback has returned.
@@ -249,10 +255,28 @@ final class Listener<Object: Sendable>: Sendable {
 
 /// One call of a handler. It is the call that must not wait for itself, not the handler: a task that a callback has started may outlive it, and
 /// find another one running.
-struct Callback: Sendable, Hashable {
-    /// Those within which the task is.
-    @TaskLocal static var current: [Callback] = []
+struct Callback: Sendable {
+    /// The one within which the task is; `nil`: none.
+    @TaskLocal static var current: Callback?
 
-    var listener: ObjectIdentifier
-    var number: Int
+    let listener: ObjectIdentifier
+    let number: Int
+    /// The one, of another informer's handler, within which the informer of this one runs.
+    let outer: OuterCallback?
+
+    /// Whether the task is within that call.
+    static func isWithin(_ listener: ObjectIdentifier, _ number: Int) -> Bool {
+        var next = Self.current
+        while let callback = next {
+            if callback.listener == listener, callback.number == number { return true }
+            next = callback.outer?.callback
+        }
+        return false
+    }
+}
+
+/// By reference, so that a call of a handler costs the same within however many others.
+final class OuterCallback: Sendable {
+    let callback: Callback
+    init(_ callback: Callback) { self.callback = callback }
 }

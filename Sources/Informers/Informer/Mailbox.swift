@@ -127,40 +127,48 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
     }
 
     private struct Slot: Sendable {
-        var pending: Pending
-        /// Tells the key's place in the line from an earlier one that was given up.
-        var ticket: Int
+        var key: String
+        /// `nil`: it was given up, and the key may stand further back.
+        var pending: Pending?
     }
 
-    private var slots: [String: Slot] = [:]
-    private var order: Deque<Place> = []
-    private var nextTicket = 0
+    /// Where each key's slot is, counted from the first that there ever was.
+    private var places: [String: Int] = [:]
+    private var slots: Deque<Slot> = []
+    /// How many slots have gone from the front.
+    private var gone = 0
 
-    var count: Int { self.slots.count }
+    var count: Int { self.places.count }
 
     mutating func put(_ notice: StoreNotice<Object>) {
-        guard let slot = self.slots[notice.key] else { return self.append(notice.key, Self.first(notice.change)) }
-        if let pending = Self.combine(slot.pending, notice.change) {
-            self.slots[notice.key]?.pending = pending
-        } else {
-            self.remove(notice.key)
-        }
+        let next = self.gone + self.slots.count
+        // One look at the table, whether the key is there or not: of all that this does it is what takes time.
+        let place = Self.value(&self.places[notice.key, default: next])
+        guard place != next else { return self.slots.append(Slot(key: notice.key, pending: Self.first(notice.change))) }
+        let pending = self.slots[place - self.gone].pending.flatMap { Self.combine($0, notice.change) }
+        self.slots[place - self.gone].pending = pending
+        if pending == nil { self.giveUp(notice.key) }
     }
+
+    private static func value(_ place: inout Int) -> Int { place }
 
     /// Takes the first.
     mutating func popFirst() -> Pending? {
-        while let place = self.order.popFirst() {
-            guard let slot = self.slots[place.key], slot.ticket == place.ticket else { continue }
-            self.slots[place.key] = nil
-            return slot.pending
+        while let slot = self.slots.popFirst() {
+            self.gone += 1
+            guard let pending = slot.pending else { continue }
+            self.places[slot.key] = nil
+            return pending
         }
         return nil
     }
 
     /// Takes what waits for a key, out of its turn.
     mutating func take(_ key: String) -> Pending? {
-        let pending = self.slots[key]?.pending
-        if pending != nil { self.remove(key) }
+        guard let place = self.places[key] else { return nil }
+        let pending = self.slots[place - self.gone].pending
+        self.slots[place - self.gone].pending = nil
+        self.giveUp(key)
         return pending
     }
 
@@ -189,25 +197,13 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
         }
     }
 
-    private mutating func append(_ key: String, _ pending: Pending) {
-        self.nextTicket += 1
-        self.slots[key] = Slot(pending: pending, ticket: self.nextTicket)
-        self.order.append(Place(key: key, ticket: self.nextTicket))
+    private mutating func giveUp(_ key: String) {
+        self.places[key] = nil
+        // Slots that were given up must not pile up while objects come and go.
+        guard self.slots.count > 2 * self.places.count + 64 else { return }
+        self.slots = Deque(self.slots.filter { $0.pending != nil })
+        for (index, slot) in self.slots.enumerated() { self.places[slot.key] = self.gone + index }
     }
-
-    private mutating func remove(_ key: String) {
-        self.slots[key] = nil
-        // Places that were given up must not pile up while objects come and go.
-        if self.order.count > 2 * self.slots.count + 64 {
-            self.order = Deque(self.order.filter { self.slots[$0.key]?.ticket == $0.ticket })
-        }
-    }
-}
-
-/// A key's place in the line. Not within the generic type: so the line is compiled for it.
-private struct Place: Sendable {
-    var key: String
-    var ticket: Int
 }
 
 /// What the owner of a store has done to it, for the mailboxes of handlers.
@@ -223,4 +219,8 @@ struct StoreNotice<Object: Sendable>: Sendable {
 
     var key: String
     var change: Change
+
+    var isSync: Bool {
+        if case .sync = self.change { true } else { false }
+    }
 }

@@ -8,6 +8,7 @@ extension SharedInformer {
     ///   - resyncPeriod: How often it is told everything once more, as updates that change nothing; zero: never; `nil`: the informer's default.
     ///     At least a second, and once the informer runs not more often than it resyncs then.
     /// - Throws: ``InformerError/Code/informerStopped``.
+    @inlinable
     @discardableResult
     public func addHandler(
         _ handler: some ResourceEventHandler<Object>,
@@ -19,6 +20,7 @@ extension SharedInformer {
     }
 
     /// Adds a handler; see ``addHandler(_:name:delivery:resyncPeriod:)``.
+    @inlinable
     @discardableResult
     public func addHandler(
         name: String? = nil,

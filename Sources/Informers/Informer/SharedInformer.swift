@@ -13,7 +13,10 @@ public import Logging
 ///
 /// Its type names the objects only: where they come from is known by the initialiser alone.
 public final class SharedInformer<Object: Sendable>: Sendable {
-    let core: InformerCore
+    @usableFromInline let core: InformerCore
+
+    @usableFromInline
+    init(core: InformerCore) { self.core = core }
 
     /// An informer that does not run yet.
     ///
@@ -24,7 +27,8 @@ public final class SharedInformer<Object: Sendable>: Sendable {
     ///   - configuration: How to follow the source, and what handlers are told.
     ///   - clock: The clock of everything that waits.
     ///   - logger: Is told of errors.
-    public init(
+    @inlinable
+    public convenience init(
         _ source: some ListerWatcher<Object>,
         key: @escaping KeyFunction<Object>,
         indexers: [String: IndexFunction<Object>] = [:],
@@ -33,7 +37,7 @@ public final class SharedInformer<Object: Sendable>: Sendable {
         logger: Logger = Logger(label: "Informers.SharedInformer")
     ) {
         let keyer = Keyer(function: key)
-        self.core = InformerCore(
+        let core = InformerCore(
             HeldSource(source),
             key: { try keyer.key(for: $0.object(as: Object.self)) },
             indexers: indexers.mapValues { function in { function($0.object(as: Object.self)) } },
@@ -41,6 +45,7 @@ public final class SharedInformer<Object: Sendable>: Sendable {
             clock: clock,
             logger: logger
         )
+        self.init(core: core)
     }
 
     /// Follows the source and calls the handlers until the task is cancelled. Then it returns as soon as the callbacks that run have.
@@ -56,9 +61,9 @@ public final class SharedInformer<Object: Sendable>: Sendable {
     /// Adds indices to the store; see ``Indexer/addIndexers(_:)``.
     ///
     /// - Throws: ``InformerError/Code/indexerConflict``; ``InformerError/Code/informerStopped``.
+    @inlinable
     public func addIndexers(_ added: [String: IndexFunction<Object>]) throws(InformerError) {
-        if self.isStopped { throw InformerError(.informerStopped, "indexer was not added because it has stopped already") }
-        try self.core.indexer.addIndexers(added.mapValues { function in { function($0.object(as: Object.self)) } })
+        try self.core.addIndexers(added.mapValues { function in { function($0.object(as: Object.self)) } })
     }
 
     /// Whether the first list is in the store. Once true, always true.
@@ -87,6 +92,7 @@ public final class SharedInformer<Object: Sendable>: Sendable {
 
 extension SharedInformer where Object: Equatable {
     /// An informer that does not run yet, of objects that can be compared: a list that names an object again as it was tells nobody.
+    @inlinable
     public convenience init(
         _ source: some ListerWatcher<Object>,
         key: @escaping KeyFunction<Object>,
@@ -119,6 +125,7 @@ public struct SharedInformerConfiguration<Object: Sendable>: Sendable {
 
 extension SharedInformerConfiguration where Object: Equatable {
     /// The usual settings, with ``isSame`` as equality.
+    @inlinable
     public init() {
         self.isSame = { $0 == $1 }
     }

@@ -76,6 +76,7 @@ public struct Deletion<Object: Sendable>: Sendable {
     }
 
     /// The same deletion of what `transform` makes of the object.
+    @usableFromInline
     func map<Other: Sendable>(_ transform: (Object) -> Other) -> Deletion<Other> {
         switch self.evidence {
         case .object(let object, let told): Deletion<Other>(.object(transform(object), told: told.map(transform)))

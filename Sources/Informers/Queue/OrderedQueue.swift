@@ -104,6 +104,34 @@ public final class OrderedQueue<Object: Sendable>: Queue {
         self.waiting.change { $0.bookmark(resourceVersion) }
     }
 
+    /// An event of a watch, in one step. Throws as `add(_:)` does.
+    public func put(_ change: WatchEvent<Object>.Change, resourceVersion: String?) async throws {
+        guard let (key, delta) = try self.delta(change) else {
+            if let resourceVersion { try await self.updateResourceVersion(resourceVersion) }
+            return
+        }
+        let change = OrderedChange(.delta(delta, key: key), resourceVersion: resourceVersion)
+        try Task.checkCancellation()
+        // Nearly always there is room, and nothing to wait for.
+        if self.waiting.putNow({ $0.add(change) }) != nil { return }
+        try await self.waiting.put(orThrow: .queueClosed) { $0.add(change) }
+    }
+
+    private func delta(_ change: WatchEvent<Object>.Change) throws -> (key: String, delta: Delta<Object>)? {
+        switch change {
+        case .added(let object):
+            let (key, object) = try self.keyed(object)
+            return (key, .added(object))
+        case .modified(let object):
+            let (key, object) = try self.keyed(object)
+            return (key, .updated(object))
+        case .deleted(let object):
+            let (key, object) = try self.keyed(object)
+            return (key, .deleted(.object(object)))
+        case .bookmark, .error, .unknown, .foreign: return nil
+        }
+    }
+
     private func put(_ body: (inout OrderedQueueCore<Object>) -> Void) async throws {
         try await self.waiting.put(orThrow: .queueClosed, body)
     }
@@ -129,9 +157,21 @@ public final class OrderedQueue<Object: Sendable>: Queue {
 
     private func pop(limit: Int, _ process: (Item, Bool) async throws -> Void) async throws -> Item {
         let batch = try await self.waiting.take(orThrow: .queueClosed) { $0.take(limit: limit) }
-        defer { self.waiting.change { $0.processed(batch) } }
+        defer { self.processed(batch) }
         try await process(batch.changes, batch.isInInitialList)
         return batch.changes
+    }
+
+    /// As ``popBatch(_:)``, for one who does not mind several changes of one object in a batch, and wants to know whether there was a ``nudge()``.
+    func popAll(_ process: (_ item: Item, _ wasNudged: Bool) -> Void) async throws {
+        let batch = try await self.waiting.take(orThrow: .queueClosed) { $0.take(limit: self.batchLimit, isDistinct: false) }
+        process(batch.changes, batch.wasNudged)
+        self.processed(batch)
+    }
+
+    private func processed(_ batch: OrderedQueueCore<Object>.Batch) {
+        // It changes nothing otherwise.
+        if batch.awaited > 0 || batch.isInInitialList { self.waiting.change { $0.processed(batch) } }
     }
 
     /// Whether everything of the first list has been processed. Once true, always true.

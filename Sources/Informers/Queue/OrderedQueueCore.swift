@@ -7,6 +7,8 @@ struct OrderedQueueCore<Object: Sendable>: QueueCore {
         var isInInitialList: Bool
         /// How many of them the end of the first list waits for.
         var awaited: Int
+        /// Whether the consumer was to look up.
+        var wasNudged: Bool
     }
 
     let limit: Int
@@ -27,9 +29,12 @@ struct OrderedQueueCore<Object: Sendable>: QueueCore {
 
     mutating func close() { self.isClosed = true }
 
-    mutating func add(_ key: String, _ delta: Delta<Object>) {
+    mutating func add(_ key: String, _ delta: Delta<Object>) { self.add(OrderedChange(.delta(delta, key: key))) }
+
+    /// A change of one object.
+    mutating func add(_ change: OrderedChange<Object>) {
         self.populated = true
-        self.append(OrderedChange(.delta(delta, key: key)))
+        self.append(change)
     }
 
     /// A list as one change.
@@ -79,24 +84,31 @@ struct OrderedQueueCore<Object: Sendable>: QueueCore {
         }
     }
 
-    /// Takes the first changes: at most `limit`, none twice about one object, not from both sides of the first list's end.
-    mutating func take(limit: Int) -> Batch? {
+    /// Takes the first changes: at most `limit`, none twice about one object if they are to be distinct, not from both sides of the first list's end.
+    mutating func take(limit: Int, isDistinct: Bool = true) -> Batch? {
         let wasNudged = self.isNudged
         self.isNudged = false
-        if self.changes.isEmpty { return wasNudged ? Batch(changes: [], isInInitialList: false, awaited: 0) : nil }
+        if self.changes.isEmpty { return wasNudged ? Batch(changes: [], isInInitialList: false, awaited: 0, wasNudged: true) : nil }
         let isInInitialList = !self.hasSynced
         let most = isInInitialList && self.initialCount > 0 ? min(limit, self.initialCount) : limit
         var batch: [OrderedChange<Object>] = []
+        batch.reserveCapacity(min(most, self.changes.count))
         var keys: Set<String> = []
-        while batch.count < max(1, most), let next = self.changes.first {
-            if next.isAlone, !batch.isEmpty { break }
-            if case .delta(_, let key) = next.kind, !keys.insert(key).inserted { break }
-            self.changes.removeFirst()
+        while batch.count < max(1, most), !self.changes.isEmpty {
+            let isAlone = self.changes[0].isAlone
+            if isAlone, !batch.isEmpty { break }
+            if isDistinct, case .delta(_, let key) = self.changes[0].kind, !keys.insert(key).inserted { break }
+            let next = self.changes.removeFirst()
             self.weight -= next.weight
             batch.append(next)
-            if next.isAlone { break }
+            if isAlone { break }
         }
-        return Batch(changes: batch, isInInitialList: isInInitialList, awaited: min(self.initialCount, batch.count))
+        return Batch(
+            changes: batch,
+            isInInitialList: isInInitialList,
+            awaited: min(self.initialCount, batch.count),
+            wasNudged: wasNudged
+        )
     }
 
     /// A batch has been processed. Not earlier is it counted: who sees hasSynced finds everything processed.

@@ -125,32 +125,33 @@ extension Reflector {
     private func apply(_ event: WatchEvent<Source.Object>, takesVersion: Bool) async throws -> Applied {
         if case .error(let status) = event.change { throw status }
         var applied = Applied.news
-        do {
-            switch event.change {
-            case .added(let object): try await self.store.add(object)
-            case .modified(let object): try await self.store.update(object)
-            case .deleted(let object): try await self.store.delete(object)
-            case .foreign:
-                self.report(.foreign)
-                return .useless
-            case .unknown:
-                self.report(.unknownType)
-                applied = .known
-            case .bookmark, .error: applied = .known
-            }
-        } catch is KeyError {
-            // A new list would not help: there, too, it has no key.
-            self.report(.noKey)
+        switch event.change {
+        case .added, .modified, .deleted, .error: break
+        case .foreign:
+            self.report(.foreign)
+            return .useless
+        case .unknown:
+            self.report(.unknownType)
             applied = .known
-        } catch { throw StoreFailure(cause: error) }
+        case .bookmark: applied = .known
+        }
         // A change without a version is a change all the same; should the watch break now, it goes on from where it was before.
-        guard takesVersion, let version = event.resourceVersion, !version.isEmpty else { return applied }
+        let version = takesVersion ? event.resourceVersion.flatMap { $0.isEmpty ? nil : $0 } : nil
+        do {
+            do { try await self.store.put(event.change, resourceVersion: version) } catch is KeyError {
+                // A new list would not help: there, too, it has no key.
+                self.report(.noKey)
+                applied = .known
+                if let version { try await self.store.updateResourceVersion(version) }
+            }
+        } catch { throw StoreFailure(cause: error) }
+        guard let version else { return applied }
         // Only now: cancelled or refused before, the change must come again.
         let isNew = self.state.withLockedValue { state in
-            defer { state.version.advance(to: version) }
-            return state.version.last != version
+            if state.version.last == version { return false }
+            state.version.advance(to: version)
+            return true
         }
-        do { try await self.store.updateResourceVersion(version) } catch { throw StoreFailure(cause: error) }
         return isNew ? .news : applied
     }
 

@@ -33,6 +33,11 @@ public protocol ReflectorStore<Object>: Sendable {
     /// Everything up to `resourceVersion` has been told. Comes after each event and bookmark; does nothing by default.
     func updateResourceVersion(_ resourceVersion: String) async throws
 
+    /// An event of a watch: its change, if it is one, and that everything up to `resourceVersion` has been told, if there is a version.
+    ///
+    /// By default it calls the functions for the one and for the other. A store that can do both in one step does so. Throws what they throw.
+    func put(_ change: WatchEvent<Object>.Change, resourceVersion: String?) async throws
+
     /// What the store makes of an object that comes in, for instance by leaving out fields that nobody reads. By default: the object itself.
     ///
     /// A streaming list calls it for what it collects, so that the whole list is never held in its raw form.
@@ -47,6 +52,17 @@ extension ReflectorStore {
 
     /// Does nothing.
     public func updateResourceVersion(_ resourceVersion: String) async throws {}
+
+    /// The functions for the one and for the other.
+    public func put(_ change: WatchEvent<Object>.Change, resourceVersion: String?) async throws {
+        switch change {
+        case .added(let object): try await self.add(object)
+        case .modified(let object): try await self.update(object)
+        case .deleted(let object): try await self.delete(object)
+        case .bookmark, .error, .unknown, .foreign: break
+        }
+        if let resourceVersion { try await self.updateResourceVersion(resourceVersion) }
+    }
 
     /// The object itself.
     public func transform(_ object: Object) throws -> Object { object }

@@ -125,30 +125,24 @@ public final class Indexer<Object: Sendable>: Store {
     ///   - resourceVersion: The version after the last of them, if known.
     /// - Throws: ``TransactionError`` if for some of them no key could be made; the others have been applied.
     public func apply(_ changes: [StoreChange<Object>], resourceVersion: String? = nil) throws(TransactionError) {
-        var prepared: [(key: String, object: Object?)] = []
+        var prepared: [OrderedChange<Object>] = []
         var error = TransactionError()
         for (index, change) in changes.enumerated() {
             do {
                 switch change {
                 case .add(let object), .update(let object):
                     let (key, object) = try self.keyed(object)
-                    prepared.append((key, object))
-                case .delete(let object): prepared.append((try self.key(for: object), nil))
+                    prepared.append(OrderedChange(.delta(.updated(object), key: key)))
+                case .delete(let object):
+                    prepared.append(OrderedChange(.delta(.deleted(.object(object)), key: try self.key(for: object))))
                 }
                 error.successfulIndices.append(index)
             } catch let cause {
                 error.failures[index] = cause
             }
         }
-        _ = self.withIndexers { indexers in
-            prepared.map { change in indexers.map { index in change.object.map(index.function) ?? [] } }
-        } change: { (state, values) -> [Object?] in
-            if let resourceVersion { state.resourceVersion = resourceVersion }
-            return zip(prepared, values).map { change, values in
-                guard let object = change.object else { return state.core.remove(change.key) }
-                return state.core.set(change.key, object, values: values)
-            }
-        }
+        if let resourceVersion { prepared.append(OrderedChange(.bookmark, resourceVersion: resourceVersion)) }
+        self.apply(prepared[...])
         if !error.failures.isEmpty { throw error }
     }
 
@@ -170,6 +164,25 @@ public final class Indexer<Object: Sendable>: Store {
 
     /// The objects as they are now: a copy that costs nothing until the store changes.
     var items: [String: IndexedItems<Object>.Item] { self.state.withLockedValue { $0.core.items } }
+
+    /// Applies the deltas among these changes and their last version in one step; returns for each change the object that was there.
+    @discardableResult
+    func apply(_ changes: ArraySlice<OrderedChange<Object>>) -> [Object?] {
+        let version = changes.last { $0.resourceVersion != nil }?.resourceVersion
+        return self.withIndexers { indexers in
+            changes.map { change -> [[String]]? in
+                guard case .delta(let delta, _) = change.kind, !delta.isDeletion, let object = delta.object else { return nil }
+                return indexers.map { $0.function(object) }
+            }
+        } change: { (state, values) -> [Object?] in
+            if let version { state.resourceVersion = version }
+            return zip(changes, values).map { change, values -> Object? in
+                guard case .delta(let delta, let key) = change.kind else { return nil }
+                guard let values, let object = delta.object else { return state.core.remove(key) }
+                return state.core.set(key, object, values: values)
+            }
+        }
+    }
 
     func noteResourceVersion(_ resourceVersion: String) {
         self.state.withLockedValue { $0.resourceVersion = resourceVersion }

@@ -15,9 +15,14 @@ public typealias IndexFunction<Object> = @Sendable (Object) -> [String]
 public typealias TransformFunction<Object> = @Sendable (Object) throws -> Object
 
 /// ``KeyFunction`` with every error made a ``KeyError``.
+@usableFromInline
 struct Keyer<Object: Sendable>: Sendable {
-    let function: KeyFunction<Object>
+    @usableFromInline let function: KeyFunction<Object>
 
+    @inlinable
+    init(function: @escaping KeyFunction<Object>) { self.function = function }
+
+    @inlinable
     func key(for object: Object) throws(KeyError) -> String {
         do {
             return try self.function(object)

@@ -21,6 +21,7 @@ extension QueueCore {
 /// A queue's state behind a lock, and the tasks that wait for items or for room, each in the order they came.
 final class WaitingRoom<Core: QueueCore>: Sendable {
     private typealias Line = WaitingLine
+    private typealias Woken = (continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)
 
     private struct State: Sendable {
         var core: Core
@@ -44,7 +45,8 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
             return true
         }
 
-        mutating func wake() -> [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)] {
+        mutating func wake() -> [Woken] {
+            if self.takers.count == 0, self.putters.count == 0 { return [] }
             let closed = self.core.isClosed
             return self.takers.wake(available: self.core.available, closed: closed)
                 + self.putters.wake(available: self.core.room, closed: closed)
@@ -93,6 +95,18 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
     /// - Throws: What `body` throws; `CancellationError`; `closed` if there is nothing and nothing will come.
     func take<Result: Sendable>(orThrow closed: InformerError, _ body: (inout Core) throws -> Result?) async throws -> Result {
         try await self.wait(in: .takers, orThrow: closed, afterClose: true, body)
+    }
+
+    /// Changes the state if there is room, and nobody waits for it who came before.
+    func putNow<Result: Sendable>(_ body: (inout Core) throws -> Result) rethrows -> Result? {
+        let done = try self.state.withLockedValue { state -> (result: Result, woken: [Woken], synced: Bool)? in
+            guard !state.core.isClosed, state.putters.admits(available: state.core.room) else { return nil }
+            let result = try body(&state.core)
+            return (result, state.wake(), state.tellsSynced())
+        }
+        guard let done else { return nil }
+        self.resume(done.woken, done.synced)
+        return done.result
     }
 
     /// Waits for room and then changes the state.
@@ -174,7 +188,7 @@ final class WaitingRoom<Core: QueueCore>: Sendable {
         self.state.withLockedValue { $0[line].remove(id) }?.resume(returning: .cancelled)
     }
 
-    private func resume(_ woken: [(continuation: CheckedContinuation<WaitLine.Wake, Never>, wake: WaitLine.Wake)], _ synced: Bool) {
+    private func resume(_ woken: [Woken], _ synced: Bool) {
         for (continuation, wake) in woken { continuation.resume(returning: wake) }
         if synced { self.synced.open() }
     }

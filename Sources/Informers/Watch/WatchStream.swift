@@ -1,5 +1,6 @@
 internal import DequeModule
 internal import NIOConcurrencyHelpers
+public import Synchronization
 
 /// The events of one watch, for one consumer: client-go's `StreamWatcher`.
 ///
@@ -27,9 +28,9 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async -> WatchEvent<Object>? { await self.stream.next() }
     }
 
-    private let source: any WatchSource<Object>
-    private let report: @Sendable (any Error) -> Status?
-    private let isOver = NIOLockedValueBox(false)
+    @usableFromInline let source: any WatchSource<Object>
+    @usableFromInline let report: @Sendable (any Error) -> Status?
+    @usableFromInline let isOver = Atomic(false)
 
     /// A stream of what `source` tells.
     ///
@@ -48,21 +49,18 @@ public final class WatchStream<Object: Sendable>: AsyncSequence, Sendable {
     deinit { self.stop() }
 
     /// Whether the stream has been stopped or has come to its end.
-    public var isStopped: Bool { self.isOver.withLockedValue { $0 } }
+    @inlinable public var isStopped: Bool { self.isOver.load(ordering: .acquiring) }
 
     /// Ends the stream: nothing comes any more, and the source is closed. Idempotent.
     public func stop() {
-        let isFirst = self.isOver.withLockedValue { isOver in
-            defer { isOver = true }
-            return !isOver
-        }
-        if isFirst { self.source.close() }
+        if !self.isOver.exchange(true, ordering: .acquiringAndReleasing) { self.source.close() }
     }
 
     /// Reads the stream.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
     /// The next event; `nil` at the end, after ``stop()`` and when the task is cancelled. For one task at a time.
+    @inlinable
     public func next() async -> WatchEvent<Object>? {
         if self.isStopped { return nil }
         do {

@@ -9,6 +9,8 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
+    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+
     func open() {
         let waiting = self.state.withLock { state in
             defer { state.waiting = [] }

@@ -147,7 +147,7 @@ extension SharedInformerHandlerTests {
             told.record(event.short)
             let done = Wakeup()
             // As a detached task: it inherits nothing.
-            Callback.$current.withValue([]) {
+            Callback.$current.withValue(nil) {
                 _ = simulation.spawn {
                     do { try await mine.withLockedValue { $0 }?.remove() } catch { codes.record((error as? InformerError)?.code) }
                     done.signal()
