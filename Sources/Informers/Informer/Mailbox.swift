@@ -133,17 +133,19 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
     }
 
     /// Where each key's slot is, counted from the first that there ever was.
-    private var places: [String: Int] = [:]
+    private var waiting: [String: Int] = [:]
     private var slots: Deque<Slot> = []
     /// How many slots have gone from the front.
     private var gone = 0
 
-    var count: Int { self.places.count }
+    var count: Int { self.waiting.count }
+    /// How many slots there are, given-up ones included.
+    var places: Int { self.slots.count }
 
     mutating func put(_ notice: StoreNotice<Object>) {
         let next = self.gone + self.slots.count
         // One look at the table, whether the key is there or not: of all that this does it is what takes time.
-        let place = Self.value(&self.places[notice.key, default: next])
+        let place = Self.value(&self.waiting[notice.key, default: next])
         guard place != next else { return self.slots.append(Slot(key: notice.key, pending: Self.first(notice.change))) }
         let pending = self.slots[place - self.gone].pending.flatMap { Self.combine($0, notice.change) }
         self.slots[place - self.gone].pending = pending
@@ -157,7 +159,7 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
         while let slot = self.slots.popFirst() {
             self.gone += 1
             guard let pending = slot.pending else { continue }
-            self.places[slot.key] = nil
+            self.waiting[slot.key] = nil
             return pending
         }
         return nil
@@ -165,7 +167,7 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
 
     /// Takes what waits for a key, out of its turn.
     mutating func take(_ key: String) -> Pending? {
-        guard let place = self.places[key] else { return nil }
+        guard let place = self.waiting[key] else { return nil }
         let pending = self.slots[place - self.gone].pending
         self.slots[place - self.gone].pending = nil
         self.giveUp(key)
@@ -198,11 +200,11 @@ struct CoalescingSlots<Object: Sendable>: Sendable {
     }
 
     private mutating func giveUp(_ key: String) {
-        self.places[key] = nil
+        self.waiting[key] = nil
         // Slots that were given up must not pile up while objects come and go.
-        guard self.slots.count > 2 * self.places.count + 64 else { return }
+        guard self.slots.count > 2 * self.waiting.count + 64 else { return }
         self.slots = Deque(self.slots.filter { $0.pending != nil })
-        for (index, slot) in self.slots.enumerated() { self.places[slot.key] = self.gone + index }
+        for (index, slot) in self.slots.enumerated() { self.waiting[slot.key] = self.gone + index }
     }
 }
 

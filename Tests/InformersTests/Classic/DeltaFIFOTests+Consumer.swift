@@ -84,7 +84,7 @@ extension DeltaFIFOTests {
         #expect(try await queue.next().last?.object == Thing("foo", 14))
     }
 
-    @Test("HasSynced: seven ways to begin")
+    @Test("HasSynced: eight ways to begin")
     func hasSynced() async throws {
         let things = [Thing("a", 1), Thing("b", 2)]
         typealias Case = (expected: Bool, act: (DeltaFIFO<Thing>) async throws -> Void)

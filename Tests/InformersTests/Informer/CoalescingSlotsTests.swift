@@ -98,6 +98,24 @@ struct CoalescingSlotsTests {
         #expect(told == [.added(Thing("a", 2)), .added(Thing("c", 1)), .added(Thing("b", 2))])
     }
 
+    @Test("what comes and goes before it is told leaves nothing behind, and those who wait are found where they stand")
+    func manyVanish() {
+        var slots = CoalescingSlots<Thing>()
+        slots.put(StoreNotice(key: "a", change: .added(Thing("a", 1))))
+        for number in 0..<1000 {
+            let passing = Thing("t\(number)", number)
+            slots.put(StoreNotice(key: passing.name, change: .added(passing)))
+            if number == 500 { slots.put(StoreNotice(key: "b", change: .added(Thing("b", 1)))) }
+            slots.put(StoreNotice(key: passing.name, change: self.gone(passing)))
+            slots.put(StoreNotice(key: "a", change: .updated(old: Thing("a", number), new: Thing("a", number + 1))))
+        }
+        slots.put(StoreNotice(key: "b", change: .updated(old: Thing("b", 1), new: Thing("b", 2))))
+        #expect(slots.count == 2)
+        #expect(slots.places < 100)
+        let told = [slots.popFirst(), slots.popFirst(), slots.popFirst()]
+        #expect(told == [.added(Thing("a", 1000)), .added(Thing("b", 2)), nil])
+    }
+
     @Test("what is told, put together, is the state; never an addition of what is there or a change of what is not", arguments: 1...100)
     func model(seed: UInt64) {
         var random = SeededGenerator(seed: seed)

@@ -103,6 +103,37 @@ extension SharedInformerHandlerTests {
         mine.withLockedValue { $0 = nil }
     }
 
+    @Test("a callback that runs another informer can be removed from within that one's callbacks")
+    func removedFromWithinAnotherInformer() throws {
+        let harness = InformerHarness()
+        harness.run()
+        let source = FakeSource.things()
+        source.add(Item("x", 1))
+        let inner = SharedInformer(source, key: { $0.name }, clock: InformerClock(harness.simulation.clock))
+        let mine = NIOLockedValueBox<HandlerRegistration?>(nil)
+        let (told, done) = (Recorder<String>(), Wakeup())
+        try inner.addHandler { event in
+            told.record("inner " + event.short)
+            try await mine.withLockedValue { $0 }?.remove()
+            told.record("removed")
+            done.signal()
+        }
+        let registration = try harness.informer.addHandler { event in
+            told.record(event.short)
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await inner.run() }
+                await done.wait()
+                group.cancelAll()
+            }
+        }
+        mine.withLockedValue { $0 = registration }
+        harness.add(Item("a", 1))
+        harness.add(Item("b", 1))
+        #expect(told.all == ["+a1", "inner =x1", "removed"])
+        #expect(inner.isStopped)
+        mine.withLockedValue { $0 = nil }
+    }
+
     @Test("a task that a callback has started, and that removes the handler during a later callback, waits for that one")
     func removedByTaskOfEarlierCallback() throws {
         let harness = InformerHarness()

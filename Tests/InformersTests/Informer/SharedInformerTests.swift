@@ -231,6 +231,26 @@ struct SharedInformerTests {
         for listening in listenings { #expect(listening.news().isEmpty) }
     }
 
+    @Test("many changes at once, by the watch and by a list, are told whole and in order, and the store has their version")
+    func manyAtOnce() throws {
+        let harness = InformerHarness(seed: 9)
+        harness.run()
+        let listening = try harness.listen(delivery: .everyChange(limit: 10_000))
+        for number in 0..<1000 {
+            if number % 10 == 9 { harness.source.delete("t\(number % 7)") } else { harness.source.add(Item("t\(number % 7)", number)) }
+        }
+        harness.simulation.settle()
+        #expect(listening.news().count == Int(harness.source.version.sequence))
+        #expect(harness.isRight)
+        #expect(harness.informer.store.resourceVersion == "\(harness.source.version)")
+        harness.advance(.seconds(2))
+        for number in 0..<500 { harness.source.add(Item("s\(number)", number), silently: true) }
+        harness.source.resetWatch()
+        harness.advance(.seconds(10))
+        #expect(Set(listening.news()) == Set((0..<500).map { "+s\($0)\($0)" }))
+        #expect(harness.isRight)
+    }
+
     @Test("a queue with little room holds the source back, and nothing is lost")
     func backPressure() throws {
         let harness = InformerHarness(seed: 5) { $0.queueLimit = 2 }

@@ -106,7 +106,60 @@ extension OrderedQueueTests {
         )
     }
 
+    @Test("an event of a watch is one change with its version; one without an object is its version only")
+    func events() async throws {
+        try await self.queue.put(.bookmark(.init()), resourceVersion: "1")
+        try await self.queue.put(.added(Thing("a", 1)), resourceVersion: "2")
+        try await self.queue.put(.modified(Thing("b", 2)), resourceVersion: nil)
+        try await self.queue.put(.unknown(type: "X"), resourceVersion: nil)
+        await #expect(throws: KeyError.self) { try await self.queue.put(.added(Thing("")), resourceVersion: "3") }
+        try await self.queue.put(.deleted(Thing("c", 3)), resourceVersion: "4")
+        #expect(
+            try await self.queue.batch() == [
+                OrderedChange(.bookmark, resourceVersion: "1"),
+                OrderedChange(.delta(.added(Thing("a", 1)), key: "a"), resourceVersion: "2"),
+                OrderedChange(.delta(.updated(Thing("b", 2)), key: "b")),
+                OrderedChange(.delta(.deleted(.object(Thing("c", 3))), key: "c"), resourceVersion: "4"),
+            ]
+        )
+    }
+
+    @Test("an informer takes several changes of one object at once, and learns of a nudge")
+    func popAll() async throws {
+        for value in 1...3 { try await self.queue.put(.modified(Thing("a", value)), resourceVersion: "\(value)") }
+        try await self.queue.popAll { changes, wasNudged in
+            #expect(changes.map(\.resourceVersion) == ["1", "2", "3"])
+            #expect(!wasNudged)
+        }
+        self.queue.nudge()
+        try await self.queue.popAll { changes, wasNudged in
+            #expect(changes.isEmpty)
+            #expect(wasNudged)
+        }
+    }
+
     // MARK: The limit
+
+    @Test("an event of a watch waits in the line like anything else, and is not queued if it is cancelled there")
+    func eventsWait() async throws {
+        let queue = OrderedQueue(key: nameOf, limit: 1)
+        try await queue.put(.added(Thing("a")), resourceVersion: "1")
+        let second = Task { try await queue.put(.added(Thing("b")), resourceVersion: "2") }
+        try await until { queue.waiters.producers >= 1 }
+        let cancelled = Task { try await queue.put(.added(Thing("c")), resourceVersion: "3") }
+        try await until { queue.waiters.producers >= 2 }
+        let fourth = Task { try await queue.put(.added(Thing("d")), resourceVersion: "4") }
+        try await until { queue.waiters.producers >= 3 }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        #expect(try await queue.next().map(\.resourceVersion) == ["1"])
+        try await second.value
+        #expect(try await queue.next().map(\.resourceVersion) == ["2"])
+        try await fourth.value
+        queue.close()
+        await #expect(throws: InformerError.queueClosed) { try await queue.put(.added(Thing("e")), resourceVersion: "5") }
+        #expect(try await queue.drain() == [.added(Thing("d"))])
+    }
 
     @Test("a full queue holds the producer back until something is taken; the producers come in in their order")
     func backPressure() async throws {
