@@ -162,7 +162,7 @@ let package = Package(
         .testTarget(
             name: "GroupCacheHTTPTests",
             dependencies: [
-                "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
+                "GroupCache", "GroupCacheHTTP", "GroupCacheTesting", "Informers", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"),
                 nio("NIOHTTP1"),
                 nio("NIOConcurrencyHelpers"), nio("NIOTLS"), ssl, logging, tracing, lifecycle,
                 .product(name: "X509", package: "swift-certificates"),

@@ -94,6 +94,9 @@ final class RawConnection: Sendable {
     /// What ALPN has brought about.
     var agreedProtocol: String? { self.collector.agreedProtocol }
 
+    /// What has come and was not taken by ``response(hasBody:)``.
+    var received: [UInt8] { self.collector.received }
+
     func send(_ text: String) async throws { try await self.send(Array(text.utf8)) }
     func send(_ bytes: [UInt8]) async throws { try await self.channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
 

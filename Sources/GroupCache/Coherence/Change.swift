@@ -149,6 +149,12 @@ package protocol ChangeRecorder: Sendable {
     /// Writes down a change and returns its sequence: one more than that of the change before. Called under a group's lock: O(1), and it wakes
     /// nobody.
     func record(_ change: Change) -> UInt64
+    /// Writes down a change, as ``record(_:)``.
+    ///
+    /// - Parameter isSet: Whether it gave a key a value, for those who watch. By default nobody does.
+    func record(_ change: Change, isSet: Bool) -> UInt64
+    /// What becomes of a group after a place; `nil`, the default: nobody can watch.
+    func changes(of group: String, after position: StreamPosition) -> (any ChangeCursor)?
     /// Something was recorded, and the lock has been let go: time to wake those who wait for it.
     func wake()
     /// Returns when no node serves what was there before the change of that sequence.
@@ -156,4 +162,9 @@ package protocol ChangeRecorder: Sendable {
     /// - Parameter standInTTL: How long a node may keep what it has loaded in this one's place.
     /// - Throws: `notDelivered` with the nodes that may, when the time is over; `cannotFollow` with those of which nobody can say.
     func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError)
+}
+
+extension ChangeRecorder {
+    package func record(_ change: Change, isSet: Bool) -> UInt64 { self.record(change) }
+    package func changes(of group: String, after position: StreamPosition) -> (any ChangeCursor)? { nil }
 }

@@ -317,7 +317,7 @@ extension Group: LoadingGroup {
                 return true
             }
             change()
-            if isChange { _ = self.recorder?.record(.key(load.key.key, group: self.name)) }
+            if isChange { _ = self.recorder?.record(.key(load.key.key, group: self.name), isSet: true) }
             if let failed, landing.wasCalled, case .failure(let error) = result {
                 self.noteFailure(error, load.key, &table.failures, stated: failed.stated)
             } else if load.kind == .local, case .success = result {

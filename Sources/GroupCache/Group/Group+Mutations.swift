@@ -192,7 +192,8 @@ extension Group {
             life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
             life.stream = self.unheard
         }
-        let (outcome, wasThere) = try self.change(key, records: true, if: condition) {
+        // What is too large takes the place of nothing: what was there before has gone.
+        let (outcome, wasThere) = try self.change(key, records: true, if: condition, isSet: { $0 != .tooLarge }) {
             self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes), releasing: &$0)
         }
         if owned { self.endSoonIfMoved(key) }
@@ -240,13 +241,14 @@ extension Group {
         records: Bool,
         if condition: ChangeCondition?,
         settle: Duration = .zero,
+        isSet: (R) -> Bool = { _ in false },
         _ body: (inout Victims<Value>) -> R
     ) throws(GroupCacheError) -> (R, wasThere: Bool) {
-        guard let condition else { return self.change(key, records: records, settle: settle, body) }
+        guard let condition else { return self.change(key, records: records, settle: settle, isSet: isSet, body) }
         for _ in 0..<Self.attempts {
             let held = try self.held(key, withTag: condition.comparesTags)
             guard condition.holds(isThere: held.isThere, held.tag) else { throw .conditionFailed }
-            if let done = self.change(key, records: records, onlyOf: held.version, settle: settle, body) { return done }
+            if let done = self.change(key, records: records, onlyOf: held.version, settle: settle, isSet: isSet, body) { return done }
         }
         throw GroupCacheError(.overloaded, "others change the key all the time", retryAfter: .milliseconds(100))
     }
@@ -256,19 +258,23 @@ extension Group {
         _ key: HashedKey,
         records: Bool,
         settle: Duration,
+        isSet: (R) -> Bool = { _ in false },
         _ body: (inout Victims<Value>) -> R
     ) -> (R, wasThere: Bool) {
         // Never nil: it asks for nothing.
-        while true { if let done = self.change(key, records: records, onlyOf: nil, settle: settle, body) { return done } }
+        while true { if let done = self.change(key, records: records, onlyOf: nil, settle: settle, isSet: isSet, body) { return done } }
     }
 
-    /// - Parameter version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
+    /// - Parameters:
+    ///   - version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
+    ///   - isSet: Whether what `body` has done gave the key a value, for those who watch.
     /// - Returns: `nil`: something else is there by now, and nothing has changed.
     private func change<R>(
         _ key: HashedKey,
         records: Bool,
         onlyOf version: UInt64?,
         settle: Duration,
+        isSet: (R) -> Bool,
         _ body: (inout Victims<Value>) -> R
     ) -> (R, wasThere: Bool)? {
         var victims = Victims<Value>()
@@ -287,7 +293,7 @@ extension Group {
             let next = table.supersede(key)
             let result = body(&victims)
             // Last, and under the lock: see ChangeRecorder.
-            if records { _ = self.recorder?.record(.key(key.key, group: self.name)) }
+            if records { _ = self.recorder?.record(.key(key.key, group: self.name), isSet: isSet(result)) }
             return (result, isThere, next)
         }
         if records, done != nil { self.recorder?.wake() }

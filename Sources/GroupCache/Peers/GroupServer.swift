@@ -2,7 +2,7 @@ internal import NIOCore
 
 /// The face that a group shows to a pool: values as bytes, keys from the wire.
 final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
-    private let group: Group<Value>
+    let group: Group<Value>
 
     init(_ group: Group<Value>) { self.group = group }
 

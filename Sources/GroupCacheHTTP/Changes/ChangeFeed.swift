@@ -42,7 +42,7 @@ final class ChangeFeed: Sendable {
         var waiter: UInt64?
     }
 
-    let log: EventLog<Change>
+    let log: EventLog<LoggedChange>
     /// How long a follower may serve what was there before a change, in milliseconds.
     let promise: Int64
     private let last = Atomic<UInt64>(0)
@@ -53,7 +53,12 @@ final class ChangeFeed: Sendable {
     init(promise: Duration, known: Duration = .zero, eventLoop: any EventLoop, logger: Logger) {
         self.promise = Int64(promise.milliseconds)
         self.eventLoop = eventLoop
-        self.log = EventLog(logger: logger, topic: { $0.group }, size: { $0.size })
+        self.log = EventLog(
+            clock: InformerClock(LoopClock(eventLoop)),
+            logger: logger,
+            topic: { $0.change.group },
+            size: { $0.change.size }
+        )
         self.state = NIOLockedValueBox(State(audience: Audience(promise: self.promise, now: Self.now - Int64(known.milliseconds))))
     }
 
@@ -63,8 +68,8 @@ final class ChangeFeed: Sendable {
 
     var position: StreamPosition { StreamPosition(epoch: self.log.epoch, sequence: self.last.load(ordering: .acquiring)) }
 
-    func record(_ change: Change) -> UInt64 {
-        let sequence = self.log.record(change).sequence
+    func record(_ change: Change, isSet: Bool = false) -> UInt64 {
+        let sequence = self.log.record(LoggedChange(change: change, isSet: isSet)).sequence
         // Two groups record at the same time, and the later one may come here first.
         self.last.max(sequence, ordering: .releasing)
         return sequence
@@ -118,7 +123,7 @@ final class ChangeFeed: Sendable {
                 state.followers[question.follower]?.lastAnswered = now
             }
             let start = StreamPosition(epoch: self.log.epoch, sequence: place)
-            return ChangeList(after: start, upTo: end, elapsed: end == last ? max(0, now - began) : nil, entries.map(\.event))
+            return ChangeList(after: start, upTo: end, elapsed: end == last ? max(0, now - began) : nil, entries.map(\.event.change))
         }
     }
 
@@ -274,5 +279,6 @@ final class ChangeFeed: Sendable {
             state.isClosed = true
             return state.waiters.takeAll()
         }
+        self.log.close()
     }
 }

@@ -9,6 +9,8 @@ struct Deadlines: Equatable {
         var body: TimeAmount
         var write: TimeAmount
         var linger: TimeAmount
+        /// For how long who watches may keep what is told from leaving, whatever it is.
+        var watch: TimeAmount
         /// How long a client that will send nothing more is worked for: that is how one looks that has gone.
         var patience = TimeAmount.milliseconds(250)
         /// How long a connection of which nothing is asked stays open when the node stops.
@@ -22,6 +24,7 @@ struct Deadlines: Equatable {
             self.body = .init(server.bodyTimeout)
             self.write = .init(server.writeTimeout)
             self.linger = .init(server.lingerTimeout)
+            self.watch = .init(server.watchTimeout)
             self.lastCall = .init(server.closingGrace)
             self.minimumRate = server.minimumRate
         }
@@ -42,8 +45,11 @@ struct Deadlines: Equatable {
     }
 
     /// What is due next is due at `moment`, unless the other side does not even take what it is sent: then that is due first.
-    mutating func set(_ moment: NIODeadline, _ gate: OutboundGate) {
-        self.next = gate.stalledSince.map { self.limits.writing(since: $0, gate.unsentBytes) } ?? moment
+    ///
+    /// - Parameter isWatch: the other side watches, and is told what happens for hours.
+    mutating func set(_ moment: NIODeadline, _ gate: OutboundGate, isWatch: Bool = false) {
+        self.next =
+            gate.stalledSince.map { isWatch ? $0 + self.limits.watch : self.limits.writing(since: $0, gate.unsentBytes) } ?? moment
     }
 
     /// Nothing is due.

@@ -24,22 +24,55 @@ enum HTTPDate {
         return String(buffer: text)
     }
 
+    /// The parts of a moment in UTC.
+    private struct Parts {
+        var year: Int64
+        /// From 1.
+        var month: Int64
+        /// From 1.
+        var day: Int64
+        /// From Sunday, 0.
+        var weekday: Int64
+        /// Of the day.
+        var second: Int64
+
+        /// What is not in the years 1 to 9999 is taken for the nearest moment that is.
+        init(unixSeconds: Int64) {
+            let moment = min(max(unixSeconds, -62_135_596_800), 253_402_300_799)
+            let days = moment.dividingFloor(by: 86_400)
+            self.second = moment - days * 86_400
+            // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: years begin in March.
+            let shifted = days + 719_468
+            let era = shifted.dividingFloor(by: 146_097)
+            let dayOfEra = shifted - era * 146_097
+            let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+            let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+            let shiftedMonth = (5 * dayOfYear + 2) / 153
+            self.day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+            self.month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+            self.year = yearOfEra + era * 400 + (self.month <= 2 ? 1 : 0)
+            self.weekday = (days + 4) - (days + 4).dividingFloor(by: 7) * 7
+        }
+    }
+
+    /// `1994-11-06T08:49:37Z` (RFC 3339), for bodies.
+    static func internet(unixSeconds: Int64) -> String {
+        let parts = Parts(unixSeconds: unixSeconds)
+        var text = ByteBuffer()
+        for (number, end) in [
+            (parts.year / 100, ""), (parts.year % 100, "-"), (parts.month, "-"), (parts.day, "T"), (parts.second / 3_600, ":"),
+            (parts.second / 60 % 60, ":"), (parts.second % 60, "Z"),
+        ] {
+            self.append(number, to: &text)
+            text.writeString(end)
+        }
+        return String(buffer: text)
+    }
+
     /// Appends a date without making a string of it. What is not in the years 1 to 9999 is taken for the nearest moment that is.
     static func append(unixSeconds: Int64, to out: inout ByteBuffer) {
-        let moment = min(max(unixSeconds, -62_135_596_800), 253_402_300_799)
-        let days = moment.dividingFloor(by: 86_400)
-        let second = moment - days * 86_400
-        // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days: years begin in March.
-        let shifted = days + 719_468
-        let era = shifted.dividingFloor(by: 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let weekday = (days + 4) - (days + 4).dividingFloor(by: 7) * 7
+        let parts = Parts(unixSeconds: unixSeconds)
+        let (year, month, day, weekday, second) = (parts.year, parts.month, parts.day, parts.weekday, parts.second)
 
         self.append("SunMonTueWedThuFriSat", Int(weekday), to: &out)
         out.writeStaticString(", ")

@@ -22,6 +22,21 @@ struct JSONWriter {
         if let value { self.quote(value.utf8.span) } else { self.buffer.writeStaticString("null") }
     }
 
+    /// A text that needs no escapes, and a number behind it.
+    mutating func string(_ name: String, plain text: String, _ number: UInt64) {
+        self.begin(name)
+        self.buffer.writeStaticString("\"")
+        self.buffer.writeString(text)
+        self.buffer.writeDecimal(Int(clamping: number))
+        self.buffer.writeStaticString("\"")
+    }
+
+    /// What stands between texts of JSON.
+    mutating func raw(_ text: String) {
+        self.buffer.writeString(text)
+        self.needsComma = false
+    }
+
     mutating func number(_ name: String? = nil, _ value: Int?) {
         self.begin(name)
         if let value { self.buffer.writeDecimal(value) } else { self.buffer.writeStaticString("null") }

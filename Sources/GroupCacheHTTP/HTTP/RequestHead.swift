@@ -4,7 +4,7 @@ internal import GroupCache
 /// reading a request allocates nothing.
 struct RequestHead: Equatable {
     enum Method: Equatable {
-        case get, head, put, post, delete, other
+        case get, head, put, post, delete, options, other
     }
 
     /// How long the body is.
@@ -48,6 +48,10 @@ struct RequestHead: Equatable {
     var ring: UInt64?
     /// `Sec-WebSocket-Key`, when the request asks for an upgrade to a link.
     var linkKey: Range<Int>?
+    /// Whether it asks for a WebSocket, whatever is spoken over it.
+    var asksForWebSocket = false
+    /// `Sec-WebSocket-Key`, when it asks for one of version 13.
+    var webSocketKey: Range<Int>?
     /// Whether it asks for a WebSocket of another version than the one there is.
     var wantsOtherWebSocket = false
     /// Whether there are headers of our own that are read only by who wants them: see ``PeerFields``.

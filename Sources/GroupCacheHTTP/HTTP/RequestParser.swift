@@ -80,7 +80,9 @@ struct RequestParser {
         self.head.closes = self.closes || (self.head.minorVersion == 0 && !self.keepsAlive)
         if self.head.method == .get, self.head.minorVersion == 1 {
             self.head.linkKey = self.upgrade.linkKey
-            self.head.wantsOtherWebSocket = self.upgrade.toWebSocket && self.upgrade.inConnection && !self.upgrade.isVersion13
+            self.head.asksForWebSocket = self.upgrade.toWebSocket && self.upgrade.inConnection
+            self.head.webSocketKey = self.head.asksForWebSocket && self.upgrade.isVersion13 ? self.upgrade.key : nil
+            self.head.wantsOtherWebSocket = self.head.asksForWebSocket && !self.upgrade.isVersion13
         }
         self.head.length = self.lines.lineStart
         let head = self.head
@@ -133,7 +135,7 @@ struct RequestParser {
     private mutating func absoluteForm(_ target: Range<Int>, end: Int, _ bytes: Span<UInt8>) throws(Refusal) {
         let scheme = "http://"
         guard target.count > scheme.utf8.count, bytes.matches(target.lowerBound..<target.lowerBound + scheme.utf8.count, scheme) else {
-            guard self.head.method == .other else { throw .requestLine }
+            guard self.head.method == .other || self.head.method == .options else { throw .requestLine }
             self.head.path = target.lowerBound..<target.lowerBound
             return
         }
@@ -214,6 +216,7 @@ struct RequestParser {
         if bytes.equals(range, "PUT") { return .put }
         if bytes.equals(range, "POST") { return .post }
         if bytes.equals(range, "DELETE") { return .delete }
+        if bytes.equals(range, "OPTIONS") { return .options }
         return .other
     }
 

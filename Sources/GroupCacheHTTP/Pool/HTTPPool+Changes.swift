@@ -175,7 +175,13 @@ extension HTTPPool: RecordingPeers {
 extension PoolCore: ChangeRecorder {
     var position: StreamPosition { self.feed?.position ?? StreamPosition(epoch: 0, sequence: 0) }
 
-    func record(_ change: Change) -> UInt64 { self.feed?.record(change) ?? 0 }
+    func record(_ change: Change) -> UInt64 { self.record(change, isSet: false) }
+
+    func record(_ change: Change, isSet: Bool) -> UInt64 { self.feed?.record(change, isSet: isSet) ?? 0 }
+
+    func changes(of group: String, after position: StreamPosition) -> (any ChangeCursor)? {
+        self.feed.map { LogCursor($0.log, group: group, after: position) }
+    }
 
     func wake() { self.feed?.wake() }
 

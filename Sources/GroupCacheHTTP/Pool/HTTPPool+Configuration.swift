@@ -44,6 +44,9 @@ extension HTTPPool {
         /// a port. `nil`, the default: only requests that come from a page (that have an `Origin`) are held to that. It keeps pages whose name was made to
         /// point here (DNS rebinding) from changing anything. A request with a token is held to nothing.
         public var allowedHosts: [String]?
+        /// Pages of which other origins browsers may let read what this node answers, such as `https://shop.example.org`; `*`: of all. By default of none.
+        /// They can change nothing.
+        public var corsOrigins: [String] = []
         /// TLS; `nil` (the default): plain HTTP.
         public var tls: TLS?
         /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes
@@ -108,6 +111,8 @@ extension HTTPPool {
             /// send bodies at the same time, and further requests that would are told 503. Never more than the process may have files open
             /// (`RLIMIT_NOFILE` when ``HTTPPool/run()`` begins), less 128 that are left to peers and origins.
             public var connections = 4_096
+            /// Clients that watch at the same time; 1...1,000,000. Beyond it: 429. Never more than three quarters of ``connections``.
+            public var watchers = 16_384
             /// Bytes of unfinished request bodies over all connections; at least ``valueSize`` and 64 KiB. Beyond it: 503.
             public var bodies = 256 << 20
 
@@ -125,6 +130,8 @@ extension HTTPPool {
             public var bodyTimeout = Duration.seconds(10)
             /// How long a client may keep a response from leaving, on top of what ``minimumRate`` grants.
             public var writeTimeout = Duration.seconds(10)
+            /// How long a client that watches may keep what is told from leaving before it is cut.
+            public var watchTimeout = Duration.seconds(30)
             /// How long a connection of which nothing is asked is kept open after ``drainDelay``, for what may be on its way; at most a day.
             public var closingGrace = Duration.milliseconds(500)
             /// How long a client may take to close the connection after our last response; until then what it sends is thrown away.
@@ -207,6 +214,8 @@ extension HTTPPool {
         public var lastingRingDisagreements = 0
         /// Connections that are at work on something that takes time now: a body that comes, a load that is awaited.
         public var working = 0
+        /// Clients that watch something now.
+        public var watchers = 0
         /// Changes in the log of this node, which its peers follow, since it began.
         public var changes = 0
         /// Peers that follow this node, or have done so of late.
@@ -235,11 +244,13 @@ extension HTTPPool.Configuration {
         try require((1...Key.maximumLength).contains(self.limits.keySize), "limits.keySize is not within 1...\(Key.maximumLength)")
         try require((1...100_000).contains(self.limits.batchKeys), "limits.batchKeys is not within 1...100000")
         try require((1...1_000_000).contains(self.limits.connections), "limits.connections is not within 1...1000000")
+        try require((1...1_000_000).contains(self.limits.watchers), "limits.watchers is not within 1...1000000")
         try require(self.limits.bodies >= self.limits.valueSize + 65_536, "limits.bodies is less than limits.valueSize and 64 KiB")
         let server = self.server
         for (name, timeout) in [
             ("idleTimeout", server.idleTimeout), ("headTimeout", server.headTimeout), ("bodyTimeout", server.bodyTimeout),
             ("writeTimeout", server.writeTimeout), ("lingerTimeout", server.lingerTimeout), ("closingGrace", server.closingGrace),
+            ("watchTimeout", server.watchTimeout),
         ] {
             try require(timeout > .zero && timeout <= .seconds(86_400), "server.\(name) is not positive and at most a day")
         }

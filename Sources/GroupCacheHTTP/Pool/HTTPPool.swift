@@ -1,4 +1,5 @@
 public import GroupCache
+internal import Informers
 public import Logging
 internal import NIOConcurrencyHelpers
 public import NIOCore
@@ -151,6 +152,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
         for getter in gone { getter.close() }
+        self.core.memberLog.update { self.core.memberNodes() }
         // Also of one that is only reached by another address now.
         if hasNew { self.core.peersChanged.continuation.yield() }
         // A list that is repeated costs no look at every entry.
@@ -249,6 +251,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         statistics.ringDisagreements = self.core.counters.ringDisagreements.load(ordering: .relaxed)
         statistics.lastingRingDisagreements = self.core.lastingRings.count
         statistics.working = self.core.places.count
+        statistics.watchers = self.core.watchPlaces.count
         statistics.changes = Int(clamping: self.core.position.sequence)
         statistics.followers = self.core.feed?.followers.count ?? 0
         let streams = self.core.members.withLockedValue { $0 }.getters.compactMap { $0?.standing.stream }
@@ -297,6 +300,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
             tasks.addTask { await self.sweep() }
             tasks.addTask { await self.follow() }
+            // Their signs of life.
+            tasks.addTask { await self.core.memberLog.log.run() }
+            if let feed = self.core.feed { tasks.addTask { await feed.log.run() } }
             let result: Result<Void, any Error>
             do { result = .success(try await self.serve()) } catch { result = .failure(error) }
             await self.sayLastWords()

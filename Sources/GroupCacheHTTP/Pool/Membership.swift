@@ -7,7 +7,7 @@ extension HTTPPool {
     /// What a source of members has told of the cluster, for `/v1/members` and `/readyz`. The ring goes by ``HTTPPool/setPeers(_:self:)`` alone.
     package struct Membership: Sendable {
         /// A node as the source has it.
-        package struct Node: Sendable {
+        package struct Node: Sendable, Hashable {
             package var id: String
             package var url: String
             package var zone: String?
@@ -70,6 +70,7 @@ extension HTTPPool {
     /// From now on `/v1/members` shows this, and `/readyz` goes by it.
     package func show(_ membership: Membership) {
         self.core.membership.withLockedValue { $0 = membership }
+        self.core.memberLog.update { self.core.memberNodes() }
     }
 
     /// A number of this process's pool by which `/livez?life=…` tells whether the right one was reached, as text.

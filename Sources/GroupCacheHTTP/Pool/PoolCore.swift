@@ -1,4 +1,5 @@
 internal import GroupCache
+internal import Informers
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -28,6 +29,12 @@ final class PoolCore: Sendable {
     let handovers: NIOLockedValueBox<Handovers>
     /// Of connections that are at work on something.
     let places: WorkPlaces
+    /// Of those who watch.
+    let watchPlaces: WorkPlaces
+    /// How the members change.
+    let memberLog: MemberLog
+    /// Pages of which origins may read.
+    let crossOrigin: CrossOrigin
     /// Which rings peers have shown.
     private let rings = NIOLockedValueBox(RingWatch())
     /// Under which names this node may be asked to change something.
@@ -60,6 +67,9 @@ final class PoolCore: Sendable {
         eventLoop: any EventLoop
     ) throws(GroupCacheError) {
         self.hosts = try HostList(configuration.allowedHosts)
+        self.crossOrigin = try CrossOrigin(configuration.corsOrigins)
+        self.watchPlaces = WorkPlaces(limit: configuration.limits.watchers)
+        self.memberLog = MemberLog(eventLoop: eventLoop)
         self.configuration = configuration
         self.logger = logger
         self.leases = leases
@@ -75,6 +85,13 @@ final class PoolCore: Sendable {
         self.places = WorkPlaces(connections: limits.connections)
         self.limits = .init(headSize: limits.headSize, targetSize: limits.targetSize, headerCount: limits.headerCount)
         self.deadlines = .init(configuration.server)
+        self.memberLog.update { self.memberNodes() }
+    }
+
+    /// Nobody is told anything more but what is in the logs.
+    func closeLogs() {
+        self.feed?.close()
+        self.memberLog.log.close()
     }
 
     /// Keeps what was loaded for a link that cannot carry it.

@@ -6,6 +6,7 @@ struct Failure: Sendable {
     /// What the error is about.
     enum Subject: String {
         case key, group, path, request, node
+        case version = "resourceVersion"
     }
 
     var status: Status
@@ -43,6 +44,14 @@ struct Failure: Sendable {
         if code == 503 { self.status.details?.retryAfterSeconds = max(1, ((error.retryAfter?.milliseconds ?? 1_000) + 999) / 1_000) }
     }
 
+    /// What a log says to those who watch.
+    init(_ status: Status) {
+        self.init(status.code, status.message, .version)
+        self.status = status
+        self.status.details?.kind = Subject.version.rawValue
+        if status.details == nil { self.status.details = .init(kind: Subject.version.rawValue) }
+    }
+
     init(_ refusal: Refusal) {
         self.init(refusal.status, refusal.message, .request)
         if refusal.status == 503 { self.status.details?.retryAfterSeconds = 1 }
@@ -65,6 +74,17 @@ struct Failure: Sendable {
     static let noSuchGroup = Failure(GroupCacheError(.noSuchGroup, "there is no such group"))
     static let unknownWait = Failure(400, "wait is owner or applied", .request)
     static let noSuchPath = Failure(404, "there is no such path", .path)
+    static let notAcceptable = Failure(406, "a watch is told as application/json or text/event-stream", .request)
+    static let noStreams = Failure(505, "a stream needs HTTP/1.1", .request)
+    static let noKeyOfWebSocket = Failure(400, "an upgrade to WebSocket needs a Sec-WebSocket-Key of 16 bytes in base64", .request)
+    static let foreignSocket = Failure(403, "a page of another origin may not open a WebSocket here; --cors-origin allows one", .request)
+    static let noLog = Failure(501, "this node keeps no log of changes: its dialect, or a pool without links, has none", .node)
+    static let notListed = Failure(501, "the group does not say what it holds", .group)
+    static let tooManyWatchers: Failure = {
+        var failure = Failure(429, "there are too many watchers; try again, or ask another node", .node)
+        failure.status.details?.retryAfterSeconds = 5
+        return failure
+    }()
     static let slashInKey = Failure(404, "there is no such path; a slash in a key is written %2F", .path)
     static let badEscape = Failure(400, "a percent sign stands before something else than two hexadecimal digits", .path)
 
@@ -107,6 +127,10 @@ struct Failure: Sendable {
             json.object("details") { json in
                 json.string("kind", self.status.details?.kind)
                 if let error { json.string("error", error) }
+                // Where a log begins and ends, for people: programs list anew.
+                for cause in self.status.details?.causes ?? [] {
+                    if let reason = cause.reason { json.string(reason.lowercased(), cause.message) }
+                }
                 if let seconds = self.status.details?.retryAfterSeconds { json.number("retryAfterSeconds", seconds) }
             }
         }
@@ -119,6 +143,8 @@ struct Failure: Sendable {
         case 403: .forbidden
         case 404: .notFound
         case 405: .methodNotAllowed
+        case 406: .notAcceptable
+        case 410: .expired
         case 412: "PreconditionFailed"
         case 413: .requestEntityTooLarge
         case 414: "RequestURITooLong"
@@ -126,6 +152,7 @@ struct Failure: Sendable {
         case 417: "ExpectationFailed"
         case 421: "MisdirectedRequest"
         case 426: "UpgradeRequired"
+        case 429: .tooManyRequests
         case 431: "RequestHeaderFieldsTooLarge"
         case 501: "NotImplemented"
         case 502: "BadGateway"

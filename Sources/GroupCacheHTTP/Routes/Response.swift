@@ -21,6 +21,15 @@ struct Response: Sendable {
         /// Hands over piece after piece. Each suspends while the client reads more slowly than they come; when the client is gone the task is
         /// cancelled.
         let run: @Sendable (_ write: @escaping @Sendable (ByteBuffer) async -> Void) async -> Void
+        /// What a watch has beside other streams; `nil`: it is none.
+        var watch: Watch?
+
+        struct Watch: Sendable, Equatable {
+            /// After how long it ends.
+            var timeout: TimeAmount
+            /// Whether pieces are frames of a WebSocket.
+            var isSocket: Bool
+        }
     }
 
     /// What `Cache-Status` says (RFC 9211).
@@ -79,6 +88,14 @@ struct Response: Sendable {
         var ofPeers: PeerFields?
         /// Not to be kept by anybody.
         var isForNow = false
+        /// Told as it happens.
+        var isTold = false
+        /// The origin whose pages may read it.
+        var sharedWith: String?
+        /// Whether that is all that was asked.
+        var isPreflight = false
+        /// What the server of a WebSocket answers to its client's key.
+        var webSocketAccept: String?
     }
 
     var status: Int

@@ -36,6 +36,7 @@ struct ResponseWriter {
         case .message(let value, let expire):
             Self.end(length: Protobuf.getResponseLength(valueCount: value.count, expire: expire), to: &out)
             if !options.isHead { Protobuf.appendGetResponse(value: value, expire: expire, to: &out) }
+        case .stream(let stream) where stream.watch?.isSocket == true: out.writeStaticString("\r\n\r\n")
         case .stream:
             out.writeStaticString("\r\nTransfer-Encoding: chunked\r\n\r\n")
         }
@@ -86,6 +87,13 @@ struct ResponseWriter {
             out.writeStaticString("\r\nContent-Type: ")
             out.writeStaticString(type)
         }
+        if let accept = fields.webSocketAccept {
+            out.writeStaticString("\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ")
+            out.writeString(accept)
+        }
+        // A proxy between is not to gather what is told.
+        if fields.isTold { out.writeStaticString("\r\nX-Accel-Buffering: no") }
+        if let origin = fields.sharedWith { CrossOrigin.write(origin, isPreflight: fields.isPreflight, to: &out) }
         if fields.acceptsRanges { out.writeStaticString("\r\nAccept-Ranges: bytes") }
         if fields.isOfThatType { out.writeStaticString("\r\nX-Content-Type-Options: nosniff") }
         switch fields.contentRange {
@@ -148,6 +156,7 @@ struct ResponseWriter {
 
     private static func statusLine(_ code: Int) -> StaticString {
         switch code {
+        case 101: "HTTP/1.1 101 Switching Protocols"
         case 200: "HTTP/1.1 200 OK"
         case 201: "HTTP/1.1 201 Created"
         case 202: "HTTP/1.1 202 Accepted"
@@ -159,6 +168,8 @@ struct ResponseWriter {
         case 403: "HTTP/1.1 403 Forbidden"
         case 404: "HTTP/1.1 404 Not Found"
         case 405: "HTTP/1.1 405 Method Not Allowed"
+        case 406: "HTTP/1.1 406 Not Acceptable"
+        case 410: "HTTP/1.1 410 Gone"
         case 412: "HTTP/1.1 412 Precondition Failed"
         case 413: "HTTP/1.1 413 Content Too Large"
         case 414: "HTTP/1.1 414 URI Too Long"
@@ -166,6 +177,7 @@ struct ResponseWriter {
         case 417: "HTTP/1.1 417 Expectation Failed"
         case 421: "HTTP/1.1 421 Misdirected Request"
         case 426: "HTTP/1.1 426 Upgrade Required"
+        case 429: "HTTP/1.1 429 Too Many Requests"
         case 431: "HTTP/1.1 431 Request Header Fields Too Large"
         case 501: "HTTP/1.1 501 Not Implemented"
         case 502: "HTTP/1.1 502 Bad Gateway"

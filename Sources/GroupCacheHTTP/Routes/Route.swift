@@ -25,7 +25,8 @@ struct Route: Sendable, Equatable {
     }
 
     enum Handler {
-        case key, setKey, removeKey, removeTag, clear, keys
+        case key, setKey, removeKey, removeTag, clear, keys, keyList
+        case watchGroup, watchMembers
         case groups, group, statistics, ring, ringKey, members, api, live, ready
         case peerKey, peerSet, peerRemove, peerRemoveMany
     }
@@ -48,7 +49,7 @@ struct Route: Sendable, Equatable {
             case .put: self = .put
             case .delete: self = .delete
             case .post: self = .post
-            case .other: self = []
+            case .options, .other: self = []
             }
         }
 
@@ -164,11 +165,14 @@ struct RouteTable: Sendable {
         Route("/v1/groups/{group}/keys/{key}", .put, .change, body: .value, .setKey),
         Route("/v1/groups/{group}/keys/{key}", .delete, .change, .removeKey),
         Route("/v1/groups/{group}/keys:get", .post, .read, body: .keys, .keys),
+        Route("/v1/groups/{group}/keys", .read, .read, .keyList),
         Route("/v1/groups/{group}/keys", .delete, .change, .clear),
         Route("/v1/groups/{group}/tags/{key}", .delete, .change, .removeTag),
         Route("/v1/groups/{group}/stats", .read, .read, .statistics),
         Route("/v1/groups/{group}", .read, .read, .group),
         Route("/v1/groups", .read, .read, .groups),
+        Route("/v1/watch/groups/{group}", .read, .read, .watchGroup),
+        Route("/v1/watch/members", .read, .read, .watchMembers),
         Route("/v1/ring/{group}/{key}", .read, .read, .ringKey),
         Route("/v1/ring", .read, .read, .ring),
         Route("/v1/members", .read, .read, .members),

@@ -135,11 +135,17 @@ extension Router {
 
     /// A web page of another site can make a browser send PUT, POST and DELETE here, but it cannot keep the browser from saying so.
     static func refuseForeignOrigin(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
-        guard let origin = head.origin, head.method != .get, head.method != .head else { return nil }
+        guard head.origin != nil, head.method != .get, head.method != .head else { return nil }
+        return self.isOwnOrigin(head, bytes) ? nil : .foreignOrigin
+    }
+
+    /// Whether the page that asks is of this very node.
+    static func isOwnOrigin(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
+        guard let origin = head.origin else { return false }
         for scheme in ["http://", "https://"] where bytes.hasPrefix(scheme, in: origin) {
             let host = origin.lowerBound + scheme.utf8.count..<origin.upperBound
-            if bytes.matches(host, bytes.string(head.host).lowercased()) { return nil }
+            if bytes.matches(host, bytes.string(head.host).lowercased()) { return true }
         }
-        return .foreignOrigin
+        return false
     }
 }

@@ -50,7 +50,10 @@ struct Router {
             case .group: return self.withGroup(name, bytes) { .now(.json(Pages.group($0))) }
             case .groups: return .now(.json(Pages.groups(self.core)))
             case .ring: return .now(.json(Pages.ring(self.core)))
-            case .members: return .now(.json(Pages.members(self.core)))
+            case .members: return self.members(head, bytes)
+            case .keyList: return self.withGroup(name, bytes) { self.keyList(of: $0, head, bytes) }
+            case .watchGroup: return self.withGroup(name, bytes) { self.watchGroup($0, head, bytes) }
+            case .watchMembers: return self.watchMembers(head, bytes)
             case .ringKey: return self.withGroup(name, bytes) { self.ringKey($0, bytes, key: key) }
             case .api: return self.api(head, bytes)
             case .live: return .now(self.core.liveness(query: head.query, bytes))
@@ -73,6 +76,7 @@ struct Router {
     /// A key of the public route.
     private func key(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key: Range<Int>, scratch: inout [UInt8]) -> Answer {
         guard let group = self.find(name, bytes, plusIsSpace: false) else { return .now(.failure(.noSuchGroup)) }
+        if let watch = self.watchKey(head, bytes, of: group, key: key) { return watch }
         let conditions = head.hasConditions ? RequestConditions(bytes, length: head.length) : nil
         let isGet = head.method == .get
         let found: Found

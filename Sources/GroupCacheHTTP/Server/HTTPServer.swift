@@ -22,6 +22,8 @@ final class HTTPServer: Sendable {
         let wanted = core.configuration.limits.connections
         self.maximumConnections = FileLimit.connections(files: FileLimit.current, atMost: wanted)
         core.places.setConnections(self.maximumConnections)
+        // Whoever watches keeps a connection: a quarter of them is left to those who ask.
+        core.watchPlaces.setLimit(atMost: max(1, self.maximumConnections * 3 / 4))
         if self.maximumConnections < wanted {
             core.logger.notice(
                 "the limit on open files allows fewer connections than configured",
@@ -102,8 +104,8 @@ final class HTTPServer: Sendable {
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
             await self.closeListener()
-            // Whoever follows is not to keep its link from closing.
-            self.core.feed?.close()
+            // Whoever follows is not to keep its link from closing. Who watches is told everything to the end.
+            self.core.closeLogs()
             try await self.drain(atMost: configuration.drainTimeout)
         } catch {
             // Cancelled: what runs is cut off.
@@ -129,7 +131,7 @@ final class HTTPServer: Sendable {
     func stop() async {
         self.core.isDraining.store(true, ordering: .relaxed)
         await self.closeListener()
-        self.core.feed?.close()
+        self.core.closeLogs()
         self.forEachLoop { $0.closeAll() }
     }
 

@@ -24,15 +24,45 @@ extension ServerConnection {
             if let refusal = self.router.refuseChange(head, bytes) { return self.respond(.failure(refusal)) }
             return self.becomeLink(key: bytes.string(key))
         }
+        // Whether a page of another origin may read the answer: hardly ever is that asked.
+        let origin = head.origin == nil ? nil : self.router.sharedOrigin(head, bytes, match)
+        if head.method == .options, let origin { return self.respond(.preflight(origin)) }
         switch self.router.answer(head, bytes, match, body: body, scratch: &self.loop.scratch) {
-        case .now(let response):
+        case .now(var response):
+            if origin != nil { response.fields.sharedWith = origin }
             guard case .stream(let stream) = response.body else { return self.respond(response) }
+            if stream.watch != nil { return self.beginWatch(response, stream) }
             guard let place = place ?? self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork)) }
             self.send(response, stream, place)
         case .later(let work, let operation):
             guard let place = place ?? self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork)) }
-            self.run(operation, head.trace(bytes), endsWithClient: work == .load, place)
+            guard let origin else { return self.run(operation, head.trace(bytes), endsWithClient: work == .load, place) }
+            let shared: @Sendable () async -> Response = {
+                var response = await operation()
+                response.fields.sharedWith = origin
+                return response
+            }
+            self.run(shared, head.trace(bytes), endsWithClient: work == .load, place)
         }
+    }
+
+    /// Who watches has a place of its own: however many there are, others are answered.
+    private func beginWatch(_ response: Response, _ stream: Response.Stream) {
+        if stream.watch?.isSocket == true {
+            if self.state.lifecycle >= .draining {
+                return self.respond(.failure(Failure(503, "this node is stopping", .request)), closes: true)
+            }
+            // Nobody could say goodbye.
+            if self.state.inputIsOver {
+                return self.respond(.failure(Failure(400, "a WebSocket needs both directions", .request)), closes: true)
+            }
+        }
+        guard let place = self.core.watchPlaces.take() else {
+            var refusal = Response.failure(.tooManyWatchers)
+            refusal.fields.sharedWith = response.fields.sharedWith
+            return self.respond(refusal)
+        }
+        self.send(response, stream, place)
     }
 
     // MARK: Tasks
@@ -72,7 +102,7 @@ extension ServerConnection {
             eventLoop.execute { connection.value.endStream() }
         }
         self.noteDraining()
-        guard let options = self.state.stream(task, place, now: self.loop.now) else { return task.cancel() }
+        guard let options = self.state.stream(task, place, watch: stream.watch, now: self.loop.now) else { return task.cancel() }
         self.write { self.loop.writer.write(response, options, to: &$0) }
     }
 
@@ -80,7 +110,10 @@ extension ServerConnection {
     func writePiece(_ piece: ByteBuffer, _ writer: CheckedContinuation<Void, Never>) {
         guard self.state.takesPieces else { return writer.resume() }
         self.loop.refresh()
+        let isSocket = self.state.isSocket
         self.write { output in
+            // Frames say themselves how long they are.
+            guard !isSocket else { return _ = output.writeImmutableBuffer(piece) }
             output.writeString(String(piece.readableBytes, radix: 16))
             output.writeStaticString("\r\n")
             output.writeImmutableBuffer(piece)
@@ -92,10 +125,32 @@ extension ServerConnection {
 
     private func endStream() {
         self.loop.refresh()
+        if self.state.isSocket {
+            self.endSocket(self.core.isDraining.load(ordering: .relaxed) ? .goingAway : .normal)
+            return self.process()
+        }
         guard let actions = self.state.endStream(now: self.loop.now) else { return }
         self.write { $0.writeStaticString("0\r\n\r\n") }
         self.carryOut(actions)
         self.process()
+    }
+
+    // MARK: WebSockets of those who watch
+
+    /// What is said over it is read and not heeded, but for what keeps a connection, and what ends it (RFC 6455 §5.5).
+    func receive(_ message: WebSocketReader.Message) {
+        switch message.opcode {
+        case .ping: self.write { $0.writeImmutableBuffer(WebSocketWriter.control(.pong, message.payload, mask: nil)) }
+        case .close: self.endSocket(.normal)
+        case .pong, .text, .binary, .continuation: break
+        }
+    }
+
+    /// Says goodbye, and ends whoever is at work for it.
+    func endSocket(_ code: WebSocketCloseCode) {
+        guard let actions = self.state.endStream(cancels: true, now: self.loop.now) else { return }
+        self.write { $0.writeImmutableBuffer(WebSocketWriter.control(.close, code.payload, mask: nil)) }
+        self.carryOut(actions)
     }
 
     // MARK: Links

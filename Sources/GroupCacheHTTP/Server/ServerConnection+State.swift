@@ -51,13 +51,19 @@ extension ServerConnection {
 
         /// An answer that is written piece by piece.
         struct Stream {
-            let closes: Bool
+            var closes: Bool
             let work: Work
             let place: WorkPlace?
             /// When the last piece was written.
             var written: NIODeadline
             /// Who waits for the client to read on.
             var waiting: [Writer] = []
+            /// Of a watch: when its time is over; `nil`: it is, or it is none.
+            var until: NIODeadline?
+            /// Whether it is one.
+            var isWatch = false
+            /// What the client sends over a WebSocket.
+            var frames: WebSocketReader?
         }
 
         /// What the connection can do next with what has come.
@@ -66,6 +72,10 @@ extension ServerConnection {
             case wait
             /// A head, which is the whole request if it says so. The buffer begins with its bytes.
             case head(RequestHead, ByteBuffer)
+            /// What a client that watches over a WebSocket says.
+            case message(WebSocketReader.Message)
+            /// It says what cannot be said.
+            case broken(WebSocketCloseCode)
             /// A request whose body was waited for.
             case request(RequestHead, ByteBuffer, RouteTable.Match, body: RequestBody, WorkPlace?)
         }
@@ -150,7 +160,21 @@ extension ServerConnection.State {
             }
             self.phase = .deciding(body.options)
             return .request(body.head, body.bytes, body.match, body: body.content, body.place)
-        case .deciding, .running, .streaming, .ending, .gone:
+        case .streaming(var stream):
+            guard var frames = stream.frames, self.gate.isOpen, self.input.readableBytes > 0 else { return .wait }
+            defer {
+                stream.frames = frames
+                self.phase = .streaming(stream)
+            }
+            do throws(WebSocketCloseCode) {
+                guard let message = try frames.next(&self.input) else { return .wait }
+                self.consume(0)
+                return .message(message)
+            } catch {
+                self.input = ByteBuffer()
+                return .broken(error)
+            }
+        case .deciding, .running, .ending, .gone:
             return .wait
         }
     }
@@ -235,10 +259,20 @@ extension ServerConnection.State {
     }
 
     /// `work` writes the answer piece by piece, after a head with these options. `nil`: there is nobody to answer to.
-    mutating func stream(_ work: Work, _ place: WorkPlace? = nil, now: NIODeadline) -> ResponseOptions? {
+    mutating func stream(_ work: Work, _ place: WorkPlace? = nil, watch: Response.Stream.Watch? = nil, now: NIODeadline) -> ResponseOptions?
+    {
         guard case .deciding(var options) = self.phase else { return nil }
         options.closes = options.closes || self.lifecycle == .draining
-        self.phase = .streaming(Stream(closes: options.closes, work: work, place: place, written: now))
+        var stream = Stream(closes: options.closes, work: work, place: place, written: now)
+        if let watch {
+            (stream.isWatch, stream.until) = (true, now + watch.timeout)
+            if watch.isSocket {
+                // Nobody asks for anything over it afterwards; but it is not said in its head.
+                (stream.closes, options.closes) = (true, false)
+                stream.frames = WebSocketReader(expectsMask: true, limit: ServerConnection.readAhead)
+            }
+        }
+        self.phase = .streaming(stream)
         self.updateDeadline()
         return options
     }
@@ -258,6 +292,9 @@ extension ServerConnection.State {
         return options
     }
 
+    /// Whether what is written now are frames of a WebSocket.
+    var isSocket: Bool { if case .streaming(let stream) = self.phase { stream.frames != nil } else { false } }
+
     /// Whether the next piece of a stream is to be written.
     var takesPieces: Bool { if case .streaming = self.phase { true } else { false } }
 
@@ -275,10 +312,12 @@ extension ServerConnection.State {
     }
 
     /// The last piece was written, and the end is written now. `nil`: nobody waits for it.
-    mutating func endStream(now: NIODeadline) -> Actions? {
+    ///
+    /// - Parameter cancels: the client has ended it, and not who is at work.
+    mutating func endStream(cancels: Bool = false, now: NIODeadline) -> Actions? {
         guard case .streaming(let stream) = self.phase else { return nil }
         self.complete(closes: stream.closes || self.lifecycle == .draining, now)
-        return Actions(resumed: stream.waiting)
+        return Actions(resumed: stream.waiting, cancelled: cancels ? stream.work : nil)
     }
 
     /// The connection is a link from now on. Returns what has come for it already.
@@ -321,10 +360,12 @@ extension ServerConnection.State {
         switch self.phase {
         // Only now has the client got everything and begins to be idle.
         case .head(isIdle: true, _): self.phase = .head(isIdle: true, since: now)
-        case .streaming(let stream):
-            self.phase = .streaming(Stream(closes: stream.closes, work: stream.work, place: stream.place, written: now))
+        case .streaming(var stream):
+            let waiting = stream.waiting
+            (stream.waiting, stream.written) = ([], now)
+            self.phase = .streaming(stream)
             self.updateDeadline()
-            return Actions(resumed: stream.waiting)
+            return Actions(resumed: waiting)
         default: break
         }
         return Actions()
@@ -369,7 +410,8 @@ extension ServerConnection.State {
         case .running(let running) where running.endsWithClient:
             self.deadlines.set(self.inputEnd.map { $0 + limits.patience } ?? .distantFuture, self.gate)
         case .streaming(let stream):
-            self.deadlines.set(self.inputEnd.map { max($0, stream.written) + limits.patience } ?? .distantFuture, self.gate)
+            let gone = self.inputEnd.map { max($0, stream.written) + limits.patience } ?? .distantFuture
+            self.deadlines.set(min(gone, stream.until ?? .distantFuture), self.gate, isWatch: stream.isWatch)
         case .deciding, .running: self.deadlines.set(.distantFuture, self.gate)
         case .ending(let since, outputIsClosed: true): self.deadlines.set(since + limits.linger, self.gate)
         case .ending(let since, outputIsClosed: false):
@@ -405,6 +447,13 @@ extension ServerConnection.State {
         if case .head = self.phase, let lastCall, lastCall <= now, self.input.readableBytes == 0, self.gate.isOpen {
             return self.beginFarewell(now)
         }
+        // Who is at work hears that the time of the watch is over, says what there is to say, and ends the stream.
+        if case .streaming(var stream) = self.phase, let until = stream.until, until <= now, self.gate.isOpen {
+            stream.until = nil
+            self.phase = .streaming(stream)
+            self.updateDeadline()
+            return Actions(cancelled: stream.work)
+        }
         return self.abort(now: now)
     }
 
@@ -435,7 +484,8 @@ extension ServerConnection.State {
         switch self.phase {
         case .head(let isIdle, _): !((isIdle || self.lastCall != nil) && self.gate.isOpen)
         case .ending: !self.gate.isOpen
-        // It has gone.
+        // It has gone, or its time is over.
+        case .streaming(let stream) where stream.isWatch: !self.gate.isOpen
         case .running, .streaming: !(self.inputIsOver && self.gate.isOpen)
         default: true
         }

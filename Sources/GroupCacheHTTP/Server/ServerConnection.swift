@@ -148,6 +148,8 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
                 switch try self.state.next() {
                 case .wait: break steps
                 case .head(let head, let bytes): try self.receive(head, bytes)
+                case .message(let message): self.receive(message)
+                case .broken(let code): self.endSocket(code)
                 case .request(let head, let bytes, let match, let body, let place):
                     self.answer(head, bytes.readableBytesUInt8Span, match, body: body, place)
                 }

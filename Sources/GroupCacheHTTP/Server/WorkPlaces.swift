@@ -10,6 +10,12 @@ final class WorkPlaces: Sendable {
         self.limit = Atomic(Self.places(of: connections))
     }
 
+    /// So many, for something of its own.
+    init(limit: Int) { self.limit = Atomic(limit) }
+
+    /// No more than this after all.
+    func setLimit(atMost limit: Int) { self.limit.store(min(limit, self.limit.load(ordering: .relaxed)), ordering: .relaxed) }
+
     /// So many connections there may be after all.
     func setConnections(_ connections: Int) {
         self.limit.store(Self.places(of: connections), ordering: .relaxed)

@@ -162,7 +162,8 @@ import Testing
             for (method, path, allow) in [
                 ("POST", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"),
                 ("PATCH", "/v1/groups/scores/keys/Tom", "GET, HEAD, PUT, DELETE"),
-                ("GET", "/v1/groups/scores/keys", "DELETE"), ("DELETE", "/v1/groups", "GET, HEAD"), ("PUT", "/livez", "GET, HEAD"),
+                ("PUT", "/v1/groups/scores/keys", "GET, HEAD, DELETE"), ("DELETE", "/v1/groups", "GET, HEAD"),
+                ("PUT", "/livez", "GET, HEAD"),
                 ("GET", "/v1/groups/scores/keys:get", "POST"), ("POST", "/_groupcache/scores/x", "GET, HEAD, PUT, DELETE"),
             ] {
                 let (head, _) = try await self.get(path, connection, method: method)

@@ -113,6 +113,7 @@ import Testing
                         } else {
                             _ = try self.state.awaitBody(head, bytes, .unknown, limit: 9, BodyShare(of: self.budget), now: self.now)
                         }
+                    case .message, .broken: self.fail("nobody watches here")
                     case .request: pending += self.decide() ? 1 : 0
                     }
                 } catch {

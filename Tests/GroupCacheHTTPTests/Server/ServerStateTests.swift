@@ -107,6 +107,8 @@ import Testing
         switch step {
         case .wait: "wait"
         case .head: "head"
+        case .message: "message"
+        case .broken: "broken"
         case .request: "request"
         }
     }

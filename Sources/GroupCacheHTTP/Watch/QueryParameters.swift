@@ -1,0 +1,79 @@
+/// All parameters of a query, decoded: for routes that have many. What is malformed is an error, and never as if it were not there.
+struct QueryParameters {
+    private var pairs: [(name: [UInt8], value: [UInt8])] = []
+
+    init() {}
+
+    init(_ range: Range<Int>, _ bytes: Span<UInt8>) throws(Failure) {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            var end = start
+            var equals: Int?
+            while end < range.upperBound, bytes[end] != UInt8(ascii: "&") {
+                if bytes[end] == UInt8(ascii: "="), equals == nil { equals = end }
+                end += 1
+            }
+            var (name, value): ([UInt8], [UInt8]) = ([], [])
+            let middle = equals ?? end
+            guard PercentEncoding.decode(start..<middle, bytes, plusIsSpace: true, into: &name),
+                PercentEncoding.decode(min(middle + 1, end)..<end, bytes, plusIsSpace: true, into: &value)
+            else { throw .badEscape }
+            if !name.isEmpty { self.pairs.append((name, value)) }
+            start = end + 1
+        }
+    }
+
+    /// The first of that name that says something.
+    subscript(name: String) -> [UInt8]? {
+        self.pairs.first { $0.name.elementsEqual(name.utf8) && !$0.value.isEmpty }?.value
+    }
+
+    /// As text.
+    func text(_ name: String) throws(Failure) -> String? {
+        guard let bytes = self[name] else { return nil }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure(400, "\(name) is no text", .request) }
+        return text
+    }
+
+    /// `true` or `1`, `false` or `0`, whatever the case; alone by its name it is true.
+    func flag(_ name: String) throws(Failure) -> Bool? {
+        guard let text = try self.text(name) else {
+            return self.pairs.contains { $0.name.elementsEqual(name.utf8) } ? true : nil
+        }
+        switch text.lowercased() {
+        case "true", "1": return true
+        case "false", "0": return false
+        default: throw Failure(400, "\(name) is true or false", .request)
+        }
+    }
+
+    /// A whole number that is not negative.
+    func number(_ name: String) throws(Failure) -> Int? {
+        guard let bytes = self[name] else { return nil }
+        let span = bytes.span
+        guard let number = span.decimal(0..<span.count) else { throw Failure(400, "\(name) is a whole number, 0 or more", .request) }
+        return number
+    }
+}
+
+extension Failure: Error {}
+
+/// Header fields that only few routes read: a second look at the head.
+enum HeadFields {
+    /// The values of the lines of a field, in order.
+    ///
+    /// - Parameters:
+    ///   - name: in lower case.
+    ///   - head: begins with a head that a parser has accepted.
+    ///   - length: of that head.
+    static func values(_ name: String, _ head: Span<UInt8>, length: Int) -> [String] {
+        var lines = LineScanner()
+        var values: [String] = []
+        // The first line is no field, and the last one is empty. There may be an empty one before it (RFC 9112 §2.2).
+        guard let first = try? lines.next(in: head), !first.isEmpty || (try? lines.next(in: head)) != nil else { return [] }
+        while let line = try? lines.next(in: head), !line.isEmpty, lines.lineStart <= length, let field = try? FieldLine(line, in: head) {
+            if head.matches(field.name, name) { values.append(head.string(field.value)) }
+        }
+        return values
+    }
+}
