@@ -133,4 +133,24 @@ struct BadObjectTests {
         #expect(listening.news() == ["~x-a1>2", "-x-b1"])
         #expect(harness.informer.store.listKeys() == ["x-a"])
     }
+
+    @Test("a transformer that changes keys: what changes and goes while a streaming list comes is the object that it was")
+    func changedKeysWhileStreaming() throws {
+        let harness = InformerHarness { configuration in
+            configuration.reflector.usesStreamingList = true
+            configuration.transform = { Item($0.name.lowercased(), $0.value) }
+        }
+        harness.add(Item("A", 1), Item("B", 1))
+        harness.source.withholdInitialEventsEnd()
+        let listening = try harness.listen()
+        harness.run()
+        harness.add(Item("A", 2))
+        harness.delete("B")
+        // Another name for the same.
+        harness.add(Item("a", 3))
+        harness.source.inject(.bookmark(resourceVersion: "\(harness.source.version)", isInitialEventsEnd: true))
+        harness.simulation.settle()
+        #expect(listening.news() == ["=a3"])
+        #expect(harness.informer.store.list() == [Item("a", 3)])
+    }
 }
