@@ -97,6 +97,16 @@ public final class DeltaFIFO<Object: Sendable>: Queue {
         self.room.change { $0.delete(tombstone.key, .tombstone(tombstone), known: self.knownObjects) }
     }
 
+    /// An event of a watch. Its version is of no use to the queue. Throws ``KeyError``.
+    public func put(_ change: WatchEvent<Object>.Change, resourceVersion: String?) throws {
+        switch change {
+        case .added(let object): try self.add(object)
+        case .modified(let object): try self.update(object)
+        case .deleted(let object): try self.delete(object)
+        case .bookmark, .error, .unknown, .foreign: break
+        }
+    }
+
     /// These are all objects. What is queued or known and not among them is told as deleted. Throws ``KeyError`` and then changes nothing.
     public func replace(_ objects: [Object], resourceVersion: String) throws {
         try self.replace(objects.map { try self.keyed($0) })

@@ -105,10 +105,13 @@ struct InformersBenchmark {
         }
         let running = Task { await controller.run() }
         try await queue.waitUntilSynced()
-        let start = ContinuousClock.now
+        let (start, processor) = (ContinuousClock.now, ProcessTime.now)
         source.start.open()
         await ready.done.wait()
-        report.add("events/s, controller on a DeltaFIFO", Double(count) / ((ContinuousClock.now - start) / .seconds(1)), "events/s")
+        let time = ContinuousClock.now - start
+        let processorTime = ProcessTime.now - processor
+        report.add("events/s, controller on a DeltaFIFO", Double(count) / (time / .seconds(1)), "events/s")
+        report.add("processor time of an event, controller on a DeltaFIFO", processorTime / .nanoseconds(count), "ns")
         running.cancel()
         await running.value
     }

@@ -145,6 +145,19 @@ struct DeltaFIFOTests {
         #expect(nameless?.cause is NoName)
     }
 
+    @Test("an event of a watch is the change that it tells; what tells none changes nothing")
+    func events() async throws {
+        let queue: any ReflectorStore<Thing> = deltaFIFO()
+        for change: WatchEvent<Thing>.Change in [
+            .added(Thing("a", 1)), .bookmark(.init()), .modified(Thing("a", 2)), .unknown(type: "X"), .deleted(Thing("a", 3)),
+        ] {
+            try await queue.put(change, resourceVersion: "1")
+        }
+        await #expect(throws: KeyError.self) { try await queue.put(.added(Thing("")), resourceVersion: "2") }
+        let deltas: [Delta<Thing>] = [.added(Thing("a", 1)), .updated(Thing("a", 2)), .deleted(Thing("a", 3))]
+        #expect(try await (queue as? DeltaFIFO<Thing>)?.drain() == [deltas])
+    }
+
     @Test("two deletions in a row are one: the one that knows the last state, otherwise the newer")
     func dedup() throws {
         let queue = deltaFIFO(Known(Thing("a", 1)))
