@@ -90,8 +90,15 @@ package protocol RecordingPeers: PeerPicker {
     /// What copies of other nodes' entries are served by; `nil`, the default: copies end with their time.
     var leases: CopyLeases? { get }
 
-    /// Which node owned a key before this one did, as long as that was a moment ago, whether or not it can be asked; see ``PeerPicker/formerOwner(of:)``.
-    func lastOwner(of key: Key) -> (any PeerGetter)?
+    /// Which nodes have to hear of a change of a key that this node owns, before it is acknowledged: who owned it until a moment ago and may still be asked
+    /// for it, and who will own it when this node has left and may have taken it over. Whether or not they can be reached.
+    func otherOwners(of key: Key) -> [any PeerGetter]
+    /// Whether this node makes no change of a key as its owner any more, or tells who comes after it. O(1); does not block.
+    func handsOver(_ key: Span<UInt8>) -> Bool
+    /// Whether this node knows who owns what. One that has begun and has not heard yet who the others are would load what they hold.
+    var knowsOwners: Bool { get }
+    /// Whether ``PeerServing/sweep()`` is being called.
+    var sweeps: Bool { get }
 
     /// Makes a change of a tag or of a whole group at every other node, as that node's own, and returns when each of them has made and recorded it.
     /// Who cannot be reached is told before anything else is asked of it.
@@ -108,7 +115,10 @@ extension RecordingPeers {
     package var leases: CopyLeases? { nil }
     package func owns(_ key: Span<UInt8>) -> Bool { false }
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool { false }
-    package func lastOwner(of key: Key) -> (any PeerGetter)? { self.formerOwner(of: key) }
+    package func otherOwners(of key: Key) -> [any PeerGetter] { self.formerOwner(of: key).map { [$0] } ?? [] }
+    package func handsOver(_ key: Span<UInt8>) -> Bool { false }
+    package var knowsOwners: Bool { true }
+    package var sweeps: Bool { false }
 }
 
 /// A group that can be told what another node has changed.

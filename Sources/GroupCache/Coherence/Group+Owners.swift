@@ -84,15 +84,18 @@ extension Group {
     /// What is to be done before a change that this node has made is acknowledged.
     func finishChange(of key: Key, _ terms: ChangeTerms) async throws(GroupCacheError) {
         guard let recorder else { return }
-        // As long as this node may ask the former owner what it has, that one must not have what was before the change.
-        if terms.role == .owner, let former = self.recording?.lastOwner(of: key) {
-            var request = self.request(key, ChangeTerms(as: .former))
-            // One that hangs hears of it later.
-            request.timeout = min(self.configuration.loadTimeout, .seconds(2))
-            do throws(GroupCacheError) {
-                try await former.remove(request)
-            } catch {
-                _ = self.recording?.keep(.copies(key, group: self.name), for: former)
+        // As long as this node may ask the former owner what it has, that one must not have what was before the change; nor may the next one, which may have
+        // asked this node.
+        if terms.role == .owner, let recording {
+            for other in recording.otherOwners(of: key) {
+                var request = self.request(key, ChangeTerms(as: .former))
+                // One that hangs hears of it later.
+                request.timeout = min(self.configuration.loadTimeout, .seconds(2))
+                do throws(GroupCacheError) {
+                    try await other.remove(request)
+                } catch {
+                    _ = recording.keep(.copies(key, group: self.name), for: other)
+                }
             }
         }
         guard terms.wait == .applied else { return }

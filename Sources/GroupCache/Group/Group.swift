@@ -1,4 +1,5 @@
 public import Logging
+internal import NIOConcurrencyHelpers
 internal import Tracing
 
 /// A named cache with one getter, spread over the nodes of a cluster.
@@ -41,6 +42,8 @@ public final class Group<Value: Sendable>: Sendable {
     let recording: (any RecordingPeers)?
     /// `nil`: nobody hears of this node's changes.
     let recorder: (any ChangeRecorder)?
+    /// When what this node keeps of keys that have moved to others goes.
+    let moves = NIOLockedValueBox(MovedKeys())
     let counters = GroupCounters()
     let metrics: GroupMetrics
     /// The longest that a load takes; milliseconds.

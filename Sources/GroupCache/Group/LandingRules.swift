@@ -29,8 +29,8 @@ struct LandingRules<Value: Sendable> {
         case getter
         /// Our getter, for a key of another node.
         case standIn
-        /// The node that owned the key before; whether we own it now.
-        case former(isOwner: Bool)
+        /// The node that owned the key before; whether it is ours now, with all that the value's time is.
+        case former(isOwn: Bool)
         /// The node that owns the key.
         case owner
     }
@@ -129,7 +129,7 @@ struct LandingRules<Value: Sendable> {
         return .store(stored, size, .near, life, Sidecar(entry.attributes))
     }
 
-    private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwner: true) ? .main : .near }
+    private var kind: EntryKind { self.origin == .getter || self.origin == .former(isOwn: true) ? .main : .near }
     private var isTakenOver: Bool { if case .former = self.origin { true } else { false } }
     private var source: ServedEntry.Source { self.isTakenOver ? .peer : .loaded }
 

@@ -1,11 +1,14 @@
+internal import NIOConcurrencyHelpers
 internal import Tracing
 
 // When a key moves to another node, because one has joined or come back: its new owner looks whether the former one has the value, or is loading
 // it, before it loads the value itself. (galaxycache calls it peeking.) Without this a node that joins would ask the origin at once for everything
 // that the others hold, and a second time for what they load just then.
 //
-// While a ring changes, nodes disagree about owners, and a set or remove may go to one of them that is not asked here. So a value that is taken over
-// is kept no longer than any copy of another node's value, for `nearTTL`. That is the bound for everything that a change may not have reached.
+// While a ring changes, nodes disagree about owners. A node by whose ring the key is another's makes no change of it as an owner; one that is leaving
+// tells who comes after it of each, before it acknowledges it. What such a node hands over is kept for all of its time: from then on the new owner hears
+// of every change. A former owner that does not know yet that it is one may be asked to change the value after it was taken over, so what it has is kept no
+// longer than a copy of whose changes nothing is heard, for `nearTTL`.
 extension Group {
     // MARK: The new owner
 
@@ -101,15 +104,17 @@ extension Group {
         _ result: Result<PeerEntry, GroupCacheError>,
         cancelling: Bool = false
     ) -> Bool {
-        // Not all at the same moment: each of them is loaded when its time is over.
-        let longest = self.configuration.nearTTL * Double.random(in: 0.5...1)
+        // Not all at the same moment: each of them is asked for again when its time is over, while the former owner still has it, and knows by then.
+        let longest = self.configuration.nearTTL * Double.random(in: 0.2...0.5)
+        var isHandedOver = false
         var loaded: Loaded<Value>
         switch result {
         case .success(let entry):
-            let ttl = min(entry.ttl ?? longest, longest)
+            isHandedOver = entry.isHandedOver
+            let ttl: Duration? = isHandedOver ? entry.ttl : min(entry.ttl ?? longest, longest)
             do throws(GroupCacheError) {
                 // A value without time left is good for those who wait.
-                loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl > .zero)
+                loaded = .value(try self.decode(entry), ttl: ttl, cacheable: ttl ?? longest > .zero)
                 (loaded.attributes, loaded.age) = (entry.attributes, entry.age)
             } catch {
                 self.noteMismatch(error)
@@ -131,7 +136,7 @@ extension Group {
         do throws(GroupCacheError) {
             // The ring may have changed meanwhile.
             let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
-            let rules = LandingRules(self.configuration, self.codec, from: .former(isOwner: isOwner), unheard: self.unheard)
+            let rules = LandingRules(self.configuration, self.codec, from: .former(isOwn: isOwner && isHandedOver), unheard: self.unheard)
             let (answer, change) = try rules.land(loaded, previous: nil, cost: .zero, version: load.flight.number)
             // A change that came in between has superseded the flight: then nobody keeps what the former owner had.
             self.land(load, .success(answer), change, cancelling: cancelling)
@@ -172,15 +177,19 @@ extension Group {
             guard let encoded else { return nil }
             served.value = encoded
         }
+        if served.source == .main { served.isHandedOver = self.recording?.handsOver(key.bytes.span) ?? false }
         return self.dated(self.signed(served), entry)
     }
 
     /// The owners of keys have changed. O(entries).
     ///
     /// A value of a key that has gone to another node would be served here without end, for sets and removes go to that node now. It stays for
-    /// as long as any copy of another node's value may live, so that its new owner finds it; no longer, also if the key comes back meanwhile.
+    /// as long as any copy of another node's value may live, so that its new owner finds it; no longer.
     func peersChanged() {
         guard self.peers != nil else { return }
+        // Its new owner is to find how long the value may live, so its time is left alone, and it goes when that of a copy is over. If the key has come
+        // back by then it stays: whoever owned it in between has told this node of each change before it was acknowledged.
+        if self.recording?.sweeps == true { return self.dropMoved(in: self.configuration.nearTTL) }
         var cursor: ScanCursor? = .start
         while let from = cursor {
             let page = self.store.scan(from: from, limit: 256)
@@ -196,7 +205,50 @@ extension Group {
     func endSoonIfMoved(_ key: HashedKey) {
         guard self.peers?.pickOwner(of: key.key) != nil else { return }
         let time = self.configuration.nearTTL.milliseconds
+        if time > 0, self.recording?.sweeps == true { return self.dropMoved(in: self.configuration.nearTTL) }
         if time == 0 { return self.discard(key) }
         _ = self.withBytes(of: key.key) { self.store.shorten(key.hash, $0, to: time) }
+    }
+
+    /// What this node keeps as the owner of keys that are another's goes after a time, at the latest.
+    private func dropMoved(in time: Duration) {
+        let now = self.configuration.clock.milliseconds
+        self.moves.withLockedValue { $0.keys(now, keptFor: time.milliseconds) }
+    }
+
+    /// Drops what has moved, when its time is over. O(entries), once after each change of the ring.
+    func dropMoved() {
+        // Before the look: what moves during it is dropped by the next one.
+        let now = self.configuration.clock.milliseconds
+        guard self.moves.withLockedValue({ $0.isOver(now) }) else { return }
+        var cursor: ScanCursor? = .start
+        while let from = cursor {
+            let page = self.store.scan(from: from, limit: 256)
+            for entry in page.entries where entry.details.kind == .main {
+                let key = Key(bytes: entry.key)
+                if self.peers?.pickOwner(of: key) != nil { self.discard(self.hashed(key)) }
+            }
+            cursor = page.next
+        }
+    }
+}
+
+/// When what a node keeps of keys that have moved to others goes: a value. Milliseconds.
+struct MovedKeys: Sendable {
+    private var first: Int64?
+    private var until = Int64.max
+
+    /// Keys have moved. What moved before stays as long as they, so that a ring that changes twice costs one look; but not without end, if it goes on changing.
+    mutating func keys(_ now: Int64, keptFor time: Int64) {
+        let first = self.first ?? now
+        self.first = first
+        self.until = min(now + time, first + 3 * time)
+    }
+
+    /// Whether it is time to look at all.
+    mutating func isOver(_ now: Int64) -> Bool {
+        guard now >= self.until else { return false }
+        self = MovedKeys()
+        return true
     }
 }

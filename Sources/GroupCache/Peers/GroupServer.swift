@@ -19,6 +19,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         if request.isPeek { return try await self.group.held(request.key, timeout: request.timeout) }
         if requester == .peer { self.group.counters.serverRequests.increment() }
         if let timeout = request.timeout, timeout <= .zero { throw .deadlineExceeded }
+        if requester == .peer, self.group.recording?.knowsOwners == false { throw Self.knowsNobody }
         let key = self.group.hashed(request.key)
         var options = self.options(requester, request.timeout, reload: request.reload)
         options.allowStale = request.allowStale
@@ -35,6 +36,9 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         }
     }
 
+    /// Whoever asks goes on to the next node.
+    private static var knowsNobody: GroupCacheError { GroupCacheError(.shutDown, "this node has not heard yet who the others are") }
+
     /// An absence of which the getter heard in another group is none of this key, which is how a peer would take it.
     private static func forPeers(_ error: GroupCacheError, _ requester: Requester) -> GroupCacheError {
         guard requester == .peer, error.code == .notFound, error.group != nil else { return error }
@@ -50,6 +54,10 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         let group = self.group
         if requester == .peer { group.counters.serverRequests.increment(by: keys.count) }
         let keys = Array(Set(keys))
+        if requester == .peer, group.recording?.knowsOwners == false {
+            for key in keys { await each(key, .failure(Self.knowsNobody)) }
+            return
+        }
         var options = self.options(requester, request.timeout, reload: false)
         options.allowStale = request.allowStale
         await Self.following(request.trail) {
@@ -179,7 +187,10 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 
     func peersChanged() { self.group.peersChanged() }
 
-    func sweep() { self.group.store.sweepExpired(looks: 65_536) }
+    func sweep() {
+        self.group.store.sweepExpired(looks: 65_536)
+        self.group.dropMoved()
+    }
 
     private func options(_ requester: Requester, _ timeout: Duration?, reload: Bool) -> GetOptions {
         // A peer stops listening when its time is over: what we have then, even a stale value, has to be on its way by that time.

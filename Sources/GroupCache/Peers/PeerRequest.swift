@@ -176,6 +176,8 @@ public struct PeerEntry: Sendable {
     /// Whose changes a copy of it is served by: the row of ``CopyLeases`` of the node that has answered, if that owns the key and is followed; 0: nobody's;
     /// -1: no copy is to be kept.
     package var stream = 0
+    /// Of a peek: whoever owns the key now may take the value over for all of its time.
+    package var isHandedOver = false
     /// Of the answer to a change that was to wait: everybody who follows has heard of it.
     package var isApplied = false
     /// ``age``. From 0 to 2^40.

@@ -150,6 +150,8 @@ public struct ServedEntry: Sendable {
     public var version: UInt64 = 0
     /// Whether this node owns the key, so that whoever follows it hears when the value is not that any more.
     package var isOwn = false
+    /// Of a peek: this node has the value as the owner, and takes no change of the key as its owner any more without telling who comes after it.
+    package var isHandedOver = false
     private var labels = EntryLabels()
 
     /// An answer.

@@ -60,6 +60,9 @@ final class PeerStream: Sendable {
         return self.isTaken.load(ordering: .relaxed) && !self.refuses.load(ordering: .relaxed) ? -1 : 0
     }
 
+    /// Whether it is none of ours any more, or another stream is of it.
+    var isOver: Bool { self.state.withLockedValue { $0.isOver } }
+
     /// Whether its changes are heard.
     var isHeard: Bool { self.hears.load(ordering: .acquiring) }
 

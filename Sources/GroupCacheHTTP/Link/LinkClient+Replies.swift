@@ -46,6 +46,7 @@ extension LinkClient {
             var entry = PeerEntry(value: ByteView(copying: bytes.extracting(reply.value.range)), ttl: ttl, version: reply.version)
             entry.ageInMilliseconds = LinkTime.age(reply.age)
             if !reply.schema.isEmpty { entry.schema = Self.schema(reply.schema.range, bytes, call.kind.schema) }
+            entry.isHandedOver = reply.marks & LinkMarks.handedOver.rawValue != 0
             entry.stream = stream.copyRow(isOwn: reply.marks & LinkMarks.own.rawValue != 0)
             if let attributes = LinkAttributes(reply.attributes, bytes) {
                 entry.attributes = attributes.ofEntry

@@ -226,7 +226,7 @@ extension LinkServer {
                 version: entry.version,
                 index: index,
                 schema: LinkLimits.schema(entry.schema),
-                marks: entry.isOwn ? .own : [],
+                marks: LinkMarks(of: entry),
                 age: UInt64(max(0, entry.ageInMilliseconds)),
                 attributes: LinkAttributes(entry.attributes)
             )

@@ -12,9 +12,21 @@ extension HTTPPool: RecordingPeers {
 
     package func owns(_ key: Span<UInt8>) -> Bool { self.core.members.withLockedValue { $0 }.owner(of: key) == nil }
 
-    package func lastOwner(of key: Key) -> (any PeerGetter)? {
-        self.core.members.withLockedValue { $0 }.lastOwner(of: key.bytes.span, now: .now())
+    package func otherOwners(of key: Key) -> [any PeerGetter] {
+        let members = self.core.members.withLockedValue { $0 }
+        var others: [HTTPGetter] = []
+        if let last = members.lastOwner(of: key.bytes.span, now: .now()) { others.append(last) }
+        if self.isDraining, let next = members.nextOwner(of: key.bytes.span), others.first !== next { others.append(next) }
+        return others
     }
+
+    package func handsOver(_ key: Span<UInt8>) -> Bool { self.isDraining || !self.owns(key) }
+
+    package var knowsOwners: Bool {
+        self.core.membership.withLockedValue { $0 == nil } || !self.core.members.withLockedValue { $0 }.ring.members.isEmpty
+    }
+
+    package var sweeps: Bool { self.core.isFollowing.load(ordering: .relaxed) }
 
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
         self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
@@ -76,7 +88,7 @@ extension HTTPPool: RecordingPeers {
         var backoff = LinkBackoff()
         var random = SystemRandomNumberGenerator()
         await self.waitForLink(to: getter)
-        while !Task.isCancelled, !getter.isOver {
+        while !Task.isCancelled, !getter.isOver, !stream.isOver {
             do throws(GroupCacheError) {
                 try await self.deliver(to: getter)
                 let began = NIODeadline.now()

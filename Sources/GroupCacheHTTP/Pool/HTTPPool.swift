@@ -151,7 +151,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         } catch {
             throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
         }
-        for getter in gone { getter.close() }
+        self.leave(gone)
         self.core.memberLog.update { self.core.memberNodes() }
         // Also of one that is only reached by another address now.
         if hasNew { self.core.peersChanged.continuation.yield() }
@@ -160,6 +160,22 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
         self.core.feed?.tookOver()
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
+    }
+
+    /// What those who have gone hold they may hand over for a while, if somebody sees to it that their connections end.
+    private func leave(_ gone: [HTTPGetter]) {
+        guard self.sweeps, self.configuration.warmTime > .zero else { return gone.forEach { $0.close() } }
+        let until = NIODeadline.now() + .init(self.configuration.warmTime)
+        self.core.leaving.withLockedValue { $0 += gone.map { ($0, until) } }
+    }
+
+    /// - Parameter now: `nil`: nobody is to be asked any more.
+    private func closeLeft(_ now: NIODeadline?) {
+        let left = self.core.leaving.withLockedValue { leaving in
+            defer { leaving.removeAll { $0.until <= now ?? .distantFuture } }
+            return leaving.filter { $0.until <= now ?? .distantFuture }
+        }
+        for (getter, _) in left { getter.close() }
     }
 
     /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.
@@ -292,6 +308,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         defer {
             self.bound.finish(.failure(GroupCacheError(.shutDown, "the pool has stopped")))
             for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.close() }
+            self.closeLeft(nil)
         }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             defer { tasks.cancelAll() }
@@ -325,6 +342,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
             guard isOver else { return }
             self.core.handovers.withLockedValue { $0.expire(.now()) }
+            self.closeLeft(.now())
             for group in self.core.groups.withLockedValue({ $0.groups }) { group.sweep() }
         }
     }

@@ -43,10 +43,18 @@ final class Members: Sendable {
         return getter
     }
 
+    /// Who owns `key`, which is this node's, when this node has left.
+    func nextOwner(of key: Span<UInt8>) -> HTTPGetter? {
+        guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return nil }
+        return next.flatMap { self.getters[$0] }
+    }
+
     /// The same, whether or not it can be asked.
     func lastOwner(of key: Span<UInt8>, now: NIODeadline) -> HTTPGetter? {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return nil }
-        return self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
+        let last = self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
+        // One that has left may be closed by now.
+        return last?.isOver == false ? last : nil
     }
 
     /// The same, but the ring has changed only now.

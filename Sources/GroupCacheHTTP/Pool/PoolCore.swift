@@ -54,6 +54,8 @@ final class PoolCore: Sendable {
     let changesMade = Atomic<UInt64>(0)
     /// Members that have gone. Its lock is taken inside that of ``members``.
     let departed = NIOLockedValueBox(Departed())
+    /// Those of them that may still be asked what they have, and until when.
+    let leaving = NIOLockedValueBox<[(getter: HTTPGetter, until: NIODeadline)]>([])
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 

@@ -35,9 +35,10 @@ struct Warming: Sendable {
     init(after old: Members?, ring: HashRing, getters: [HTTPGetter?], for time: Duration, now: NIODeadline) {
         self.init(beginning: now + .init(time))
         guard let old, !old.ring.members.isEmpty else { return }
-        let known = Dictionary(getters.compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
+        // Who leaves may still be asked, as long as it is there: it hands over what it has.
+        let former = old.warming.changes.flatMap { $0.getters } + old.getters
+        let known = Dictionary((getters + former).compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
         func askable(_ ring: HashRing) -> [HTTPGetter?] { ring.members.map { known[$0.id] } }
-        // Who has gone meanwhile cannot be asked any more.
         var changes = old.warming.changes.filter { $0.until > now }
         for index in changes.indices { if let ring = changes[index].ring { changes[index].getters = askable(ring) } }
         if old.ring.version != ring.version {

@@ -46,7 +46,7 @@ import Testing
             self.owners.withLockedValue { owners in owners.count > 1 ? owners.removeFirst() : owners.first ?? nil }
         }
         func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
-        func lastOwner(of key: Key) -> (any PeerGetter)? { self.former }
+        func otherOwners(of key: Key) -> [any PeerGetter] { self.former.map { [$0] } ?? [] }
         func register(_ group: any PeerServing) throws(GroupCacheError) {}
         func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {}
         func keep(_ change: Change, for node: any PeerGetter) -> Bool {

@@ -31,6 +31,15 @@ struct LinkMarks: OptionSet, Equatable, Sendable {
 
     /// Of a value: the answerer owns the key and tells who follows it when this is not its value any more.
     static let own = LinkMarks(rawValue: 1)
+    /// Of a peek: the answerer makes no change of the key as its owner any more, or tells who comes after it.
+    static let handedOver = LinkMarks(rawValue: 4)
     /// Of a change: everybody who follows has heard of it.
     static let applied = LinkMarks(rawValue: 2)
+
+    /// Of the reply with an entry.
+    init(of entry: ServedEntry) {
+        self = []
+        if entry.isOwn { self.insert(.own) }
+        if entry.isHandedOver { self.insert(.handedOver) }
+    }
 }
