@@ -127,6 +127,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "ChangesExample",
+            dependencies: ["GroupCache", "GroupCacheDiscovery"],
+            path: "Examples/Changes",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "InformersBenchmark",
             dependencies: ["Informers", logging],
             path: "Tests/Benchmarks/Informers",
@@ -157,6 +163,11 @@ let package = Package(
         .testTarget(
             name: "ControllerExampleTests",
             dependencies: ["ControllerExample", "Informers", "GroupCacheTesting", nio("NIOConcurrencyHelpers")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ChangesExampleTests",
+            dependencies: ["ChangesExample", "GroupCache", "GroupCacheHTTP", nio("NIOCore")],
             swiftSettings: settings
         ),
         .testTarget(

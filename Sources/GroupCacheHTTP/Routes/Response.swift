@@ -126,6 +126,9 @@ extension Response {
         self.page(200, "application/json", body)
     }
 
+    /// What can be asked of a node, for programs.
+    static var description: Response { self.page(200, "application/yaml", ByteBuffer(string: OpenAPI.document)) }
+
     static func text(_ status: Int, _ text: StaticString) -> Response {
         self.page(status, "text/plain; charset=utf-8", ByteBuffer(staticString: text))
     }

@@ -26,7 +26,7 @@ struct Route: Sendable, Equatable {
 
     enum Handler {
         case key, setKey, removeKey, removeTag, clear, keys, keyList
-        case watchGroup, watchMembers
+        case watchGroup, watchMembers, description
         case groups, group, statistics, ring, ringKey, members, api, live, ready
         case peerKey, peerSet, peerRemove, peerRemoveMany
     }
@@ -177,6 +177,7 @@ struct RouteTable: Sendable {
         Route("/v1/ring", .read, .read, .ring),
         Route("/v1/members", .read, .read, .members),
         Route("/api", .read, .read, .api),
+        Route("/openapi.yaml", .read, .open, .description),
     ]
 
     private static let healthRoutes = [Route("/livez", .read, .open, .live), Route("/readyz", .read, .open, .ready)]

@@ -56,6 +56,7 @@ struct Router {
             case .watchMembers: return self.watchMembers(head, bytes)
             case .ringKey: return self.withGroup(name, bytes) { self.ringKey($0, bytes, key: key) }
             case .api: return self.api(head, bytes)
+            case .description: return .now(.description)
             case .live: return .now(self.core.liveness(query: head.query, bytes))
             case .ready: return .now(self.core.readiness)
             }

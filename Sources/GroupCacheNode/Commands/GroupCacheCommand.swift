@@ -12,7 +12,7 @@ struct GroupCacheCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, ClusterCommand.self, GetCommand.self, SetCommand.self, RemoveCommand.self, ClearCommand.self,
-            StatsCommand.self, RingCommand.self, HealthCommand.self, BenchCommand.self,
+            ListCommand.self, WatchCommand.self, StatsCommand.self, RingCommand.self, HealthCommand.self, BenchCommand.self,
         ]
     )
 }

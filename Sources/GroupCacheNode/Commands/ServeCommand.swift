@@ -88,6 +88,12 @@ struct ServeCommand: AsyncParsableCommand {
             "A name, without a port, under which clients may ask this node for changes, beside localhost, addresses and the host of --advertise; may be repeated."
     )
     var hosts: [String] = []
+    @Option(
+        name: .customLong("cors-origin"),
+        help:
+            "An origin such as https://shop.example.org whose pages browsers may let read what this node answers, or * for all; may be repeated (default: none)."
+    )
+    var corsOrigins: [String] = []
     @Flag(help: "Allow an address that other machines can reach though neither a certificate nor a token is asked for.")
     var insecure = false
     @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice).")
@@ -116,6 +122,8 @@ struct ServeCommand: AsyncParsableCommand {
         help: "The longest key that is taken from clients and peers, as in 512 (default: 4KiB, which is the most; the same on all nodes)."
     )
     var maxKey: String?
+    @Option(help: "How many connections there may be, three quarters of them of clients that watch (1 to 1000000, default: 4096).")
+    var maxConnections: String?
     @Flag(help: "Check the settings and the origins, open no port, and exit.")
     var dryRun = false
     @Flag(help: "Print the URL as JSON.")
@@ -141,6 +149,8 @@ struct ServeCommand: AsyncParsableCommand {
         raw.insecure = self.insecure ? true : nil
         raw.tokenReads = self.tokenReads ? true : nil
         raw.hosts = self.hosts.isEmpty ? nil : self.hosts
+        raw.corsOrigins = self.corsOrigins.isEmpty ? nil : self.corsOrigins
+        raw.maxConnections = self.maxConnections
         raw.tlsCertificate = self.tlsCertificate
         raw.tlsKey = self.tlsKey
         raw.tlsTrustRoots = self.tlsTrustRoots

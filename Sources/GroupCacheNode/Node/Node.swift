@@ -27,6 +27,8 @@ struct Node: Sendable {
         configuration.tokenFile = settings.tokenFile
         configuration.tokenReads = settings.tokenReads
         configuration.allowedHosts = settings.hosts
+        configuration.corsOrigins = settings.corsOrigins
+        if let connections = settings.maxConnections { configuration.limits.connections = connections }
         configuration.publicRoutes = true
         configuration.insecure = settings.insecure
         configuration.server.drainDelay = settings.drainDelay

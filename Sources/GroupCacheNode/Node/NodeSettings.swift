@@ -35,6 +35,8 @@ struct NodeSettings: Sendable {
     var peerTimeout: Duration?
     var maxValue: Int?
     var maxKey: Int?
+    var corsOrigins: [String]
+    var maxConnections: Int?
 
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
@@ -44,6 +46,13 @@ struct NodeSettings: Sendable {
         self.insecure = raw.insecure == true
         self.tokenReads = raw.tokenReads == true
         self.hosts = raw.hosts ?? []
+        self.corsOrigins = raw.corsOrigins ?? []
+        self.maxConnections = try raw.maxConnections.map { text throws(CommandError) in
+            guard let count = Int(text), (1...1_000_000).contains(count) else {
+                throw .usage("--max-connections wants a number from 1 to 1000000, not \"\(text)\"")
+            }
+            return count
+        }
         let asksWho = self.tokenFile != nil || (self.tls?.clientVerification ?? .none) != .none
         guard !self.tokenReads || asksWho else {
             throw .usage("--token-reads needs --token-file or --tls-client-verification: by what is a reader to be known?")

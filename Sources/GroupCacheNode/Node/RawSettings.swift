@@ -33,6 +33,8 @@ struct RawSettings: Sendable, Hashable {
     var peerTimeout: String?
     var maxValue: String?
     var maxKey: String?
+    var corsOrigins: [String]?
+    var maxConnections: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
@@ -41,7 +43,7 @@ struct RawSettings: Sendable, Hashable {
         "tlsTrustRoots",
         "tlsClientVerification",
         "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
-        "maxKey",
+        "maxKey", "corsOrigins", "maxConnections",
     ]
 
     init() {}
@@ -101,12 +103,15 @@ struct RawSettings: Sendable, Hashable {
             if result.peerTimeout == nil { result.peerTimeout = try await reader.fetchString(forKey: "peerTimeout") }
             if result.maxValue == nil { result.maxValue = try await reader.fetchString(forKey: "maxValue") }
             if result.maxKey == nil { result.maxKey = try await reader.fetchString(forKey: "maxKey") }
+            if result.corsOrigins == nil { result.corsOrigins = try await reader.fetchStringArray(forKey: "corsOrigins") }
+            if result.maxConnections == nil { result.maxConnections = try await reader.fetchString(forKey: "maxConnections") }
         } catch {
             throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
         }
         // Peers may be written as a list or parted by commas.
         result.peers = result.peers?.flatMap { $0.split(separator: ",").map(String.init) }
         result.hosts = result.hosts?.flatMap { $0.split(separator: ",").map(String.init) }
+        result.corsOrigins = result.corsOrigins?.flatMap { $0.split(separator: ",").map(String.init) }
         return result
     }
 

@@ -108,5 +108,45 @@ extension ProcessTests {
                 #expect(numbers["overhead_bytes_per_entry"] != nil)
             #endif
         }
+
+        @Test func listAndWatchShowKeysAndWhatChanges() async throws {
+            let end = try await NodeProgram.serve(["--listen", "127.0.0.1:0", "--group", "scores=demo:", "--max-connections", "64"]) {
+                _,
+                url in
+                let node = ["--node", url]
+                for key in ["Tom", "Jack", "new key"] {
+                    let status = try await self.run(["set", key, "1"] + node).status
+                    #expect(status == .exited(0))
+                }
+                let keys = try await self.run(["list", "scores"] + node).output.split(separator: "\n").sorted()
+                #expect(keys == ["Jack", "Tom", "new key"])
+                let some = try await self.run(["list", "scores", "--prefix", "new", "--limit", "5", "--json"] + node).output
+                #expect(some.contains(#""name":"new key""#) && some.contains(#""size":1"#))
+                let nothing = try await self.run(["list", "nothing"] + node).status
+                #expect(nothing == .exited(4))
+                let missing = try await self.run(["watch", "nothing"] + node).status
+                #expect(missing == .exited(4))
+                let both = try await self.run(["watch", "scores", "--key", "a", "--prefix", "b"] + node).status
+                #expect(both == .exited(64))
+                _ = try await Child.run(try Programs.path("groupcache"), ["watch", "scores", "--values"] + node) { watch in
+                    _ = try await watch.error.line { $0.hasPrefix("! \(url) is followed from now on") }
+                    for change in [["set", "a", "b c"], ["remove", "a"], ["remove", "--tag", "t", "--soft"], ["clear"]] {
+                        let status = try await self.run(change + node).status
+                        #expect(status == .exited(0))
+                    }
+                    _ = try await watch.output.line { $0 == "clear" }
+                    let lines = watch.output.lines
+                    #expect(lines == ["set a b c", "remove a", "tag t (soft)", "clear"])
+                }
+                _ = try await Child.run(try Programs.path("groupcache"), ["watch", "scores", "--key", "a", "--output", "json"] + node) {
+                    watch in
+                    _ = try await watch.error.line { $0.hasPrefix("! \(url) is followed from now on") }
+                    for key in ["b", "a"] { _ = try await self.run(["set", key, "1"] + node) }
+                    let line = try await watch.output.line { _ in true }
+                    #expect(line.hasPrefix("{\"node\":\"\(url)\",\"event\":{\"type\":\"MODIFIED\"") && line.contains(#""name":"a""#))
+                }
+            }
+            #expect(end.error.isEmpty, "\(end.error)")
+        }
     }
 }
