@@ -132,11 +132,14 @@ final class PeerStream: Sendable {
                     if let former = state.former.take(), former.epoch ?? start.epoch == start.epoch { state.outbox.put(.everything) }
                     self.noteNews(state)
                 }
-                // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins. And what was
-                // loaded in the peer's place: the next question says that everything up to there has been applied.
+                // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins.
                 leases.lose(self.row)
-                leases.suspectUnheard()
-                begins()
+                // And what was loaded in the peer's place: the next question says that everything up to there has been applied. In a life in which nothing
+                // has changed yet that is nothing; and who changed something in the one before was told by nobody that we had applied it, and waited.
+                if start.sequence > 0 {
+                    leases.suspectUnheard()
+                    begins()
+                }
                 self.state.withLockedValue { if !$0.isOver { self.hears.store(true, ordering: .releasing) } }
             }
             // Each is dropped before a bookmark says that it was heard.

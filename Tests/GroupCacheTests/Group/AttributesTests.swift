@@ -137,7 +137,7 @@ struct AttributesTests {
         #expect(taken.source == .peer && taken.age == 134)
         self.clock.advance(by: .seconds(1))
         let own = try await self.served(groups[0], key)
-        #expect(own.source == .main && own.age == 135 && groups[0].statistics.localLoads == 0)
+        #expect(own.source == .near && own.age == 135 && groups[0].statistics.localLoads == 0)
     }
 
     @Test("an age is kept as far back as a value can be old, also where that is before the node began")
