@@ -262,7 +262,7 @@ enum OpenAPI {
               tags: [cluster]
               operationId: getDescription
               summary: This document.
-              responses: { "200": { description: It., content: { application/yaml: { schema: { type: string } } } } }
+              responses: { "200": { description: It., content: { application/yaml: { schema: {} } } } }
             head:
               tags: [cluster]
               operationId: headDescription
