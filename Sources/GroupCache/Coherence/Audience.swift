@@ -61,6 +61,12 @@ package struct Audience: Sendable {
         self.members[id]?.closed = now
     }
 
+    /// Forgets streams that ended so long ago that nobody can have anything of them. O(followers).
+    package mutating func forget(_ now: Int64) {
+        let longest = max(10 * self.longest, 600_000)
+        self.members = self.members.filter { $0.value.closed.map { now <= $0 + longest } ?? true }
+    }
+
     /// This node acts for keys since `now` whose followers it does not know.
     package mutating func tookOver(_ now: Int64) { self.known = max(self.known, now) }
 

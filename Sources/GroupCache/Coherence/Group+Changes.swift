@@ -18,6 +18,7 @@ extension Group {
     /// Loads of the keys of some owners may bring what was there before a change of which this node has not heard.
     func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool) {
         guard let peers = self.peers else { return }
+        self.dropMoved(atOnce: true)
         for shard in 0..<self.store.shardCount {
             // Who owns what is asked outside of the lock; a load that begins meanwhile begins late enough.
             let keys = self.flights.withTable(shard) { $0.keys }

@@ -87,6 +87,9 @@ extension Group {
         // As long as this node may ask the former owner what it has, that one must not have what was before the change; nor may the next one, which may have
         // asked this node.
         if terms.role == .owner, let recording {
+            var unheard: [String] = []
+            // What this node owes is lost with it.
+            let isLeaving = recording.handsOver(key.bytes.span)
             for other in recording.otherOwners(of: key) {
                 var request = self.request(key, ChangeTerms(as: .former))
                 // One that hangs hears of it later.
@@ -95,8 +98,10 @@ extension Group {
                     try await other.remove(request)
                 } catch {
                     _ = recording.keep(.copies(key, group: self.name), for: other)
+                    if isLeaving { unheard.append(other.id) }
                 }
             }
+            if !unheard.isEmpty { throw GroupCacheError.notDelivered.about(unheard) }
         }
         guard terms.wait == .applied else { return }
         // At least that of the change; it may be a later one.

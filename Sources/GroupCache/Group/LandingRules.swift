@@ -59,13 +59,15 @@ struct LandingRules<Value: Sendable> {
         _ loaded: Loaded<Value>,
         previous: EntryInfo<Value>?,
         cost: Duration,
-        version: UInt64
+        version: UInt64,
+        stamp: UInt64? = nil
     ) throws(GroupCacheError) -> (Answer, StoreChange<Value>) {
         var life = EntryLife(
             ttl: self.ttl(of: loaded, cost),
             cost: cost.nanoseconds / 1000,
             version: version,
-            age: loaded.age.milliseconds
+            age: loaded.age.milliseconds,
+            stamp: stamp
         )
         if self.kind == .near { life.stream = self.unheard }
         if case .getter = self.origin {

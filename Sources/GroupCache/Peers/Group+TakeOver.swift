@@ -107,9 +107,12 @@ extension Group {
         // Not all at the same moment: each of them is asked for again when its time is over, while the former owner still has it, and knows by then.
         let longest = self.configuration.nearTTL * Double.random(in: 0.2...0.5)
         var isHandedOver = false
+        let stamp = self.moves.withLockedValue { $0.stamp }
         var loaded: Loaded<Value>
         switch result {
         case .success(let entry):
+            // A tag of it was removed since the key came here. Who has it may never hear of that.
+            if entry.attributes.hasTags, self.store.tags.own.verdict(entry.attributes, stamp: stamp).verdict == .gone { return false }
             isHandedOver = entry.isHandedOver
             let ttl: Duration? = isHandedOver ? entry.ttl : min(entry.ttl ?? longest, longest)
             do throws(GroupCacheError) {
@@ -137,7 +140,7 @@ extension Group {
             // The ring may have changed meanwhile.
             let isOwner = self.peers?.pickOwner(of: load.key.key) == nil
             let rules = LandingRules(self.configuration, self.codec, from: .former(isOwn: isOwner && isHandedOver), unheard: self.unheard)
-            let (answer, change) = try rules.land(loaded, previous: nil, cost: .zero, version: load.flight.number)
+            let (answer, change) = try rules.land(loaded, previous: nil, cost: .zero, version: load.flight.number, stamp: stamp)
             // A change that came in between has superseded the flight: then nobody keeps what the former owner had.
             self.land(load, .success(answer), change, cancelling: cancelling)
             if isOwner { self.endSoonIfMoved(load.key) }
@@ -170,6 +173,8 @@ extension Group {
     /// What this node has cached, fresh, of a key that is another's now. Counts nothing.
     func held(_ key: Key) -> ServedEntry? {
         let hashed = self.hashed(key)
+        // Before the look: a change that this node makes as the owner after it is one that it has told others of, or will be told of.
+        let handsOver = self.recording?.handsOver(key.bytes.span) ?? false
         guard let entry = self.entry(hashed), entry.details.state == .fresh else { return nil }
         var served = ServedEntry(value: nil, source: entry.details.kind == .near ? .near : .main)
         if let value = entry.value {
@@ -177,7 +182,7 @@ extension Group {
             guard let encoded else { return nil }
             served.value = encoded
         }
-        if served.source == .main { served.isHandedOver = self.recording?.handsOver(key.bytes.span) ?? false }
+        if served.source == .main { served.isHandedOver = handsOver }
         return self.dated(self.signed(served), entry)
     }
 
@@ -187,6 +192,7 @@ extension Group {
     /// as long as any copy of another node's value may live, so that its new owner finds it; no longer.
     func peersChanged() {
         guard self.peers != nil else { return }
+        self.moves.withLockedValue { $0.ringChanged() }
         // Its new owner is to find how long the value may live, so its time is left alone, and it goes when that of a copy is over. If the key has come
         // back by then it stays: whoever owned it in between has told this node of each change before it was acknowledged.
         if self.recording?.sweeps == true { return self.dropMoved(in: self.configuration.nearTTL) }
@@ -217,9 +223,11 @@ extension Group {
     }
 
     /// Drops what has moved, when its time is over. O(entries), once after each change of the ring.
-    func dropMoved() {
+    ///
+    /// - Parameter atOnce: Its time is over, for a new owner's changes were not heard for a while.
+    func dropMoved(atOnce: Bool = false) {
         // Before the look: what moves during it is dropped by the next one.
-        let now = self.configuration.clock.milliseconds
+        let now = atOnce ? Int64.max - 1 : self.configuration.clock.milliseconds
         guard self.moves.withLockedValue({ $0.isOver(now) }) else { return }
         var cursor: ScanCursor? = .start
         while let from = cursor {
@@ -235,6 +243,9 @@ extension Group {
 
 /// When what a node keeps of keys that have moved to others goes: a value. Milliseconds.
 struct MovedKeys: Sendable {
+    /// A number that was drawn before any of the keys that this node owns now came to it. What a former owner hands over it may have had since then, without
+    /// hearing of a tag that was removed: it may have left the list, or not have been told yet.
+    private(set) var stamp = NumberSource.shared.next()
     private var first: Int64?
     private var until = Int64.max
 
@@ -248,7 +259,13 @@ struct MovedKeys: Sendable {
     /// Whether it is time to look at all.
     mutating func isOver(_ now: Int64) -> Bool {
         guard now >= self.until else { return false }
-        self = MovedKeys()
+        (self.first, self.until) = (nil, .max)
         return true
     }
+
+    /// Owners have changed.
+    mutating func ringChanged() { self.stamp = NumberSource.shared.next() }
+
+    /// Whether anything is kept for a while.
+    var isPending: Bool { self.until != .max }
 }

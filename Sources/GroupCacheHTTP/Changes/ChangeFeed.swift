@@ -173,6 +173,7 @@ final class ChangeFeed: Sendable {
             state.audience.closed(id, now: follower.lastAsked)
             state.followers[id] = nil
         }
+        state.audience.forget(now)
     }
 
     private func anew(_ follower: UInt64) -> ChangeList {

@@ -10,6 +10,8 @@ struct Departed {
         var changes: UInt64
         /// Whether it had something to hear.
         var isOwed: Bool
+        /// The greatest number of a set of its keys that was given up, and may still come there.
+        var givenUp: UInt64 = 0
     }
 
     /// More members than any cluster has. Of more, those are forgotten that owe the least.
@@ -30,10 +32,9 @@ struct Departed {
     }
 
     /// - Parameter changes: How many there have been by now.
-    /// - Returns: What is to be known of a member that comes back; `nil`: it has missed nothing.
-    mutating func returned(_ id: String, changes: UInt64) -> Member? {
-        guard let member = self.members.removeValue(forKey: id) else { return nil }
-        return member.isOwed || member.changes != changes ? member : nil
+    /// - Returns: What is to be known of a member that comes back, and whether it has missed anything; `nil`: it was none.
+    mutating func returned(_ id: String, changes: UInt64) -> (member: Member, hasMissed: Bool)? {
+        self.members.removeValue(forKey: id).map { ($0, $0.isOwed || $0.changes != changes) }
     }
 
     private mutating func makeRoom(for id: String) {

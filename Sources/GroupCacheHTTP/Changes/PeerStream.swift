@@ -70,7 +70,9 @@ final class PeerStream: Sendable {
     var epoch: UInt64? { self.state.withLockedValue { $0.follower.position?.epoch } }
 
     /// The peer was a member before. What was changed since then, others were told; until it is known in which life it comes back, nothing is asked of it.
-    func wasMember(_ former: Departed.Member) {
+    func wasMember(_ former: Departed.Member, hasMissed: Bool) {
+        self.gaveUp(former.givenUp)
+        guard hasMissed else { return }
         self.state.withLockedValue { state in
             state.former = former
             self.noteNews(state)
@@ -87,7 +89,9 @@ final class PeerStream: Sendable {
             let former = state.former
             let owes = !state.outbox.isEmpty || state.hasMissed || former != nil
             let epoch = state.follower.position?.epoch ?? former?.epoch
-            return owes || epoch != nil ? Departed.Member(epoch: epoch, changes: 0, isOwed: owes) : nil
+            let givenUp = self.givenUp.load(ordering: .acquiring)
+            guard owes || epoch != nil || givenUp > 0 else { return nil }
+            return Departed.Member(epoch: epoch, changes: 0, isOwed: owes, givenUp: givenUp)
         }
         // What was copied from it is another node's to change by now.
         self.leases?.lose(self.row)
@@ -201,7 +205,7 @@ final class PeerStream: Sendable {
     /// - Parameter now: in milliseconds.
     func linkRefused(_ now: Int64) {
         let isFinal = self.state.withLockedValue { state in
-            if state.ability != .follows { return true }
+            if state.ability != .follows, state.former == nil { return true }
             let since = state.refusedSince ?? now
             state.refusedSince = since
             return now - since > Self.longestRefusal
@@ -214,7 +218,7 @@ final class PeerStream: Sendable {
         self.state.withLockedValue { state in
             state.ability = .refuses
             self.refuses.store(true, ordering: .relaxed)
-            if !state.outbox.isEmpty || state.former?.isOwed == true { state.hasMissed = true }
+            if !state.outbox.isEmpty || state.former != nil { state.hasMissed = true }
             state.outbox = Outbox()
             state.former = nil
             self.noteNews(state)

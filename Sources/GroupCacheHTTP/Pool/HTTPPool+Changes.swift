@@ -31,6 +31,8 @@ extension HTTPPool: RecordingPeers {
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
         self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
+        // And once more: whoever has left between the two is not told.
+        self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
         if getters.isEmpty { return }
         let failures = await withTaskGroup(of: (String, GroupCacheError)?.self) { tasks in
             for getter in getters {
@@ -207,7 +209,8 @@ extension PoolCore: ChangeRecorder {
     /// What those hear who come back, and what those leave who go.
     func swap(_ gone: [HTTPGetter], for new: [HTTPGetter]) {
         if gone.isEmpty, new.isEmpty { return }
-        let changes = self.changesMade.load(ordering: .relaxed)
+        // Those that this node's callers have made, wherever, and those that others have made here.
+        let changes = self.changesMade.load(ordering: .relaxed) &+ self.position.sequence
         self.departed.withLockedValue { departed in
             for getter in gone {
                 guard var member = getter.standing.stream.end() else { continue }
@@ -215,7 +218,8 @@ extension PoolCore: ChangeRecorder {
                 departed.left(getter.id, member)
             }
             for getter in new {
-                if let former = departed.returned(getter.id, changes: changes) { getter.standing.stream.wasMember(former) }
+                guard let (former, hasMissed) = departed.returned(getter.id, changes: changes) else { continue }
+                getter.standing.stream.wasMember(former, hasMissed: hasMissed)
             }
         }
     }

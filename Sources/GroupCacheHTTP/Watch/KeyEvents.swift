@@ -31,7 +31,8 @@ enum KeyEvents {
                 if let key {
                     keys = [key]
                 } else {
-                    let page = group.heldPage(from: place.flatMap { HeldPage.Cursor($0) } ?? .start, limit: 64)
+                    // Values may be large, and are all written before the piece goes out.
+                    let page = group.heldPage(from: place.flatMap { HeldPage.Cursor($0) } ?? .start, limit: hasValues ? 1 : 64)
                     keys = page.entries.filter { $0.isFresh && !$0.isNegative }.map(\.key)
                     next = page.next?.description
                 }

@@ -59,8 +59,9 @@ struct Watch<Event: Sendable>: Sendable {
             output.error(Failure(error))
             return await send(output.take())
         }
+        var knowsAll = !self.query.sendsInitialEvents
         do {
-            if self.query.sendsInitialEvents { await self.tellInitial(send) }
+            if !knowsAll { knowsAll = await self.tellInitial(send) }
             while let step = try await cursor.next() {
                 switch step {
                 case .entries(let entries, _):
@@ -79,7 +80,7 @@ struct Watch<Event: Sendable>: Sendable {
             await send(output.take())
         } catch {
             // Its time is over, if anybody reads this: what it has not been told because it did not ask for it is passed, too.
-            guard self.query.hasBookmarks else { return }
+            guard self.query.hasBookmarks, knowsAll else { return }
             output.bookmark(cursor.version.sequence, kind: self.watched.kind)
             await send(output.take())
         }
@@ -102,7 +103,8 @@ struct Watch<Event: Sendable>: Sendable {
         }
     }
 
-    private func tellInitial(_ send: (ByteBuffer) async -> Void) async {
+    /// - Returns: Whether everything was told.
+    private func tellInitial(_ send: (ByteBuffer) async -> Void) async -> Bool {
         var output = WatchOutput(self.form, epoch: self.start.epoch)
         var place: String?
         repeat {
@@ -120,6 +122,9 @@ struct Watch<Event: Sendable>: Sendable {
                 // An empty piece would be the end of a chunked body.
                 if piece.readableBytes > 0 { await send(piece) }
             }
+            // What nobody wants to be told costs no wait: others are to have their turn.
+            await Task.yield()
         } while place != nil && !Task.isCancelled
+        return place == nil
     }
 }

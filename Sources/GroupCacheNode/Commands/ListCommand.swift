@@ -47,7 +47,7 @@ struct ListCommand: AsyncParsableCommand {
                     let line = try JSONSerialization.data(withJSONObject: item, options: [.sortedKeys, .withoutEscapingSlashes])
                     Console.print(String(decoding: line, as: UTF8.self))
                 } else {
-                    Console.print((item["metadata"] as? [String: Any])?["name"] as? String ?? "")
+                    Console.print(WatchCommand.line((item["metadata"] as? [String: Any])?["name"] as? String ?? ""))
                 }
             }
             left -= items.count

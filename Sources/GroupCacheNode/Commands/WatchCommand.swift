@@ -70,9 +70,23 @@ struct WatchCommand: AsyncParsableCommand {
         }
     }
 
-    private static func isPlain(_ text: String) -> Bool { text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F } }
+    private static func isPlain(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    }
 
-    private static func quoted(_ text: String) -> String { (try? JSONText.encode(text)) ?? "\"\"" }
+    /// A key as a line of its own: what would move a terminal's cursor, or look like another line, is escaped.
+    static func line(_ text: String) -> String { self.isPlain(text) ? text : self.quoted(text) }
+
+    private static func quoted(_ text: String) -> String {
+        let encoded = (try? JSONText.encode(text)) ?? "\"\""
+        return encoded.unicodeScalars.reduce(into: "") { line, scalar in
+            if (0x7F...0x9F).contains(scalar.value) {
+                line += "\\u00" + String(scalar.value, radix: 16)
+            } else {
+                line.unicodeScalars.append(scalar)
+            }
+        }
+    }
 }
 
 extension SecurityOptions {

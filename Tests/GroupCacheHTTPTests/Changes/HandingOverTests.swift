@@ -75,6 +75,19 @@ struct HandingOverTests {
         }
     }
 
+    @Test("a change at one that leaves, of which who comes after it cannot be told, says so")
+    func leavesUnheard() async throws {
+        try await withMesh(2, Self.settings) { mesh in
+            let key = mesh.key(of: 0)
+            try await mesh.groups[0].set(key, to: "old")
+            mesh.pools[0].core.isDraining.store(true, ordering: .relaxed)
+            mesh.wires[1].cut()
+            let error = await #expect(throws: GroupCacheError.self) { try await mesh.groups[0].remove(key) }
+            #expect(error?.code == .notDelivered && error?.nodes == [mesh.id(1)])
+            #expect(mesh.groups[0].cached(key) == nil)
+        }
+    }
+
     @Test("what a node keeps of keys that are another's goes after a while, though its time is not over; what has come back stays")
     func dropped() async throws {
         try await withMesh(3, Self.settings) { mesh in

@@ -164,6 +164,15 @@ struct PeerNewsTests {
         #expect(stream.put(.key("k", group: "g")) == .kept && stream.owesNews)
         try self.hear(stream)
         #expect(stream.unheard == 1)
+        // One that comes back is not given up for one refusal, and hears of what it has missed whenever it follows.
+        let back = try self.stream(follows: false)
+        back.wasMember(Departed.Member(epoch: 3, changes: 0, isOwed: false), hasMissed: true)
+        back.linkRefused(5)
+        #expect(back.owesNews && back.ability == .unknown)
+        back.linkRefused(70_000)
+        #expect(!back.owesNews && back.ability == .refuses)
+        try self.hear(back)
+        #expect(back.nextParcel()?.changes == [.everything])
         let other = try self.stream(follows: false)
         #expect(other.put(.key("k", group: "g")) == .kept)
         other.linkRefused(5)
@@ -174,7 +183,8 @@ struct PeerNewsTests {
     func lives() throws {
         for (former, owes) in [(UInt64?.some(3), true), (4, false), (nil, true)] {
             let stream = try self.stream(follows: false)
-            stream.wasMember(Departed.Member(epoch: former, changes: 0, isOwed: true))
+            stream.wasMember(Departed.Member(epoch: former, changes: 0, isOwed: false, givenUp: 4), hasMissed: true)
+            #expect(stream.turn(5).last == 4, "what was given up before is so still")
             #expect(stream.owesNews)
             try self.hear(stream)
             #expect(stream.owesNews == owes && stream.unheard == (owes ? 1 : 0))
@@ -204,11 +214,11 @@ struct PeerNewsTests {
         departed.owe("owing")
         for number in 0..<Departed.limit { departed.left("n\(number)", Departed.Member(epoch: 2, changes: 5, isOwed: false)) }
         #expect(departed.count == Departed.limit)
-        #expect(departed.returned("owing", changes: 5)?.isOwed == true && departed.returned("owing", changes: 5) == nil)
+        #expect(departed.returned("owing", changes: 5)?.hasMissed == true && departed.returned("owing", changes: 5) == nil)
         var other = Departed()
         other.left("a", Departed.Member(epoch: 1, changes: 5, isOwed: false))
         other.left("b", Departed.Member(epoch: 1, changes: 5, isOwed: false))
-        #expect(other.returned("a", changes: 5) == nil && other.returned("b", changes: 6) != nil)
+        #expect(other.returned("a", changes: 5)?.hasMissed == false && other.returned("b", changes: 6)?.hasMissed == true)
     }
 
     @Test("an answer, good or bad, ends a set; only one that is not answered is given up")

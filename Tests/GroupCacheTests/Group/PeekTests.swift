@@ -91,6 +91,23 @@ struct PeekTests {
 
     // MARK: What is there
 
+    @Test(
+        "a tag that was removed since the key came here stays removed, whether or not who has the value hears of it",
+        arguments: [true, false]
+    )
+    func tags(isTagged: Bool) async throws {
+        let key = try self.key()
+        try await self.groups[0].set(key, to: "set", tags: [isTagged ? "t" : "u"])
+        try self.join()
+        // Here: nobody is told where there are no streams.
+        _ = try? await self.groups[2].remove(tag: "t")
+        #expect(await self.get(key, at: 2) == (isTagged ? "load 1" : "set"))
+        #expect(self.groups[2].statistics.takeovers == (isTagged ? 0 : 1))
+        // What is removed after it was taken over goes.
+        _ = try? await self.groups[2].remove(tag: "u")
+        #expect(self.groups[2].cached(key) == (isTagged ? "load 1" : nil))
+    }
+
     @Test("a value is taken over and not loaded again, for as long as a copy of another node's value may live")
     func value() async throws {
         let key = try self.key()
