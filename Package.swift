@@ -167,7 +167,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ChangesExampleTests",
-            dependencies: ["ChangesExample", "GroupCache", "GroupCacheHTTP", nio("NIOCore")],
+            dependencies: ["ChangesExample", "GroupCache", "GroupCacheHTTP", nio("NIOCore"), nio("NIOPosix")],
             swiftSettings: settings
         ),
         .testTarget(

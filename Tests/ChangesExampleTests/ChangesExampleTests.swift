@@ -1,6 +1,7 @@
 import GroupCache
 import GroupCacheHTTP
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import ChangesExample
@@ -26,7 +27,7 @@ struct ChangesExampleTests {
         let end = ContinuousClock.now + .seconds(30)
         while await !condition() {
             guard ContinuousClock.now < end else { throw Never() }
-            try await Task.sleep(for: .milliseconds(5))
+            try await MultiThreadedEventLoopGroup.singleton.next().submit {}.get()
         }
     }
 

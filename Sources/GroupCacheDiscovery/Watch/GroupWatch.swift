@@ -1,6 +1,6 @@
 internal import Foundation
 public import GroupCache
-internal import Informers
+public import Informers
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 
@@ -47,6 +47,7 @@ public struct GroupWatch: Sendable {
     private let node: String
     private let access: NodeAccess
     private let query: String
+    private let clock: InformerClock
 
     /// - Parameters:
     ///   - group: Its name.
@@ -55,7 +56,17 @@ public struct GroupWatch: Sendable {
     ///   - key: Only of this key; changes of many keys are told all the same.
     ///   - prefix: Only of keys that begin so.
     ///   - values: Whether values come along.
-    public init(_ group: String, node: String, access: NodeAccess, key: String? = nil, prefix: String? = nil, values: Bool = false) {
+    ///   - clock: What is waited by before a node is tried again, and before all are asked who the others are.
+    public init(
+        _ group: String,
+        node: String,
+        access: NodeAccess,
+        key: String? = nil,
+        prefix: String? = nil,
+        values: Bool = false,
+        clock: InformerClock = .continuous
+    ) {
+        self.clock = clock
         self.group = NodeAccess.escaped(group)
         self.node = node.hasSuffix("/") ? String(node.dropLast()) : node
         self.access = access
@@ -113,7 +124,7 @@ public struct GroupWatch: Sendable {
     }
 
     private func pause(_ time: Duration) async throws -> String? {
-        try await Task.sleep(for: time)
+        try await self.clock.sleep(for: time)
         return nil
     }
 
@@ -176,7 +187,7 @@ public struct GroupWatch: Sendable {
                 }
                 isUnreachable = true
             }
-            try await Task.sleep(for: pause * Double.random(in: 0.5...1))
+            try await self.clock.sleep(for: pause * Double.random(in: 0.5...1))
             pause = min(pause * 2, .seconds(5))
         }
         return node

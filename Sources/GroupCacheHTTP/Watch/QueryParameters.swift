@@ -5,21 +5,13 @@ struct QueryParameters {
     init() {}
 
     init(_ range: Range<Int>, _ bytes: Span<UInt8>) throws(Failure) {
-        var start = range.lowerBound
-        while start < range.upperBound {
-            var end = start
-            var equals: Int?
-            while end < range.upperBound, bytes[end] != UInt8(ascii: "&") {
-                if bytes[end] == UInt8(ascii: "="), equals == nil { equals = end }
-                end += 1
-            }
+        var rest = range
+        while let parameter = Query.next(&rest, bytes) {
             var (name, value): ([UInt8], [UInt8]) = ([], [])
-            let middle = equals ?? end
-            guard PercentEncoding.decode(start..<middle, bytes, plusIsSpace: true, into: &name),
-                PercentEncoding.decode(min(middle + 1, end)..<end, bytes, plusIsSpace: true, into: &value)
+            guard PercentEncoding.decode(parameter.name, bytes, plusIsSpace: true, into: &name),
+                PercentEncoding.decode(parameter.value ?? 0..<0, bytes, plusIsSpace: true, into: &value)
             else { throw .badEscape }
             if !name.isEmpty { self.pairs.append((name, value)) }
-            start = end + 1
         }
     }
 

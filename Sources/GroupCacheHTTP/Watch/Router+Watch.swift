@@ -27,7 +27,7 @@ extension Router {
     /// `GET …/keys/{key}?watch=true`; `nil`: that is not asked.
     func watchKey(_ head: RequestHead, _ bytes: Span<UInt8>, of group: any PeerServing, key range: Range<Int>) -> Answer? {
         // Most gets have no query, and of most others nobody wants to know more than this.
-        guard !head.query.isEmpty, head.method == .get || head.method == .head, Query.value("watch", head.query, bytes) != nil else {
+        guard !head.query.isEmpty, head.method == .get || head.method == .head, Query.has("watch", head.query, bytes) else {
             return nil
         }
         do throws(Failure) {

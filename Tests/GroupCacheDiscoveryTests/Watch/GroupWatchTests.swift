@@ -3,6 +3,7 @@ import GroupCacheHTTP
 import Informers
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import GroupCacheDiscovery
@@ -32,7 +33,7 @@ import Testing
         let end = ContinuousClock.now + .seconds(30)
         while !condition() {
             guard ContinuousClock.now < end else { throw Never() }
-            try await Task.sleep(for: .milliseconds(5))
+            try await MultiThreadedEventLoopGroup.singleton.next().submit {}.get()
         }
     }
 

@@ -131,7 +131,7 @@ import Testing
             ("/v1/watch/groups/g?timeoutSeconds=99999999999999999999", 400), ("/v1/watch/groups/g?heartbeatSeconds=-5", 400),
             ("/v1/watch/groups/g?prefix=\(String(repeating: "p", count: 5 << 10))", 400), ("/v1/watch/groups/g?continue=x", 400),
             ("/v1/groups/g/keys?watch=true&continue=x", 400), ("/v1/groups/g/keys?watch=maybe", 400),
-            ("/v1/groups/g/keys/k?watch=maybe", 400), ("/v1/groups/g/keys/?watch=true", 400),
+            ("/v1/groups/g/keys/k?watch=maybe", 400), ("/v1/groups/g/keys/k?watch&prefix=k", 400), ("/v1/groups/g/keys/?watch=true", 400),
             ("/v1/groups/g/keys/k?watch=true&prefix=k", 400), ("/v1/groups/g/keys/%4?watch=true", 400),
             ("/v1/watch/groups/g?allowWatchBookmarks=2", 400), ("/v1/watch/groups/g?sendInitialEvents=no", 400),
             ("/v1/watch/groups/g?values=all", 400), ("/v1/watch/groups/g?labelSelector=a%3Db", 400),
