@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 internal import NIOConcurrencyHelpers
 
@@ -25,8 +27,10 @@ public final class Cluster: Sendable {
 
     /// `count` nodes that know each other.
     ///
-    /// - Parameter follows: Each node hears at once what the others change, and drops its copies; one that cannot be reached hears of it when it can.
-    ///   Without, as between pools, copies end with their ``GroupCache/GroupConfiguration/nearTTL``.
+    /// - Parameters:
+    ///   - count: How many.
+    ///   - follows: Each node hears at once what the others change, and drops its copies; one that cannot be reached hears of it when it can. Without, as
+    ///     between pools of other dialects, copies end with their ``/GroupCache/GroupConfiguration/nearTTL``.
     public init(_ count: Int, follows: Bool = false) throws(GroupCacheError) {
         let ids = (0..<count).map { "node-\($0)" }
         let ring = try HashRing(ids)
@@ -40,7 +44,7 @@ public final class Cluster: Sendable {
 
     /// A group on each node, in the order of ``nodes``. Calls of its getter are counted in ``loads``.
     ///
-    /// - Throws: As an initialiser of ``GroupCache/Group``.
+    /// - Throws: As an initialiser of ``/GroupCache/Group``.
     public func group<Value: Codable & Sendable>(
         _ name: String = "group",
         capacity: ByteCount = .mebibytes(1),
@@ -61,6 +65,14 @@ public final class Cluster: Sendable {
 
     /// How often the getters of groups that ``group(_:capacity:configuration:load:)`` made were called for each key, on all nodes together.
     public var loads: [Key: Int] { self.counts.withLockedValue { $0 } }
+
+    /// The counters of all groups on all nodes together.
+    public var statistics: GroupStatistics { self.nodes.flatMap(\.statistics.values).reduce(GroupStatistics(), +) }
+
+    /// The counters of one group on all nodes together.
+    public func statistics(of group: String) -> GroupStatistics {
+        self.nodes.compactMap { $0.statistics[group] }.reduce(GroupStatistics(), +)
+    }
 
     // MARK: Faults
 
@@ -201,12 +213,17 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         set { self.state.withLockedValue { $0.fault = newValue } }
     }
 
+    /// The counters of this node's groups, by name.
+    public var statistics: [String: GroupStatistics] { self.state.withLockedValue { $0.groups }.mapValues(\.statistics) }
+
     /// How many requests of other nodes have come here, also those that a fault kept from being answered.
     public var requests: Int { self.state.withLockedValue { $0.requests } }
 
     /// Gives this node a ring of its own, which other nodes may not agree with.
     ///
-    /// - Parameter warm: From now on this node asks the former owners of its new keys for their values before it loads them.
+    /// - Parameters:
+    ///   - nodes: The nodes of this node's ring.
+    ///   - warm: From now on this node asks the former owners of its new keys for their values before it loads them.
     public func setPeers(_ nodes: [ClusterNode], warm: Bool = false) throws(GroupCacheError) {
         self.setPeers(nodes, ring: try HashRing(nodes.map(\.id)), warm: warm)
     }
@@ -221,7 +238,7 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         for group in self.state.withLockedValue({ $0.groups.values }) { group.peersChanged() }
     }
 
-    /// See ``PeerPicker/pickPeer(for:)``.
+    /// See ``/GroupCache/PeerPicker/pickPeer(for:)``.
     public func pickPeer(for key: Key) -> PeerRoute {
         self.state.withLockedValue { state in
             guard let (owner, next) = state.ring.ownerAndNext(of: key.bytes.span) else { return .local }
@@ -234,7 +251,7 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         }
     }
 
-    /// See ``PeerPicker/formerOwner(of:)``.
+    /// See ``/GroupCache/PeerPicker/formerOwner(of:)``.
     public func formerOwner(of key: Key) -> (any PeerGetter)? {
         self.state.withLockedValue { state in
             guard let former = state.former, let owner = former.ring.ownerAndNext(of: key.bytes.span)?.owner else { return nil }
@@ -242,7 +259,7 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         }
     }
 
-    /// See ``PeerPicker/register(_:)``.
+    /// See ``/GroupCache/PeerPicker/register(_:)``.
     public func register(_ group: any PeerServing) throws(GroupCacheError) {
         let isNew = self.state.withLockedValue { $0.groups.updateValue(group, forKey: group.name) == nil }
         if !isNew { throw GroupCacheError(.duplicateGroup, "this node has a group of that name") }
@@ -301,6 +318,10 @@ final class ClusterPeer: PeerGetter {
 
     func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
         try await self.node.receive(request.group, from: self.asker).serveSet(request.key, to: entry, for: .peer)
+    }
+
+    func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome {
+        try await self.node.receive(request.group, from: self.asker).serveSet(request.key, to: entry, if: condition, for: .peer)
     }
 
     func remove(_ request: PeerRequest) async throws(GroupCacheError) {

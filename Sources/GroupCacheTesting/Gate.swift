@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// Holds tasks back until a test lets them go: a getter that waits at a gate is a load in flight for exactly as long as the test wants.

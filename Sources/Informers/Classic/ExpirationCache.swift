@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// A store whose entries are gone when they are too old. Nothing runs in the background: an expired entry is found out when it is read.

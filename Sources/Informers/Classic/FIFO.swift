@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// A queue that holds the newest object of each key, at the place where the key first came in.

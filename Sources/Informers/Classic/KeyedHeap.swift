@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A heap of objects with keys, the least of which can be waited for: for deadlines, retries, priorities.
 ///
 /// An object may be changed or removed by its key while it is in the heap.

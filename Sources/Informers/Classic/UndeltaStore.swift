@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// A store that hands out its whole content after each change: for consumers that want the set as it is, not what changed, as

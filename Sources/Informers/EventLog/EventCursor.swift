@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// A watcher of an ``EventLog``: reads on whenever it is asked to, at its own pace. For one task.

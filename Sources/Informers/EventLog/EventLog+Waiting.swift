@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 extension EventLog {
@@ -69,6 +71,9 @@ struct ParkedCursors: Sendable {
     private var concernsAll = false
     private var concernsUniversal = false
 
+    /// Whom recorded events concern, of a round in which not all are woken at once.
+    private var round: [Int] = []
+
     var count: Int { self.cursors.count }
 
     /// The moment at which the first of them is to be woken.
@@ -112,9 +117,31 @@ struct ParkedCursors: Sendable {
         // The usual case, however many wait for something else.
         guard isAnyone, !self.cursors.isEmpty else { return [] }
         if self.concernsAll { return self.takeAll() }
+        return self.concerned.compactMap { self.remove($0) }
+    }
+
+    private var concerned: [Int] {
+        if self.concernsAll { return Array(self.cursors.keys) }
         var ids: [Int] = self.concernsUniversal ? Array(self.universal) : []
         for topic in self.dirty { ids += self.byTopic[topic] ?? [] }
-        return ids.compactMap { self.remove($0) }
+        return ids
+    }
+
+    /// Takes out some of those whom the recorded events concern. Who comes back meanwhile, because there was nothing for it, is not of the same round again.
+    ///
+    /// - Returns: Those, and how many are left of the round.
+    mutating func takeConcerned(atMost limit: Int) -> (woken: [CheckedContinuation<Void, Never>], rest: Int) {
+        if self.round.isEmpty {
+            self.round = self.concerned
+            self.dirty = []
+            (self.concernsAll, self.concernsUniversal) = (false, false)
+        }
+        let some = self.round.suffix(limit)
+        self.round.removeLast(some.count)
+        let woken = some.compactMap { self.remove($0) }
+        // The room of a large round is not kept.
+        if self.round.isEmpty { self.round = [] }
+        return (woken, self.round.count)
     }
 
     mutating func takeAll() -> [CheckedContinuation<Void, Never>] {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Logging
 public import NIOConcurrencyHelpers
 
@@ -102,6 +104,16 @@ public final class EventLog<Event: Sendable>: Sendable {
     public func wakeWatchers() {
         let woken = self.state.withLockedValue { $0.parked.takeConcerned() }
         for continuation in woken { continuation.resume() }
+    }
+
+    /// Wakes some of the watchers whom what was recorded concerns, at most `limit`, so that a writer with many watchers need not wake them all itself, nor all
+    /// at once. Call it until none is left, and again after each record: calls must not overlap.
+    ///
+    /// - Returns: How many were woken, and how many are left of those whom it concerned when the first of them were.
+    package func wakeWatchers(atMost limit: Int) -> (woken: Int, rest: Int) {
+        let (woken, rest) = self.state.withLockedValue { $0.parked.takeConcerned(atMost: limit) }
+        for continuation in woken { continuation.resume() }
+        return (woken.count, rest)
     }
 
     /// The place of the last entry. Read it before what the log is about: then whatever is newer in what was read comes again from the log.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Inlined into whoever appends: an append lies within the critical section of the change that it tells, and unspecialised it takes several times as long.
 public import DequeModule
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// Which entries of a log are about which topic, so that a watcher of one need not look at those of the others: a value without locks.

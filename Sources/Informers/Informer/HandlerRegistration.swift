@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A handler that was added to an informer. The same handler added twice has two registrations, and is told everything twice.
 public final class HandlerRegistration: Sendable {
     /// Which informer's.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What knows the type of the objects is inlined into whoever makes an informer, so that it is compiled for that type. Unspecialised it looks up the
 // types of what it holds at each event, which takes longer than what it does with them.
 

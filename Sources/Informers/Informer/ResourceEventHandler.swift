@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Is told what happens to the objects of an informer, one thing after the other.
 ///
 /// For each object it sees some of its states, in their order; there is no order across objects. The informer's store may be ahead of what is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Logging
 
 /// Follows a source, keeps what it has seen in an indexed store, and tells any number of handlers what happens.

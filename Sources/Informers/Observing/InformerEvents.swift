@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// What happens to the objects of an informer, one thing after the other, as a sequence.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// An informer's store in which your own writes show at once, though the source's watch has yet to tell of them.
@@ -50,6 +52,7 @@ public final class MutationCache<Object: Sendable>: Sendable {
     /// - Parameters:
     ///   - object: What was written, with its new version; `nil`: the object was deleted.
     ///   - old: What it was written over; `nil`: there was no such object.
+    ///   - key: Its key.
     public func wrote(_ object: Object?, over old: Object?, key: String) {
         let now = self.clock.now
         self.writes.withLockedValue { writes in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// Something that has to catch up with a source before it is of use.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One thing that happened to an object, as a ``DeltaFIFO`` or ``OrderedQueue`` remembers it.
 public enum Delta<Object: Sendable>: Sendable {
     /// It has come.

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Elements by key, the least of which is at hand: a value without locks.
 ///
 /// Adding, changing and removing cost O(log count), looking O(1).
-struct HeapCore<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+package struct HeapCore<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     private struct Node: Sendable {
         var key: Key
         var element: Element
@@ -12,19 +14,19 @@ struct HeapCore<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     private let isLess: @Sendable (Element, Element) -> Bool
 
     /// - Parameter isLess: A strict order. Elements of which neither is less come in any order.
-    init(by isLess: @escaping @Sendable (Element, Element) -> Bool) {
+    package init(by isLess: @escaping @Sendable (Element, Element) -> Bool) {
         self.isLess = isLess
     }
 
-    var count: Int { self.nodes.count }
-    var keys: [Key] { self.nodes.map(\.key) }
-    var elements: [Element] { self.nodes.map(\.element) }
-    var min: (key: Key, element: Element)? { self.nodes.first.map { ($0.key, $0.element) } }
+    package var count: Int { self.nodes.count }
+    package var keys: [Key] { self.nodes.map(\.key) }
+    package var elements: [Element] { self.nodes.map(\.element) }
+    package var min: (key: Key, element: Element)? { self.nodes.first.map { ($0.key, $0.element) } }
 
-    subscript(key: Key) -> Element? { self.places[key].map { self.nodes[$0].element } }
+    package subscript(key: Key) -> Element? { self.places[key].map { self.nodes[$0].element } }
 
     /// Adds an element, or puts it in the place of the one with that key.
-    mutating func set(_ key: Key, _ element: Element) {
+    package mutating func set(_ key: Key, _ element: Element) {
         if let place = self.places[key] {
             self.nodes[place].element = element
             self.settle(place)
@@ -37,7 +39,7 @@ struct HeapCore<Key: Hashable & Sendable, Element: Sendable>: Sendable {
 
     /// Removes an element and returns it.
     @discardableResult
-    mutating func remove(_ key: Key) -> Element? {
+    package mutating func remove(_ key: Key) -> Element? {
         guard let place = self.places.removeValue(forKey: key) else { return nil }
         let last = self.nodes.count - 1
         if place != last {
@@ -50,7 +52,7 @@ struct HeapCore<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     }
 
     /// Removes the least element and returns it.
-    mutating func popMin() -> (key: Key, element: Element)? {
+    package mutating func popMin() -> (key: Key, element: Element)? {
         guard let key = self.nodes.first?.key, let element = self.remove(key) else { return nil }
         return (key, element)
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A queue that keeps the order of all changes, holds the producer back when it is full, and hands out batches without its lock held.
 ///
 /// By default a list is *one* change, and the consumer finds out by its own store what has gone: the queue need not know the store. With

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where a reflector puts what it sees, and a consumer takes it.
 ///
 /// There should be one consumer: with several, two states of one object can be in work at the same time.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where everything in this library reads the time and waits. Tests give it a clock that they turn by hand.
 ///
 /// It wraps any `Clock` that counts in `Duration`, and spares its users a generic parameter: with an `any Clock<Duration>` two moments could

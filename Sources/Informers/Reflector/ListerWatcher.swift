@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Anything that can be listed and then watched for changes: an HTTP endpoint, a directory that is polled, another node's log.
 ///
 /// Errors: throw a ``Status`` for what the source says (410 for a resource version that is too old), ``WatchError/Code/connectionRefused`` when

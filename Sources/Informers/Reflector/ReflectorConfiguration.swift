@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The settings of a ``Reflector``.
 public struct ReflectorConfiguration: Sendable {
     /// How often every known object is handed to the consumer once more; zero: never.

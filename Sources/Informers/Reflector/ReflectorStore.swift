@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where a ``Reflector`` puts what it sees: a ``DeltaFIFO``, an ``OrderedQueue``, a ``Store``.
 ///
 /// One task calls, one call at a time, but for ``resync()``, which may come in between from another. The requirements are `async` so that a bounded queue can hold the reflector back, and with it the

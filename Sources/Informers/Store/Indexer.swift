@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// A store in memory that also finds objects by values of yours: each index is a function from an object to the values it is found under.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What stores, queues, logs and informers throw of their own accord; ``KeyError`` and ``WatchError`` are the others.
 ///
 /// Switch over ``code``; more codes may come, so keep a default. No text shows a key or a value.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Makes the name of an object, by which it is stored and queued. The same object must give the same name each time.
 ///
 /// It is called without a lock held, perhaps by several tasks at once.

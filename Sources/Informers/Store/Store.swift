@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Objects by their keys.
 ///
 /// What a store hands out is shared with everyone who asks: objects are values, or classes that nobody changes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// Reads a sequence in a task of its own, so that somebody else can give up waiting for it: client-go's one receive task.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// The events in a stream of bytes, as JSON values one after another or as one message each.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a source says that something failed: the object of an ERROR event, and the body of an HTTP error.
 ///
 /// Its JSON is `{"kind":"Status","status":"Failure","code":410,"reason":"Expired","message":…,"details":{…}}`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One thing that a watch tells.
 public struct WatchEvent<Object: Sendable>: Sendable {
     /// How far the stream has come, told while nothing else is to tell.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How long a key waits before it is tried again, by how often it has failed and by how much else is tried again: a value.
 ///
 /// A ``WorkQueue`` counts the failures of each key; a limiter is the rule that makes a wait of them.

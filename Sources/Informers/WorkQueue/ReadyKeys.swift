@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import DequeModule
 
 /// The keys that a worker may take: the highest priority first, within one priority in the order in which they came. A value.

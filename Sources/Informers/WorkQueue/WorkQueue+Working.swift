@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension WorkQueue {
     /// Works on keys until the queue has been shut down and nothing waits any more. May be called several times: then there are so many more workers.
     ///

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Logging
 internal import NIOConcurrencyHelpers
 
@@ -65,7 +67,9 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Adds a key, unless it waits already; then it may only rise to a higher priority. Does nothing once the queue has been shut down.
     ///
-    /// - Parameter priority: Keys of a higher one come first, and those of a lower one only when there are no others.
+    /// - Parameters:
+    ///   - key: What there is work on.
+    ///   - priority: Keys of a higher one come first, and those of a lower one only when there are no others.
     @_specialize(where Key == String)
     public func add(_ key: Key, priority: Int = 0) {
         self.change { core, now in ((), core.add(key, priority: priority, now: now)) }
@@ -263,7 +267,7 @@ public struct WorkQueueStatistics: Sendable, Hashable {
     public var working = 0
     /// How often a key was added that did not wait already.
     public var added = 0
-    /// How often a key was to be tried again, by ``WorkQueue/addRateLimited(_:)`` or because the work on it failed.
+    /// How often a key was to be tried again, by ``WorkQueue/addRateLimited(_:priority:)`` or because the work on it failed.
     public var retries = 0
     /// How often a key was dropped because it failed too often, or failed while the queue was shut down.
     public var givenUp = 0

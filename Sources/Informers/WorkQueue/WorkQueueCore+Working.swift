@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension WorkQueueCore {
     /// Comes for a key.
     mutating func take(now: Duration) -> (step: Step, wakes: Wakes) {

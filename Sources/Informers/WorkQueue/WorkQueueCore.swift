@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The state of a ``WorkQueue``: a value without locks, tasks or a clock of its own. What happens goes in, whom to wake comes out.
 ///
 /// A *waiter* is a task that wants a key and found none. While any of them waits no key is ready, and while keys are delayed one of them is the

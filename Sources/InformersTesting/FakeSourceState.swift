@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
 
 /// What a ``FakeSource`` is at a moment: a value, without locks.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// Runs concurrent code on one thread, in an order that a seed decides, in time that stands still: the same seed is the same run.
@@ -49,7 +51,7 @@ public final class Simulation: TaskExecutor {
 
     /// Runs until everybody waits for time to pass or for something from outside.
     ///
-    /// - Parameter atMost: How many steps to run at most.
+    /// - Parameter limit: How many steps to run at most.
     /// - Returns: `false` if that many steps were not enough: somebody runs in circles.
     @discardableResult
     public func settle(atMost limit: Int = 1_000_000) -> Bool {

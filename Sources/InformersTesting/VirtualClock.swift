@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// A `Clock` that stands still until it is advanced, and whose sleepers wake by nothing else.

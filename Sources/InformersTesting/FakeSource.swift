@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Informers
 internal import NIOConcurrencyHelpers
 
@@ -34,7 +36,9 @@ public final class FakeSource<Object: Sendable>: ListerWatcher {
 
     /// Adds an object, or replaces it.
     ///
-    /// - Parameter silently: Open watches never hear of it (client-go's `…DropWatch` forms): of use only before ``resetWatch()`` or ``dropWatches()``.
+    /// - Parameters:
+    ///   - object: What is there from now on.
+    ///   - silently: Open watches never hear of it (client-go's `…DropWatch` forms): of use only before ``resetWatch()`` or ``dropWatches()``.
     public func add(_ object: Object, silently: Bool = false) {
         self.change(silently) { $0.put(object, silently: silently) }
     }

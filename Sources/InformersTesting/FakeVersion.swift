@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A resource version of a ``FakeSource``: which life of it, and which change in that life.
 public struct FakeVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Which life.
