@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// How many loads may run at once, and how many more may wait for their turn, first come, first served. Beyond that, gets fail at once with

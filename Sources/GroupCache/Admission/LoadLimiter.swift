@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// How many loads run, and which ones wait for their turn: a value, without locks, tasks or clocks.

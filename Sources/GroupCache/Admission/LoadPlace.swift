@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// The place that a running load takes in its ``LoadLimit``, and lends to others while its getter waits for a get.

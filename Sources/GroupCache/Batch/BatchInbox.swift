@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// Results of many keys, for the one task that waits for them: as many at a time as have come. Holds one result for each key at most.

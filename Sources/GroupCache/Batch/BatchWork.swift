@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// Says when the last of some flights has been abandoned: then their common load is cancelled.

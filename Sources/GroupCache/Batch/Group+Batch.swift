@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension Group {
     /// The values of many keys: cached ones at once, the others side by side. Keys of one peer go there in one message, and those that this
     /// node owns to the getter in one call if it is a ``BatchGetter``. A key that is given twice is answered once. All of them together are one
@@ -111,6 +113,7 @@ extension Group {
         var routed: [(owner: any PeerGetter, loads: [Load])] = []
         self.counters.loads.increment(by: items.count)
         for (index, item) in items.enumerated() {
+            self.noteMiss(item.key)
             self.metrics.countLoad()
             let request = self.request(self.kind(item.route, options), item.key, trail, isStrict: options.isStrict)
             let boarding = self.flights.board(request, .batch(inbox, index)) { flight in
@@ -247,6 +250,8 @@ extension Group {
         }
         let cost = ContinuousClock.now - start
         self.record(cost, of: result)
+        // The text of an error may name any key of the batch: said here, where all of them are known, and so not again below.
+        if case .failure(let error) = result { self.noteFailure(error, keys: loads.map(\.key.key)) }
         // Absence is said key by key. An error is one of the call, whatever it is called.
         for load in loads { self.land(load, result.map { $0[load.key.key] ?? .notFound }, previous: nil, cost: cost) }
     }

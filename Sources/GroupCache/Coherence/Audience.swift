@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Who follows this node's change log, and how long others may still serve what was changed: a value. Times are milliseconds.
 ///
 /// A follower serves copies until the moment that its last bookmark proves, and a bookmark that does not tell of a change was written before the change. A

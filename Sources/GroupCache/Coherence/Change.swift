@@ -1,3 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+
 /// What somebody has changed: an entry of a node's change log, and what an outbox keeps for a node that cannot be reached.
 ///
 /// It names what is old from now on and says nothing of what is new, so one that comes twice, or late, costs a load and never a wrong value.
@@ -72,6 +76,8 @@ package struct ChangeTerms: Sendable, Hashable {
     package var role = Role.owner
     /// How long the asker's group keeps what it loads in the owner's place.
     package var standInTTL = Duration.zero
+    /// Of what is kept in an owner's place: how long ago it was asked for, at the most. It counts from then.
+    package var age = Duration.zero
     /// Of a removal: how long what is loaded is not kept. See ``Group/remove(_:settle:wait:)-(Key,_,_)``.
     package var settle = Duration.zero
 
@@ -93,12 +99,21 @@ package protocol RecordingPeers: PeerPicker {
     /// Which nodes have to hear of a change of a key that this node owns, before it is acknowledged: who owned it until a moment ago and may still be asked
     /// for it, and who will own it when this node has left and may have taken it over. Whether or not they can be reached.
     func otherOwners(of key: Key) -> [any PeerGetter]
+    /// Who has to be looked at before a change is made here that depends on what there is: those who owned the key until a moment ago and can be reached,
+    /// the last one first. When this returns, all that they have changed as the owner has been heard, and they make no further change as the owner.
+    ///
+    /// - Throws: `ownerChanging`: by what is known one of them may still take itself for the owner.
+    func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter]
     /// Whether this node makes no change of a key as its owner any more, or tells who comes after it. O(1); does not block.
     func handsOver(_ key: Span<UInt8>) -> Bool
     /// Whether this node knows who owns what. One that has begun and has not heard yet who the others are would load what they hold.
     var knowsOwners: Bool { get }
+    /// How long a copy may be served after its value was changed.
+    var promise: Duration { get }
     /// Whether ``PeerServing/sweep()`` is being called.
     var sweeps: Bool { get }
+    /// Who is told what goes wrong in groups that were given no logger; `nil`, the default: nobody.
+    var groupLogger: Logger? { get }
 
     /// Makes a change of a tag or of a whole group at every other node, as that node's own, and returns when each of them has made and recorded it.
     /// Who cannot be reached is told before anything else is asked of it.
@@ -116,9 +131,14 @@ extension RecordingPeers {
     package func owns(_ key: Span<UInt8>) -> Bool { false }
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool { false }
     package func otherOwners(of key: Key) -> [any PeerGetter] { self.formerOwner(of: key).map { [$0] } ?? [] }
+    package func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {
+        self.formerOwner(of: key).map { [$0] } ?? []
+    }
     package func handsOver(_ key: Span<UInt8>) -> Bool { false }
     package var knowsOwners: Bool { true }
+    package var promise: Duration { .seconds(5) }
     package var sweeps: Bool { false }
+    package var groupLogger: Logger? { nil }
 }
 
 /// A group that can be told what another node has changed.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A name that several entries of a group share, so that they can be removed together: 1 to 128 bytes, compared byte for byte.
 package struct EntryTag: Sendable, Hashable {
     /// The longest tag, in bytes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Whether what another node answers may be kept as a copy: a value, that is made before the node is asked and told what is heard meanwhile.
 ///
 /// The answer is on its way while changes are told on a stream of their own, and either may overtake the other:

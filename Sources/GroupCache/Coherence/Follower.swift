@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a node knows of the change log of another one that it follows: a value, without clocks or sockets. Times are milliseconds.
 ///
 /// A stream is asked for, opened by the other node, and then tells changes and *bookmarks*. It answers two questions. Has every change been heard since

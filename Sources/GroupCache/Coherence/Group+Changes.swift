@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What this node tells of its changes, and what it does about those of others.
 extension Group {
     /// Another node has changed something.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where a change is made: at the owner of the key, or, if that cannot be told, at who acts for it.
 extension Group {
     /// Makes a change at the owner of a key.
@@ -12,44 +14,48 @@ extension Group {
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
         let terms = ChangeTerms(wait: wait, standInTTL: wait == .applied ? self.longestUnheard : .zero)
-        guard let owner = self.peers?.pickOwner(of: key.key) else {
-            try await change(nil, terms)
-            try await self.finishChange(of: key.key, terms)
-            try await self.peers?.changed(self.request(key.key))
-            return
-        }
+        let owner = self.peers?.pickOwner(of: key.key)
         // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have
         // failed after it stored the value. And when its value was not the one that the caller had expected: the caller may have that from our copy.
         // But what has come to be this node's own meanwhile, and was changed here, stays.
-        var isOwn = false
+        var isOwn = owner == nil
         defer { if !isOwn { self.discard(key, settle: settle) } }
         do throws(GroupCacheError) {
             try await change(owner, terms)
+            // The key may have become another node's since the question, and that one may have taken over what was here before the change. What depends on
+            // something is made once: it would not find the same a second time.
+            if isOwn, !isConditional, self.recorder != nil, !self.owns(key) {
+                isOwn = false
+                isOwn = try await self.lookAgain(key, after: nil, terms, isConditional: false, change)
+            }
         } catch {
+            guard let owner, !isOwn else { throw error }
             switch error.code {
             case .notOwner where self.recorder != nil:
                 isOwn = try await self.lookAgain(key, after: owner, terms, isConditional: isConditional, change)
-                if isOwn { try await self.finishChange(of: key.key, terms) }
             // What depends on something nobody but the owner can make.
             case _ where !isConditional && error.isOfDelivery: try await self.act(for: owner, key, error, change)
             default: throw error
             }
         }
+        if isOwn { try await self.finishChange(of: key.key, terms) }
         try await self.peers?.changed(self.request(key.key))
     }
 
-    /// Another node does not take itself for the owner. One of the two rings is older: ours may have changed meanwhile.
+    /// Another node does not take itself for the owner: one of the two rings is older, and ours may have changed meanwhile. Or this node has taken itself for
+    /// it, and is none any more.
     ///
+    /// - Parameter first: who was asked; `nil`: this node.
     /// - Returns: Whether the owner is this node by now.
     private func lookAgain(
         _ key: HashedKey,
-        after first: any PeerGetter,
+        after first: (any PeerGetter)?,
         _ terms: ChangeTerms,
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) -> Bool {
         let owner = self.peers?.pickOwner(of: key.key)
-        if let owner, owner.id == first.id { throw .ringsDiffer }
+        if let owner, owner.id == first?.id { throw .ringsDiffer }
         do throws(GroupCacheError) {
             try await change(owner, terms)
         } catch {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What has changed in a group: an element of ``Group/changes``.
 ///
 /// It says what is old from now on, and not what is new: who wants the value asks for it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// What a node that cannot be reached has still to hear of: a value, without I/O. Until it is empty nothing else may be sent to that node, or it would

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Which tags were removed when: a value, without locks. Every operation is O(1), whatever a tag covers, and memory is bounded. Tags are known by their
 /// numbers, ``EntryTag/number``.
 ///

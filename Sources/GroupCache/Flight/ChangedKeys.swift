@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The keys of one shard that were set, removed or refreshed of late: what other nodes have of them is old.
 ///
 /// Two Bloom filters (Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", CACM 1970), of which the older one is thrown away

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A binary heap of things by the moment they are due: the earliest is at hand in O(1), comes and goes in O(log n).
 struct DeadlineHeap<Element: Sendable>: Sendable {
     private var elements: [(due: Int64, element: Element)] = []

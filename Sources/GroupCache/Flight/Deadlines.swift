@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// The moments at which loads, or the patience of single callers, end: all of a group's with one sleeping task.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The keys of one shard whose getter has failed of late, and how long it is not to be called for them again: a value, without locks or clocks.
 ///
 /// An origin that is down would else be asked once for each get. The pause doubles from failure to failure, up to a limit, and varies at random,

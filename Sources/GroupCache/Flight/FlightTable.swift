@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a load may wait for. Loads of different kinds are never shared: see ``Group``.
 enum FlightKind: Hashable, Sendable {
     /// Asks peers, and the getter when they fail.
@@ -75,6 +77,8 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
     var waiters: Int { self.places.count }
     /// What has superseded loads of late.
     var changed = ChangedKeys()
+    /// The keys that this node itself has changed of late, as their owner.
+    var changedHere = ChangedKeys()
     /// Which keys' loads are not to be kept for a while.
     var settling = SettlingKeys()
     /// Which keys' loads have failed of late.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 internal import Tracing
 
@@ -188,8 +190,7 @@ final class Load: PeerCaller {
 
     private func trace(_ peer: any PeerGetter, _ tag: Int, _ tracer: any Tracer, _ request: inout PeerRequest) {
         let span = tracer.startAnySpan("groupcache.peer.get", context: self.context ?? .topLevel, ofKind: .client)
-        span.attributes["groupcache.group"] = request.group
-        span.attributes["groupcache.peer"] = peer.id
+        span.describeGet(of: request.group, peer: peer.id)
         request.trace = PeerTrace(span.context, by: tracer)
         self.spans?.withLockedValue { if tag == 0 { $0.owner = span } else { $0.next = span } }
         // Whoever cancelled the load before this found no span to end.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The keys of one shard that were removed of late, and until when what is loaded of them may still be what was there before, because it is read where
 /// the change has not come yet: a value, without locks or clocks. Bounded: where there is no room for another key, the times of all become that of the
 /// whole shard, which costs loads.

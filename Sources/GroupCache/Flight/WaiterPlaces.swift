@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Names one caller that waits for a load.
 struct WaiterID: Hashable, Sendable {
     fileprivate var place: Int32

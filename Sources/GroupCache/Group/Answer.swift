@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a get comes to: a value or "there is none", where it came from and how long it is good.
 ///
 /// It does not know the type of the value. Only ``Group`` is generic; were the flights so too, everything that a load touches on its way would be

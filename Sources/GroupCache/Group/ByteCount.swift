@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// An amount of memory.
 public struct ByteCount: Sendable, Hashable, Comparable {
     /// The amount in bytes.

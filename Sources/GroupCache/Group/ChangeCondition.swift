@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a value is recognised by: the hash of its encoded bytes, which is the same on every node and after every restart. Over HTTP it is the ETag.
 public struct EntityTag: Sendable, Hashable, LosslessStringConvertible {
     /// XXH64 of the bytes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Turns the values of a group into bytes for the wire, and back.
 ///
 /// A hit in the local cache needs neither: the store keeps values as they are. Peers and HTTP clients are sent ``encode(_:)``'s bytes.

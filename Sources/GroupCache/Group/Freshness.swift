@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How long a value is good, and what happens around the end of its time.
 ///
 /// ```swift

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Loads the values of a group: from a database, a file, a computation.
 ///
 /// For each key that nobody holds, one node of the cluster calls its getter once, however many callers wait. A getter may ask other
@@ -17,7 +19,7 @@ public protocol Getter<Value>: Sendable {
 
 /// A getter that can load many keys at once.
 public protocol BatchGetter<Value>: Getter {
-    /// Loads some values, for ``Group/get(keys:)``. A key that is absent from the result does not exist.
+    /// Loads some values, for ``Group/get(keys:)-(Collection<Key>)``. A key that is absent from the result does not exist.
     func load(keys: [Key], context: LoadContext<Value>) async throws -> [Key: Loaded<Value>]
 }
 

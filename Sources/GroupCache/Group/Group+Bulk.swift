@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Many keys at once.
 extension Group {
     /// The values of many keys that are text, as ``get(keys:)-(Collection<Key>)``.

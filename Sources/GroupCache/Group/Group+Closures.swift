@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Logging
 
 // Groups made of a closure, and groups that choose their codec.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Small helpers between a group and its store.
 extension Group {
     func withBytes<R>(of key: Key, _ body: (UnsafeRawBufferPointer) -> R) -> R {

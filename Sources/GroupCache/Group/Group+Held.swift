@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a node holds of a key: all but the value. See ``Group/entry(_:)-(Key)`` and ``Group/entries(from:limit:)``.
 public struct HeldEntry: Sendable, Hashable {
     /// The key.

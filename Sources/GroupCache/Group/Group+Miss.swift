@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Logging
 internal import Tracing
 
@@ -28,7 +30,10 @@ extension Group: LoadingGroup {
     func miss(_ key: HashedKey, _ options: GetOptions) async throws(GroupCacheError) -> Answer {
         if let error = key.key.error { throw error }
         self.counters.loads.increment()
+        self.noteMiss(key)
         self.metrics.countLoad()
+        let start = self.metrics.start()
+        defer { self.metrics.endMiss(start) }
         let route = options.isTerminal ? .local : self.peers?.pickPeer(for: key.key) ?? .local
         return try await self.join(self.kind(route, options), key, route, options)
     }
@@ -162,6 +167,7 @@ extension Group: LoadingGroup {
         case .failure(let error):
             self.counters.localLoadErrors.increment()
             self.metrics.countLoadErrors()
+            self.noteFailure(error, keys: [load.key.key])
             self.land(load, .failure(error), failed: error.isMemorable && !self.wasHurried(load) ? LoadFailure() : nil)
             return
         }
@@ -176,6 +182,7 @@ extension Group: LoadingGroup {
             self.land(load, .success(answer), change)
         } catch {
             self.counters.localLoadErrors.increment()
+            self.noteFailure(error, keys: [load.key.key])
             // An answer of the getter's, if not a good one, is truer than what is held; a failure is no answer.
             let drops: StoreChange<Value> = loaded.isRefusal ? .drop : .none
             let isMemorable = loaded.isMemorable ?? (error.code == .getterFailed)
@@ -223,7 +230,8 @@ extension Group: LoadingGroup {
     @inline(never)
     private func landCopy(_ load: Load, _ answer: Outcome, _ value: Value, _ entry: PeerEntry) {
         let rules = LandingRules(self.configuration, self.codec, from: .owner, unheard: self.unheard)
-        self.land(load, answer, rules.copy(value, entry, version: load.flight.number))
+        let waited = self.configuration.clock.milliseconds - load.began
+        self.land(load, answer, rules.copy(value, entry, version: load.flight.number, waited: .milliseconds(waited)))
     }
 
     /// Ends a load with what the store has by now, if that is fresh and nobody insists on a load. If not, the load goes on, and its getter counts as
@@ -351,7 +359,10 @@ extension Group: LoadingGroup {
         if !landing.stores { self.counters.supersededLoads.increment() }
         func finish(_ waiting: (waiter: FlightWaiter, isStrict: Bool)) {
             let outcome = waiting.isStrict ? result : old
-            if case .success(let answer) = outcome, answer.source == .stale { self.counters.staleIfErrorHits.increment() }
+            if case .success(let answer) = outcome, answer.source == .stale {
+                self.counters.staleIfErrorHits.increment()
+                self.noteStale()
+            }
             waiting.waiter.finish(outcome)
         }
         if let first = landing.first { finish(first) }

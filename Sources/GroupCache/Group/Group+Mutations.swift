@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Changing what is cached. A change beats every load that began before it: those who wait get the load's result, nobody keeps it, and the
 // next get starts afresh.
 extension Group {
@@ -38,7 +40,9 @@ extension Group {
         var outcome = SetOutcome.unknown
         try await self.atOwner(of: hashed, wait, isConditional: condition != nil) { owner, terms async throws(GroupCacheError) in
             guard let owner else {
-                outcome = try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition, attributes)
+                outcome = try await self.comparing(hashed, condition) { condition throws(GroupCacheError) in
+                    try self.setLocally(hashed, value, encoded: nil, ttl: ttl, if: condition, attributes)
+                }
                 return
             }
             var entry = PeerEntry(value: try self.codec.encoded(value), ttl: ttl)
@@ -90,8 +94,16 @@ extension Group {
             if let owner {
                 try await owner.remove(self.request(key, terms), if: condition, settle: settle)
             } else {
-                try self.discard(hashed, if: condition, settle: settle)
+                try await self.discardComparing(hashed, condition, settle)
             }
+        }
+    }
+
+    /// Removes what this node has of a key of its own, if a condition holds.
+    func discardComparing(_ key: HashedKey, _ condition: ChangeCondition?, _ settle: Duration) async throws(GroupCacheError) {
+        _ = try await self.comparing(key, condition) { condition throws(GroupCacheError) in
+            try self.discard(key, if: condition, settle: settle)
+            return .unknown
         }
     }
 
@@ -113,7 +125,10 @@ extension Group {
         let now = self.configuration.clock.milliseconds
         for shard in 0..<self.store.shardCount {
             let next = self.flights.withTable(shard) { table in
-                if self.peers != nil { table.changed.insertAll(now: now) }
+                if self.peers != nil {
+                    table.changed.insertAll(now: now)
+                    table.changedHere.insertAll(now: now)
+                }
                 table.failures.forgetAll()
                 return table.supersedeAll()
             }
@@ -173,7 +188,8 @@ extension Group {
         encoded: ByteView?,
         ttl: Duration?,
         if condition: ChangeCondition? = nil,
-        _ attributes: EntryAttributes
+        _ attributes: EntryAttributes,
+        _ terms: ChangeTerms = ChangeTerms()
     ) throws(GroupCacheError) -> SetOutcome {
         let (stored, size) = try self.codec.kept(value, encoded: encoded)
         let freshness = self.configuration.freshness
@@ -181,15 +197,19 @@ extension Group {
             ttl: (ttl ?? freshness.ttl).flatMap { freshness.jittered($0) },
             version: NumberSource.shared.next()
         )
-        // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long.
-        let owned = self.owns(key)
+        // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long. Nor is what we are
+        // told because its owner cannot be reached: that one is asked again as soon as it can.
+        let owned = terms.role != .acting && self.owns(key)
         if owned {
             life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
             life.staleIfError = freshness.staleIfError.milliseconds
         } else {
             // What we have of it may be old: only the owner can compare.
             if condition != nil { throw .notOwner }
-            life.ttl = min(life.ttl ?? .max, self.configuration.standInTTL.milliseconds)
+            // From when it was sent: it may have lain in a buffer, and its sender has told the owner of another value since.
+            let most = (self.configuration.standInTTL - terms.age).milliseconds
+            guard most > 0 else { throw GroupCacheError(.deadlineExceeded, "it was sent too long ago to be kept in the owner's place") }
+            life.ttl = min(life.ttl ?? .max, most)
             life.stream = self.unheard
         }
         // What is too large takes the place of nothing: what was there before has gone.
@@ -267,12 +287,14 @@ extension Group {
 
     /// - Parameters:
     ///   - version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
+    ///   - adopts: What comes is another node's, from before this one changed anything of the key: not if it has.
     ///   - isSet: Whether what `body` has done gave the key a value, for those who watch.
     /// - Returns: `nil`: something else is there by now, and nothing has changed.
-    private func change<R>(
+    func change<R>(
         _ key: HashedKey,
         records: Bool,
         onlyOf version: UInt64?,
+        adopts: Bool = false,
         settle: Duration,
         isSet: (R) -> Bool,
         _ body: (inout Victims<Value>) -> R
@@ -286,7 +308,9 @@ extension Group {
             let isThere = found.map { $0.details.state.isServable && $0.value != nil } ?? false
             if let version, version != (isThere ? found?.details.version ?? 0 : 0) { return nil }
             if let now {
+                if adopts, table.changedHere.contains(key.hash, now: now) { return nil }
                 if self.peers != nil { table.changed.insert(key.hash, now: now) }
+                if records, self.peers != nil { table.changedHere.insert(key.hash, now: now) }
                 if settle > .zero { table.settling.insert(key.hash, until: now + settle.milliseconds, now: now) }
             }
             table.failures.forget(key.hash)

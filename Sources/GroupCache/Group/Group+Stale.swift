@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 // Values past their time, and loads past theirs: who is served one, who loads a new one, and who waits no longer.
@@ -9,7 +11,10 @@ extension Group {
         guard let entry = self.entry(key), let value = entry.value, let until = entry.details.staleIfErrorUntil,
             entry.details.state != .fresh, self.configuration.clock.milliseconds < until
         else { return nil }
-        if counts { self.counters.staleIfErrorHits.increment() }
+        if counts {
+            self.counters.staleIfErrorHits.increment()
+            self.noteStale()
+        }
         return Answer(value: value, source: .stale, ttl: .zero, attributes: entry.sidecar?.attributes ?? .none)
     }
 
@@ -72,6 +77,7 @@ extension Group {
         let waiters = self.flights.withTable(self.shard(load)) { $0.setSlow(load.flight, releasing: old != nil) }
         guard let old else { return }
         self.counters.staleIfErrorHits.increment(by: waiters.count)
+        if !waiters.isEmpty { self.noteStale() }
         for waiter in waiters { waiter.finish(.success(old)) }
     }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Logging
 internal import Synchronization
 
@@ -43,14 +45,25 @@ extension Group {
         )
     }
 
-    /// The counters, since the group began. Reading them also brings `groupcache_hits_total` in swift-metrics up to date: a hit itself
-    /// touches no metric.
+    /// Tells swift-metrics what the shards have counted since the last time: a hit itself touches no metric. O(shards).
+    func exportMetrics(_ store: StoreStatistics? = nil) {
+        let store = store ?? self.store.statistics
+        let exported = self.counters.exported
+        self.metrics.export(
+            store,
+            hits: exported.hits.advance(to: store.hits),
+            staleHits: exported.staleHits.advance(to: store.staleHits + self.counters.staleIfErrorHits.value),
+            evictions: exported.evictions.advance(to: store.main.evictions + store.near.evictions),
+            gets: exported.gets.advance(to: store.hits + self.counters.loads.value)
+        )
+    }
+
+    /// The counters, since the group began. Reading them also brings swift-metrics up to date, which a running pool does once a second by itself.
     public var statistics: GroupStatistics {
         // Whoever watches the numbers of a group that stands still also lets go what is over.
         self.store.sweepExpired()
         let store = self.store.statistics
-        let (known, hits) = self.counters.exportedHits.max(store.hits, ordering: .relaxed)
-        if hits > known { self.metrics.countHits(hits - known) }
+        self.exportMetrics(store)
         var statistics = GroupStatistics()
         statistics.cacheHits = store.hits
         statistics.hotHits = store.nearHits
@@ -61,6 +74,7 @@ extension Group {
         statistics.loads = self.counters.loads.value
         statistics.gets = statistics.cacheHits + statistics.loads
         statistics.loadsDeduped = self.counters.loadsDeduped.value
+        statistics.getterCalls = self.counters.getterCalls.value
         statistics.localLoads = self.counters.localLoads.value
         statistics.localLoadErrors = self.counters.localLoadErrors.value
         statistics.peerLoads = self.counters.peerLoads.value
@@ -71,8 +85,12 @@ extension Group {
         statistics.supersededLoads = self.counters.supersededLoads.value
         statistics.takeovers = self.counters.takeovers.value
         statistics.schemaMismatches = self.counters.schemaMismatches.value
+        statistics.staleNearHits = self.counters.staleNearHits.value
         statistics.overloads = self.counters.overloads.value
         statistics.valuesTooLarge = store.tooLarge
+        for reason in MissReason.allCases {
+            statistics.misses[keyPath: MissStatistics.path(reason)] = self.counters.misses[Int(reason.rawValue)].value
+        }
         statistics.largestRefused = store.largestRefused
         statistics.waiters = self.counters.waiting.value
         (statistics.runningLoads, statistics.queuedLoads) = self.limit.current

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Logging
 internal import NIOConcurrencyHelpers
 internal import Tracing
@@ -44,6 +46,8 @@ public final class Group<Value: Sendable>: Sendable {
     let recorder: (any ChangeRecorder)?
     /// When what this node keeps of keys that have moved to others goes.
     let moves = NIOLockedValueBox(MovedKeys())
+    /// Which copies are looked after.
+    let audits = NIOLockedValueBox(CopyAudits())
     let counters = GroupCounters()
     let metrics: GroupMetrics
     /// The longest that a load takes; milliseconds.
@@ -55,7 +59,7 @@ public final class Group<Value: Sendable>: Sendable {
     /// `nil`: nobody traces, and no span is made.
     let tracer: (any Tracer)?
     let isTraced: Bool
-    let logger: Logger
+    package let logger: Logger
 
     /// A group whose values are loaded by `getter` and turned into bytes by `codec`.
     ///
@@ -65,7 +69,8 @@ public final class Group<Value: Sendable>: Sendable {
     ///     at least what one entry takes in each shard (some hundred bytes), or zero: then nothing is kept.
     ///   - configuration: How values are kept.
     ///   - peers: The pool that knows the other nodes; `nil`: this node is alone. The group registers itself with it.
-    ///   - logger: For what goes wrong in the background; nothing above `debug` is logged. Default: silent.
+    ///   - logger: For what goes wrong in the background: a getter that fails, old values that are served, values of another schema, each at `warning`
+    ///     and once in a while, without keys or values; peers that fail at `debug`. Default: that of `peers`, and silent without them.
     ///   - codec: Turns values into bytes.
     ///   - getter: Loads values.
     /// - Throws: ``GroupCacheError/Code/invalidConfiguration``, ``GroupCacheError/Code/duplicateGroup``.
@@ -137,7 +142,7 @@ public final class Group<Value: Sendable>: Sendable {
         self.metrics = GroupMetrics(group: name, factory: observers.metrics)
         self.isTraced = !(observers.tracer is NoOpTracer)
         self.tracer = self.isTraced ? observers.tracer : nil
-        self.logger = logger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
+        self.logger = logger ?? recording?.groupLogger ?? Logger(label: "groupcache", factory: { _ in SwiftLogNoOpLogHandler() })
         try peers?.register(GroupServer(self))
     }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The one error of this library.
 ///
 /// Every verb throws it typed, so a `catch` without a pattern has a `GroupCacheError` and makes the statement complete. A pattern names a code;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a ``Group`` keeps its values. Every setting has a default that suits a value without an age.
 public struct GroupConfiguration: Sendable {
     /// Which entry leaves when the group is full. Default: ``EvictionPolicy/lru``.
@@ -32,9 +34,33 @@ public struct GroupConfiguration: Sendable {
     /// Where the group reads the time. Default: the machine's clock.
     public var clock: CacheClock = .system
 
-    /// The defaults, but for what is said of the values' time.
-    public init(freshness: Freshness = Freshness()) {
+    /// The defaults, but for what is said here.
+    public init(
+        freshness: Freshness = Freshness(),
+        eviction: EvictionPolicy = .lru,
+        nearTTL: Duration = .seconds(10),
+        standInTTL: Duration = .seconds(10),
+        loadTimeout: Duration = .seconds(30),
+        loads: LoadLimit? = nil,
+        maximumWaiters: Int = 65_536,
+        shards: Int? = nil,
+        unwantedLoads: UnwantedLoads = .finishIfHalfDone,
+        schema: String? = nil,
+        observedRemovals: Int = 0,
+        clock: CacheClock = .system
+    ) {
         self.freshness = freshness
+        self.eviction = eviction
+        self.nearTTL = nearTTL
+        self.standInTTL = standInTTL
+        self.loadTimeout = loadTimeout
+        self.loads = loads
+        self.maximumWaiters = maximumWaiters
+        self.shards = shards
+        self.unwantedLoads = unwantedLoads
+        self.schema = schema
+        self.observedRemovals = observedRemovals
+        self.clock = clock
     }
 
     func validate(name: String, capacity: ByteCount) throws(GroupCacheError) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The name of one value in a group: bytes, compared byte for byte.
 ///
 /// A key is usually text, but nothing is normalised: `"é"` composed and `"é"` decomposed are two keys, as they are to every other

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a landing does to the store.
 enum StoreChange<Value: Sendable>: Sendable {
     case none
@@ -121,10 +123,13 @@ struct LandingRules<Value: Sendable> {
     }
 
     /// What is kept of the answer of the owner, of a key that is asked for often.
-    func copy(_ value: Value, _ entry: PeerEntry, version: UInt64) -> StoreChange<Value> {
+    ///
+    /// - Parameter waited: how long it was waited for.
+    func copy(_ value: Value, _ entry: PeerEntry, version: UInt64, waited: Duration) -> StoreChange<Value> {
         if entry.stream < 0 { return .none }
-        // Of what is changed there this node hears: it may be kept for as long as its owner keeps it.
-        let fresh = entry.stream == 0 ? min(self.nearTTL, entry.ttl ?? self.nearTTL) : entry.ttl
+        // Of what is changed there this node hears: it may be kept for as long as its owner keeps it. If not, it may be as old as the question: the answer may
+        // have lain in a buffer, of this very node while it stood still.
+        let fresh = entry.stream == 0 ? min(self.nearTTL - waited, entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
         var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds, stamp: version)
         life.stream = entry.stream == 0 ? self.unheard : entry.stream

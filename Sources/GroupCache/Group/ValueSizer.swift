@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a `Codable` value holds in memory, found by an encoder that writes nothing.
 //
 // What lies in the value itself the group counts by its type. Here it is about what lies beyond, on the heap: texts of more than 15 bytes,

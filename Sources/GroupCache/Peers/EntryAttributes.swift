@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What is said of a value beside its bytes, as it crosses the wire: never a part of the value.
 ///
 /// Most values have none, which costs a pointer and no memory of its own. Copies share what there is.
@@ -60,7 +62,7 @@ public struct EntryAttributes: Sendable, Hashable {
     }
 
     /// What it takes of the capacity; copies count each for themselves.
-    var footprint: Int {
+    package var footprint: Int {
         guard let parts = self.storage?.parts else { return 0 }
         func text(_ text: String?) -> Int { text.map { $0.utf8.count > 15 ? MallocChunk.size(32 + $0.utf8.count + 1) : 0 } ?? 0 }
         let tags = parts.tags.isEmpty ? 0 : MallocChunk.size(32 + 16 * parts.tags.count)

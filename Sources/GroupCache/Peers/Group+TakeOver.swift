@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 internal import Tracing
 
@@ -43,8 +45,7 @@ extension Group {
         guard let tracer else { return try await former.get(request) }
         let span = tracer.startAnySpan("groupcache.peer.peek", ofKind: .client)
         defer { span.end() }
-        span.attributes["groupcache.group"] = self.name
-        span.attributes["groupcache.peer"] = former.id
+        span.describeGet(of: self.name, peer: former.id)
         var request = request
         request.trace = PeerTrace(span.context, by: tracer)
         do throws(GroupCacheError) {

@@ -1,10 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
+internal import Synchronization
 
 /// The face that a group shows to a pool: values as bytes, keys from the wire.
 final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     let group: Group<Value>
+    /// What values are kept in snapshots by, if that is more than what crosses the wire. Found out once: such a question costs more than to keep a value.
+    let keeping: (any KeepingCodec<Value>)?
 
-    init(_ group: Group<Value>) { self.group = group }
+    init(_ group: Group<Value>) {
+        self.group = group
+        self.keeping = group.codec as? any KeepingCodec<Value>
+    }
 
     var name: String { self.group.name }
     var summary: GroupSummary { self.group.summary }
@@ -12,7 +20,24 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     var standInTTL: Duration { self.group.longestUnheard }
 
     func serveCached(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
-        self.group.servedFromStore(key, for: requester)
+        guard self.group.metrics.isTimed, self.isTimed(requester) else { return self.group.servedFromStore(key, for: requester) }
+        let start = ContinuousClock.now
+        let served = self.group.servedFromStore(key, for: requester)
+        if served != nil { self.group.metrics.endHit(start) }
+        return served
+    }
+
+    /// Of how many hits that somebody asked for over the network one is timed: to read the clock twice for each would cost as much as the hit.
+    private static var hitsPerTimed: Int { 256 }
+
+    /// Whether this one is. Requests of peers are counted anyway, when they are hits.
+    private func isTimed(_ requester: Requester) -> Bool {
+        let number =
+            switch requester {
+            case .peer: self.group.counters.serverRequests.value
+            case .client: self.group.counters.clientLooks.wrappingAdd(1, ordering: .relaxed).oldValue
+            }
+        return number % Self.hitsPerTimed == 0
     }
 
     func serve(_ request: PeerRequest, for requester: Requester) async throws(GroupCacheError) -> ServedEntry {
@@ -97,6 +122,8 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         if let error = key.error { throw error }
         if requester == .peer { try self.group.checkOwner(of: key, terms) }
         let outcome = try await self.set(key, to: entry, if: condition, terms, for: requester)
+        // Once more, as where the change is this node's own: who asks looks again, and finds who owns the key by now.
+        if requester == .peer, condition == nil { try self.group.checkOwner(of: key, terms) }
         if requester == .peer { try await self.group.finishChange(of: key, terms) }
         return outcome
     }
@@ -137,7 +164,9 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
                 self.group.discard(key, records: true)
                 return .unknown
             }
-            return try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition, entry.attributes)
+            return try await self.group.comparing(key, condition) { condition throws(GroupCacheError) in
+                try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition, entry.attributes, terms)
+            }
         }
     }
 
@@ -162,7 +191,8 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
             try self.group.check(settle: terms.settle)
             try self.group.checkOwner(of: key, terms)
             if terms.role == .former { return self.group.discardAsFormer(key) }
-            try self.group.discard(self.group.hashed(key), if: condition, settle: terms.settle)
+            try await self.group.discardComparing(self.group.hashed(key), condition, terms.settle)
+            if condition == nil { try self.group.checkOwner(of: key, terms) }
             try await self.group.finishChange(of: key, terms)
         }
     }
@@ -190,6 +220,8 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     func sweep() {
         self.group.store.sweepExpired(looks: 65_536)
         self.group.dropMoved()
+        self.group.audit()
+        self.group.exportMetrics()
     }
 
     private func options(_ requester: Requester, _ timeout: Duration?, reload: Bool) -> GetOptions {

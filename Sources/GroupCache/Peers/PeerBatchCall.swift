@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 internal import Tracing
 
@@ -75,9 +77,7 @@ final class PeerBatchCall: PeerCaller {
     /// Begins a span for the message, which is a part of `request` from then on.
     private func trace(_ request: inout PeerBatch, by tracer: any Tracer) {
         let span = tracer.startAnySpan("groupcache.peer.get", ofKind: .client)
-        span.attributes["groupcache.group"] = request.group
-        span.attributes["groupcache.peer"] = self.owner.id
-        span.attributes["groupcache.keys"] = self.loads.count
+        span.describeGet(of: request.group, peer: self.owner.id, keys: self.loads.count)
         request.trace = PeerTrace(span.context, by: tracer)
         let isOver = self.state.withLockedValue { state in
             if state.open > 0 { state.span = span }

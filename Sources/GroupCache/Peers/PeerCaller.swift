@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Who asked a peer, and is told what it answered.
 ///
 /// A peer get is the second most frequent thing that a group does, so it is made of calls rather than of suspended tasks: the transport calls its

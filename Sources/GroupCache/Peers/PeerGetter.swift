@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Another node, as a group asks it for values.
 ///
 /// Every request to a peer is terminal: the peer answers from its cache or its getter and never asks a third node, so peer lists that

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Whom a routed load has asked, and what it does about their answers: a value, without I/O.
 ///
 /// The owner is asked first, the key's next owner when the owner fails or is slow, and when both have failed the load goes on without peers.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Knows which node owns which key. A pool is one.
 public protocol PeerPicker: Sendable {
     /// Where to ask for `key`. Called once for every miss; must not block.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What is asked of a peer.
 ///
 /// It is copied several times on its way, so what a group's requests share, and what few of them have, lies behind one reference.

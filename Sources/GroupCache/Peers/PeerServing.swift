@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A group as a pool sees it: values as bytes, keys from the wire. A ``Group`` hands one to its pool when it registers; pools call it.
 public protocol PeerServing: AnyObject, Sendable {
     /// The group's name.
@@ -52,7 +54,8 @@ public protocol PeerServing: AnyObject, Sendable {
     func serveClear(wait: ChangeWait) async throws(GroupCacheError)
     /// The owners of keys have changed: what this node holds as the owner of keys that are another's now ends soon. O(entries).
     func peersChanged()
-    /// Lets go what this node holds beyond its time: some of it at each call, of which a pool makes one a second. By default nothing is done.
+    /// Lets go what this node holds beyond its time, and tells swift-metrics what has happened: some of it at each call, of which a pool makes one a second. By
+    /// default nothing is done.
     func sweep()
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Tracing
 
 /// Where a request stands in a distributed trace, as it crosses the wire (W3C Trace Context).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A consistent-hash ring: which member owns a key, and which come after it.
 ///
 /// A value, built from a set of members: their order and duplicates do not matter, and equal sets give equal rings on every machine. When
@@ -26,6 +28,7 @@ public struct HashRing: Sendable {
     ///
     /// Two nodes with the same version agree on the owner of every key.
     public let version: UInt64
+    private let pointsPerWeight: Int
     private let table: PointTable
 
     /// A ring without members.
@@ -72,6 +75,7 @@ public struct HashRing: Sendable {
         self.members = members
         self.dialect = dialect
         self.table = PointTable(members.map(positions))
+        self.pointsPerWeight = points
         self.version = Self.version(of: members, dialect: dialect, points: points)
     }
 
@@ -89,6 +93,13 @@ public struct HashRing: Sendable {
             if self.members[middle].id.utf8.lexicographicallyPrecedes(id.utf8) { low = middle + 1 } else { high = middle }
         }
         return low < self.members.count && self.members[low].id.utf8.elementsEqual(id.utf8) ? low : nil
+    }
+
+    /// The ``version`` of the ring that there will be when a member has left, and nothing else has changed. O(members).
+    package func version(without index: Int) -> UInt64 {
+        var members = self.members
+        members.remove(at: index)
+        return Self.version(of: members, dialect: self.dialect, points: self.pointsPerWeight)
     }
 
     /// The XXH64 of the dialect's name and a zero byte, then, each as little-endian UInt32, the points per unit of weight, the number of

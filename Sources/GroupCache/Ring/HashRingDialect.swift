@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension HashRing {
     /// Whose ring this is: how keys are hashed, where the points of a member lie, and how many there are.
     ///

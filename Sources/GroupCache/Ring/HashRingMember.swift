@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension HashRing {
     /// A node on the ring.
     public struct Member: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension HashRing {
     /// The members in the order in which a key prefers them: its owner, the next one on the ring, and so on, each once, all of them.
     ///

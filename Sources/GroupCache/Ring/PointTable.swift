@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The points of a ring in order, with an index over their top bits that makes a lookup O(1) when the points are spread evenly.
 ///
 /// Per point 8 bytes for its position and 2 for its member, and 8 to 16 for the index. Immutable, and behind one reference, so that a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// XXH64, the 64-bit hash of the xxHash family, as specified in
 /// <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 ///

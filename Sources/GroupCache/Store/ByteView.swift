@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import NIOCore
 
 /// Immutable bytes behind one reference: what a raw group caches and what crosses the wire.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A span of time in 16 bits, so that an entry has room for its grace periods: a 5-bit exponent over an 11-bit mantissa, in milliseconds.
 ///
 /// Exact below 4.096 s, then rounded down by at most 1/2048; the longest is 139 years.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What one entry takes of the capacity. The one place that says so.
 ///
 /// The sum is what the process really holds for the entry: its slot, its share of the index (4 bytes a place, of which 3/8 to 13/16 are

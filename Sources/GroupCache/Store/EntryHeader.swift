@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Which list an entry is in.
 @usableFromInline
 enum EntryListID: UInt16 {
@@ -75,7 +77,8 @@ extension EntryHeader {
         get { Int((self.packed >> 24) & 0x3F) }
         set { self.packed = self.packed & ~0x3F00_0000 | UInt32(newValue) << 24 }
     }
-    /// How often the entry was asked for since it came or was last spared, up to 3. Only `.s3fifo` counts.
+    /// Under `.s3fifo`, how often the entry was asked for since it came or was last spared, up to 3. Under `.lru`, how many powers of four that was, roughly: of
+    /// use to nobody but ``ShardCore/hotness(_:in:)``.
     @inlinable var frequency: UInt32 {
         get { self.packed >> 30 }
         set { self.packed = self.packed & 0x3FFF_FFFF | newValue << 30 }

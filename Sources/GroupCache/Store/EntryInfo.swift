@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// All that the store knows about one entry. Times are milliseconds on the store's clock.
 @usableFromInline
 package struct EntryInfo<Value: Sendable>: Sendable {

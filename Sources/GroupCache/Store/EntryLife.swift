@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Whose key an entry is.
 @usableFromInline
 package enum EntryKind: UInt8, Sendable {

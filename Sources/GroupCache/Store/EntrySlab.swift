@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The slots of a shard in two growing pieces of memory: the headers, and the values.
 ///
 /// The two lie apart so that a hit waits for memory once and not twice: the processor fetches the header, whose key it has to compare, and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How often each key was asked for of late, roughly and in fixed memory: the count-min sketch of TinyLFU (Einziger, Friedman and
 /// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM ToS 2017).
 ///

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The keys that S3-FIFO evicted before they proved themselves, as fingerprints: a first-in-first-out queue without links.
 ///
 /// As in §4.2 of the S3-FIFO paper, a ghost is a fingerprint and the number of its insertion; it is alive while fewer than `limit` ghosts came after

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A seeded 64-bit hash of key bytes, in the manner of wyhash (Wang Yi, 2019): two folded 64×64→128-bit multiplications for a short key.
 ///
 /// The 128-bit seed is random for each store, so that nobody outside can choose keys that meet in one shard or one place of an index.

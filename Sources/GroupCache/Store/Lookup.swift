@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the store has for a key.
 @usableFromInline
 package struct Lookup<Value: Sendable>: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The bytes of a key as an entry keeps and compares them: up to 16 as two words, longer ones where they are.
 @usableFromInline
 struct PackedKey {

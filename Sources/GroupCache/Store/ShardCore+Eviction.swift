@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension ShardCore {
     /// Takes out the entry that must leave next for an item of `bytes`, and returns its slot; `nil` if nothing has to, or can.
     @usableFromInline

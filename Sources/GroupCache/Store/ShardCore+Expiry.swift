@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -26,9 +28,7 @@ extension ShardCore {
     private mutating func refreshesEarly(remaining: Int64, cost: CompactCost) -> Bool {
         let scale = Double(cost.microseconds) / 1000 * self.earlyRefreshBeta
         guard Double(remaining) < scale * 16 else { return false }
-        self.random ^= self.random << 13
-        self.random ^= self.random >> 7
-        self.random ^= self.random << 17
+        self.drawRandom()
         let uniform = Double((self.random >> 11) + 1) * 0x1p-53
         return scale * -log(uniform) >= Double(remaining)
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension ShardCore {
     /// What an entry has beside its value.
     @usableFromInline

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a shard knows and decides, apart from its values: index, lists, accounting, policies. A state machine without lock, clock or values.
 ///
 /// It calls entries by their slot. Whoever removes an entry here takes its value out of the slot and releases it after the lock is let go.
@@ -8,6 +10,8 @@ struct ShardCore: ~Copyable {
     @usableFromInline var index: ShardIndex
     @usableFromInline var slab: EntrySlab
     @usableFromInline let countsHits: Bool
+    /// Whether a hit of an own entry is noted in that entry alone: as ``countsHits``, unless somebody samples hits. Then it goes by the log, too.
+    @usableFromInline var marksHits: Bool
     @usableFromInline var touches: TouchLog
     @usableFromInline var gets = 0
     @usableFromInline var hits = 0
@@ -31,6 +35,11 @@ struct ShardCore: ~Copyable {
     /// How many entries have an end; without any, nobody reads the clock to sweep.
     var mortals = 0
     var sweepCursor = 0
+    /// Who walks through it just now, and whether anybody does.
+    var walks: [ShardWalk] = []
+    var isWalked = false
+    /// How many hits there had been when what was counted of uses was last made less of.
+    var agedAt = 0
     var ghosts: GhostQueue?
     var sketch: FrequencySketch?
     let sketchBytes: Int
@@ -43,6 +52,8 @@ struct ShardCore: ~Copyable {
     let earlyRefreshBeta: Double
     /// `nil`: nobody wants to know what leaves.
     let removals: RemovalLog?
+    /// Why entries have left.
+    let departures: Departures
     /// Which tags were removed.
     let tags: EntryTags
     /// How many entries have tags; without any, nobody looks for those that are gone.
@@ -55,8 +66,10 @@ struct ShardCore: ~Copyable {
         layout: EntryLayout,
         hasher: KeyHash,
         removals: RemovalLog? = nil,
+        departures: Departures? = nil,
         tags: EntryTags = EntryTags()
     ) {
+        self.departures = departures ?? Departures(capacity: 0)
         self.removals = removals
         self.tags = tags
         let nearCapacity = configuration.near ? capacity / 8 : 0
@@ -70,6 +83,7 @@ struct ShardCore: ~Copyable {
         self.hasher = hasher
         self.shardBits = shardBits
         self.countsHits = configuration.eviction == .s3fifo
+        self.marksHits = configuration.eviction == .s3fifo
         self.footprint = EntryFootprint(stride: layout.stride, ghosts: configuration.eviction == .s3fifo)
         // As many as the smallest entries that there can be.
         let slots = min(self.capacity / (layout.stride + EntryFootprint.indexShare) + 1, Int(Int32.max) - 1)
@@ -93,7 +107,7 @@ struct ShardCore: ~Copyable {
     @inlinable
     mutating func touch(_ slot: Int) {
         let header = self.slab.header(slot)
-        if self.countsHits && !header.pointee.isNear {
+        if self.marksHits && !header.pointee.isNear {
             if header.pointee.packed < 0xC000_0000 { header.pointee.packed += 0x4000_0000 }
         } else if self.touches.append(slot) {
             self.replayTouches()
@@ -110,6 +124,13 @@ struct ShardCore: ~Copyable {
             if list == EntryListID.near.rawValue {
                 let fingerprint = self.fingerprint(Int(slot))
                 self.sketch?.record(fingerprint)
+            } else if self.countsHits {
+                // It came by the log because somebody samples, and counts as it would have without that.
+                let header = self.slab.header(Int(slot))
+                if header.pointee.packed < 0xC000_0000 { header.pointee.packed += 0x4000_0000 }
+                continue
+            } else {
+                self.countUse(self.slab.header(Int(slot)))
             }
             if self.lists[list].head == slot { continue }
             self.unlink(slot, from: list)
@@ -149,6 +170,7 @@ struct ShardCore: ~Copyable {
         sidecar: SidecarBox?,
         now: Int64
     ) -> (slot: Int, isNew: Bool) {
+        self.departures.tick(now)
         // Uses that came before this insert must not end up in front of it.
         self.replayTouches()
         let isNew = self.freeHead < 0
@@ -179,6 +201,7 @@ struct ShardCore: ~Copyable {
 
         let core = (self.slab, self.hasher)
         self.index.insert(hash, slot: slot) { Self.hash(core.0.header($0), core.1) }
+        if self.isWalked { self.comes(slot) }
         self.link(Int32(slot), to: Int(list.rawValue))
         self.account(header, sign: 1)
         return (slot, isNew)
@@ -191,7 +214,9 @@ struct ShardCore: ~Copyable {
         let header = self.slab.header(slot)
         self.removals?.note(header, reason)
         let core = (self.slab, self.hasher)
-        self.index.remove(Self.hash(header, self.hasher), slot: slot) { Self.hash(core.0.header($0), core.1) }
+        let hash = Self.hash(header, self.hasher)
+        if let reason = reason.miss { self.departures.note(hash, reason) }
+        self.index.remove(hash, slot: slot) { Self.hash(core.0.header($0), core.1) }
         self.account(header, sign: -1)
         self.unlink(Int32(slot), from: Int(header.pointee.list.rawValue))
         if header.pointee.expires != 0 { self.mortals -= 1 }
@@ -240,6 +265,7 @@ struct ShardCore: ~Copyable {
         if next >= 0 { self.slab.header(Int(next)).pointee.previous = Int32(to) } else { self.lists[list].tail = Int32(to) }
         self.slab.header(to).pointee = header.pointee
         self.index.move(Self.hash(header, self.hasher), from: from, to: to)
+        if self.isWalked { self.moves(from: from, to: to) }
         return (from, to)
     }
 
@@ -253,6 +279,7 @@ struct ShardCore: ~Copyable {
         self.graces.removeAll()
         self.lists = .init(repeating: EntryList())
         self.touches.count = 0
+        for walk in self.walks { walk.empty() }
         self.freeHead = -1
         self.freeCount = 0
         self.mortals = 0
@@ -262,7 +289,7 @@ struct ShardCore: ~Copyable {
     }
 
     /// The hash of the entry's key. It is computed anew where it is needed: not for hits.
-    private static func hash(_ header: UnsafeMutablePointer<EntryHeader>, _ hasher: KeyHash) -> UInt64 {
+    fileprivate static func hash(_ header: UnsafeMutablePointer<EntryHeader>, _ hasher: KeyHash) -> UInt64 {
         if header.pointee.ownKey != nil { return header.pointee.withKey { hasher($0) } }
         return hasher.finish((header.pointee.word0, header.pointee.word1), count: header.pointee.keyLength)
     }
@@ -304,6 +331,7 @@ struct ShardCore: ~Copyable {
     private mutating func unlink(_ slot: Int32, from list: Int) {
         let header = self.slab.header(Int(slot))
         let (previous, next) = (header.pointee.previous, header.pointee.next)
+        if self.isWalked { self.leavesList(slot, next: next) }
         if previous >= 0 { self.slab.header(Int(previous)).pointee.next = next } else { self.lists[list].head = next }
         if next >= 0 { self.slab.header(Int(next)).pointee.previous = previous } else { self.lists[list].tail = previous }
     }
@@ -337,6 +365,19 @@ struct Emptied {
 
     func note(in removals: RemovalLog) {
         for slot in 0..<self.slab.used where !self.slab.header(slot).pointee.isFree { removals.note(self.slab.header(slot), .cleared) }
+    }
+
+    /// Of the last ones, as many as are remembered.
+    func note(in departures: Departures, _ hasher: KeyHash) {
+        var slot = self.slab.used
+        var rest = departures.limit
+        while slot > 0, rest > 0 {
+            slot -= 1
+            let header = self.slab.header(slot)
+            if header.pointee.isFree { continue }
+            rest -= 1
+            departures.note(ShardCore.hash(header, hasher), .cleared)
+        }
     }
 
     /// Lets all of it go: O(entries), without a lock.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// From the hash of a key to the slot of its entry: open addressing with linear probing over 4-byte places, in many small segments.
 ///
 /// A segment belongs to a range of hashes and grows and shrinks by itself, to as many places as make it 2/3 full: so no step of growth

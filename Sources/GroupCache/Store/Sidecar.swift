@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// What a few entries have beside their value. An entry without one pays nothing for it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 // A large item may use the whole capacity, not one shard's part. What it needs beyond that is lent by the other shards, each the same share of

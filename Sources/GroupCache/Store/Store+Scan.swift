@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension Store {
     /// Copies out the next entries, at most `limit`, and looks at no more than 1,024 segments of the index, or about 1,024 entries, in one hold of
     /// a lock.

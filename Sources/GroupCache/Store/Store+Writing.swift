@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What became of an insert.
 @usableFromInline
 package enum InsertOutcome: Sendable {
@@ -116,6 +118,7 @@ extension Store {
     @usableFromInline
     func refuse(_ hash: UInt64, _ key: UnsafeRawBufferPointer, bytes: Int, releasing victims: inout Victims<Value>) -> InsertOutcome {
         _ = self.remove(hash, key, releasing: &victims)
+        self.departures.note(hash, .tooLarge)
         let shard = self.shard(of: hash)
         shard.lock.pointee.lock()
         shard.core.pointee.tooLarge += 1
@@ -171,6 +174,7 @@ extension Store {
     /// from time to time it keeps them from staying where nothing is inserted.
     package func sweepExpired(looks: Int = 4096) {
         let now = self.now()
+        self.departures.tick(now)
         for index in 0..<self.shardCount {
             let shard = self.shard(at: index)
             var rest = max(16, looks / self.shardCount)
@@ -253,6 +257,7 @@ extension Store {
             if shard.core.pointee.capacity != shard.core.pointee.part { self.settle(shard) }
             shard.lock.pointee.unlock()
             if let removals { old.note(in: removals) }
+            old.note(in: self.departures, self.hasher)
             old.destroy(valuesAs: Value.self)
         }
     }

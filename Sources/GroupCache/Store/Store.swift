@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import NIOConcurrencyHelpers
 internal import Synchronization
 
 /// The entries of one group on this node: a sharded hash table with eviction, bounded in bytes.
@@ -30,6 +33,10 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
     @usableFromInline let leases: CopyLeases?
     /// What has left, if somebody wants to know.
     let removals: RemovalLog?
+    /// Why what has left did.
+    let departures: Departures
+    /// How many sample hits now.
+    let samplers = NIOLockedValueBox(0)
     /// Which tags were removed. Entries that have one are judged where they are found: every look at an entry with a sidecar begins with
     /// ``ShardCore/isGone(_:)``.
     let tags = EntryTags()
@@ -51,6 +58,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let part = self.capacity / count
         let removals = configuration.removals > 0 ? RemovalLog(limit: configuration.removals) : nil
         self.removals = removals
+        let departures = Departures(capacity: self.capacity)
+        self.departures = departures
         self.leases = configuration.leases
         let tags = self.tags
         func core() -> ShardCore {
@@ -61,6 +70,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
                 layout: layout,
                 hasher: hasher,
                 removals: removals,
+                departures: departures,
                 tags: tags
             )
         }
@@ -318,7 +328,9 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         shard.lock.pointee.lock()
         defer { shard.lock.pointee.unlock() }
         shard.core.pointee.recordRemote(hash)
-        return shard.core.pointee.admitNear(hash, now: now)
+        let isAdmitted = shard.core.pointee.admitNear(hash, now: now)
+        if !isAdmitted { self.departures.note(hash, .notAdmitted) }
+        return isAdmitted
     }
 
     /// The counters. Each shard's are of one moment; the shards are read one after the other.

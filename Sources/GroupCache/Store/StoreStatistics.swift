@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The counters of a store since it began, and what it holds.
 @usableFromInline
 package struct StoreStatistics: Sendable, Hashable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The slots of the last hits, in order, whose entries have still to move to the front of their lists.
 ///
 /// Moving an entry writes to both its neighbours, which are seldom in the processor's cache; one by one, each lock would wait for

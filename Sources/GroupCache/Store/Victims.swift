@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What left a shard and waits for its lock to be let go, before it goes itself. Two values need no memory of their own.
 @usableFromInline
 struct Victims<Value: Sendable> {

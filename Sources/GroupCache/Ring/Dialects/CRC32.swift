@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// CRC-32 as in IEEE 802.3, zlib and Go's `crc32.ChecksumIEEE`: reflected polynomial 0xEDB88320.
 ///
 /// Eight bytes per step by eight tables: "slicing-by-8", Kounavis and Berry, ISCC 2005.

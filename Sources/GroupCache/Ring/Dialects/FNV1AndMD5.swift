@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The hashes of mailgun/groupcache's ring.
 
 /// FNV-1 with 64 bits (multiply, then xor): <http://www.isthe.com/chongo/tech/comp/fnv/>.
