@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 
 /// A 64-bit number as etcd's JSON has it: in quotes, because JavaScript would round it. Plain numbers are taken as well.

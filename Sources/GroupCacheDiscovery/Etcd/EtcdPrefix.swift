@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A key below the prefix with what it holds.
 struct EtcdEntry: Sendable, Hashable {
     /// The whole key.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a node gets into the list in etcd, stays there, and leaves: what has happened goes in, what is to be done next comes out.
 ///
 /// A value without I/O. One thing is done at a time; each brings one ``Outcome``.

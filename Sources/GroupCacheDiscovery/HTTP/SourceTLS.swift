@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOSSL
 
 /// How a source of members is spoken to over TLS: whom to believe, and who this node is.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// A part of the addresses of a Service, as `discovery.k8s.io/v1` and `v1beta1` have it, and as far as it is read.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 
 /// Where a Kubernetes API server is, and how a process proves to it who it is.

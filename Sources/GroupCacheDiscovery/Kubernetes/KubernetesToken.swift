@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// The token of a service account. Kubernetes replaces it about once an hour, in the file.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What is wrong with a source of members, or with what it says.
 public struct DiscoveryError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Which kind of thing went wrong. More may come.

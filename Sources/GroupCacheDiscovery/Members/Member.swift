@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import GroupCacheHTTP
 
@@ -30,7 +32,13 @@ public struct Member: Sendable, Hashable {
 
     /// A member.
     ///
-    /// - Parameter id: `nil`: the canonical URL, for sources that know nothing else.
+    /// - Parameters:
+    ///   - id: `nil`: the canonical URL, for sources that know nothing else.
+    ///   - url: where its peers reach it.
+    ///   - zone: where it stands, if the source says it.
+    ///   - weight: its share of the keys against that of others; 1...100.
+    ///   - state: where it is in its life.
+    ///   - epoch: the number of this life of the node, if the source says it.
     /// - Throws: ``DiscoveryError/Code/malformed``, when the URL is not that of a peer or something is out of its range.
     public init(
         id: String? = nil,

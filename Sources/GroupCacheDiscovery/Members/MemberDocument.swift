@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 
 /// A list of members as somebody writes it into a file: JSON, or the few forms of YAML that say the same.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A member as a document spells it: names and scalars, before anything is known to be right.
 struct MemberFields: Sendable, Hashable {
     /// A scalar, and what its notation says that it is: `2` is a number, `"2"` is text.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// What is known of a cluster's members: the last list that could be used, how old it is, and what is wrong with what came since.

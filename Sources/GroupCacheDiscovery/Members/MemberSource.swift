@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where members are listed, by asking again and again: a file, a name in DNS.
 public protocol MemberSource: Sendable {
     /// All members there are. Returns within a bounded time, and soon when its task is cancelled, as far as the system lets it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How a node knows itself in a list of members: by its id where it has one, else by where it is.
 public struct NodeIdentity: Sendable, Hashable, CustomStringConvertible {
     /// The id that it was given. With one, addresses do not matter.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The few forms of YAML that a list of members needs, and no other: a mapping with `members`, a sequence of mappings below it, plain and
 /// quoted scalars on one line, comments.
 ///

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What has to happen to a ring: wanted − have joins, have − wanted leaves, and who is in both and differs changes.
 ///
 /// A value; of the same two lists always the same, and empty for a list and itself.

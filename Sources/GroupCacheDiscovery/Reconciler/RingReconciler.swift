@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 public import Informers
 public import Logging
@@ -6,7 +8,7 @@ internal import NIOConcurrencyHelpers
 /// Keeps a ring in step with what a source says of its members.
 ///
 /// Level-triggered: each pass compares what is wanted with what there is, and does the difference; what happened in between is of no
-/// interest, and a pass too many does nothing. Passes go through a ``Informers/WorkQueue``, so that there is one at a time, a failed one is
+/// interest, and a pass too many does nothing. Passes go through a ``/Informers/WorkQueue``, so that there is one at a time, a failed one is
 /// tried again later, and a list that changes ten times a second costs two rebuilds of the ring and not ten.
 public final class RingReconciler: Sendable {
     /// How it goes about it.

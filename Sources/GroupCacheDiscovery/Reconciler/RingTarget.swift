@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 public import GroupCacheHTTP
 internal import NIOCore
@@ -6,7 +8,9 @@ internal import NIOCore
 public protocol RingTarget: Sendable {
     /// The ring is to consist of these members, and no others. Nothing has changed if it throws.
     ///
-    /// - Parameter own: which of them this node is.
+    /// - Parameters:
+    ///   - members: all of them; empty: this node is alone.
+    ///   - own: which of them this node is.
     func setMembers(_ members: [Member], own: Member?) throws(GroupCacheError)
 
     /// What there is to say about the members.
@@ -47,7 +51,9 @@ public struct PoolTarget: RingTarget {
     private let pool: HTTPPool
     private let source: String
 
-    /// - Parameter source: what `/v1/members` calls the source.
+    /// - Parameters:
+    ///   - pool: whose ring it is.
+    ///   - source: what `/v1/members` calls the source.
     public init(_ pool: HTTPPool, source: String) {
         self.pool = pool
         self.source = source

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCacheHTTP
 public import Informers
 public import Logging
@@ -74,7 +76,14 @@ public struct Discovery: Service {
 
     /// The members that `source` lists.
     ///
-    /// - Parameter name: what logs and `/v1/members` call it.
+    /// - Parameters:
+    ///   - source: what lists the members.
+    ///   - name: what logs and `/v1/members` call it.
+    ///   - interval: how long after an answer it is asked again.
+    ///   - pool: whose ring follows the list.
+    ///   - configuration: how it follows.
+    ///   - clock: what tells the time.
+    ///   - logger: told of members that come and go, and of a source that fails.
     public init(
         _ source: any MemberSource,
         name: String,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// Asks a source again and again, and hands on what it says.

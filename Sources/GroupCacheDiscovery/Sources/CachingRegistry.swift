@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Informers
 
 /// Keeps the answer of a source for a while, so that many who ask cost it one question.
@@ -16,7 +18,10 @@ public actor CachingRegistry<Base: MemberSource>: MemberSource {
 
     /// Asks `base` at once.
     ///
-    /// - Parameter ttl: how long a list counts as fresh; it is old when more than this has passed.
+    /// - Parameters:
+    ///   - base: what is asked when the list is old.
+    ///   - ttl: how long a list counts as fresh; it is old when more than this has passed.
+    ///   - clock: what tells the time.
     /// - Throws: what the source throws.
     public init(_ base: Base, ttl: Duration, clock: InformerClock = .continuous) async throws(DiscoveryError) {
         self.base = base

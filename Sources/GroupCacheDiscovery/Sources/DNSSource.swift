@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOConcurrencyHelpers
 
 /// The addresses of a name in DNS: a headless Service of Kubernetes, a service of Compose, Consul or a cloud's service map.
@@ -16,6 +18,7 @@ public struct DNSSource: MemberSource {
     ///   - name: what to look up; with a dot at its end without the search list.
     ///   - port: of all members.
     ///   - isSecure: whether they speak TLS.
+    ///   - resolver: what looks names up.
     public init(name: String, port: Int, isSecure: Bool = false, resolver: any AddressResolver = SystemResolver()) {
         self.name = name
         self.port = port

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import Informers
 internal import NIOConcurrencyHelpers
 
@@ -28,7 +30,10 @@ public struct FileSource: MemberSource {
 
     /// The list in the file at `path`.
     ///
-    /// - Parameter settle: how long new content has to stay the same before it counts.
+    /// - Parameters:
+    ///   - path: where the file is.
+    ///   - settle: how long new content has to stay the same before it counts.
+    ///   - clock: what tells the time.
     public init(path: String, settle: Duration = .milliseconds(250), clock: InformerClock = .continuous) {
         self.init(path: path, settle: settle, clock: clock, read: Self.contents)
     }

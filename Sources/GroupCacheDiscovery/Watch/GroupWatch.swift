@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 public import GroupCache
 public import Informers
@@ -7,8 +9,7 @@ internal import NIOCore
 /// Follows what changes in a group, at all nodes of a cluster: one stream for each, since each tells of the keys that it owns.
 ///
 /// ```swift
-/// let access = NodeAccess()
-/// try await GroupWatch("scores", node: "http://127.0.0.1:8001", access: access).run { event in
+/// try await GroupWatch("scores", node: "http://127.0.0.1:8001").run { event in
 ///     switch event.kind {
 ///     case .change(let change): if let key = change.key { await index.update(key) } else { await index.rebuild() }
 ///     case .lost: await index.rebuild()
@@ -52,7 +53,7 @@ public struct GroupWatch: Sendable {
     /// - Parameters:
     ///   - group: Its name.
     ///   - node: The URL of any of the nodes.
-    ///   - access: How they are asked.
+    ///   - access: How they are asked. Those who ask the same nodes share one.
     ///   - key: Only of this key; changes of many keys are told all the same.
     ///   - prefix: Only of keys that begin so.
     ///   - values: Whether values come along.
@@ -60,7 +61,7 @@ public struct GroupWatch: Sendable {
     public init(
         _ group: String,
         node: String,
-        access: NodeAccess,
+        access: NodeAccess = NodeAccess(),
         key: String? = nil,
         prefix: String? = nil,
         values: Bool = false,
@@ -91,7 +92,7 @@ public struct GroupWatch: Sendable {
 
     /// Follows until the task is cancelled or `handle` throws. It is called for one event of a node after the other, but for several nodes at once.
     ///
-    /// - Throws: `CancellationError`, what `handle` throws, and, if the first question fails already, ``Informers/Status`` or ``Informers/WatchError``.
+    /// - Throws: `CancellationError`, what `handle` throws, and, if the first question fails already, ``/Informers/Status`` or ``/Informers/WatchError``.
     public func run(_ handle: @escaping @Sendable (Event) async throws -> Void) async throws {
         let first = try await self.members(of: self.node)
         // Whether there is such a group, and it can be watched, is known by the node that was named.

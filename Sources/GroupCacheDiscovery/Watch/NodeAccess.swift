@@ -1,17 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AsyncHTTPClient
 internal import Foundation
 internal import Informers
+internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// How nodes are asked over HTTP by who is none: connections, a token, and whom to believe over TLS. Whoever makes one shuts it down.
+/// How nodes are asked over HTTP by who is none: connections, a token, and whom to believe over TLS.
 public final class NodeAccess: Sendable {
     /// The largest answer that is read, in bytes.
     private static let maximumAnswer = 64 << 20
 
     private let client: HTTPClient
     private let authorization: String?
+    /// Whether the token has gone out encrypted: then it does not go out as anybody can read it, wherever a list of members points.
+    private let isEncrypted = NIOLockedValueBox(false)
 
     /// Asks nobody yet.
     ///
@@ -31,15 +36,24 @@ public final class NodeAccess: Sendable {
         self.authorization = token.map { "Bearer \($0)" }
     }
 
-    /// Closes the connections. Nothing can be asked after that.
+    /// Closes the connections, and returns when they are. Nothing can be asked after that. Who does not wait for it need not call it.
     public func shutdown() async { try? await self.client.shutdown() }
+
+    // Of one that is closed already this is an error that concerns nobody.
+    deinit { self.client.shutdown { _ in } }
 
     /// The body of a good answer.
     ///
-    /// - Throws: ``Informers/Status`` for what the node says; ``Informers/WatchError``: nobody listens there.
+    /// - Throws: ``/Informers/Status`` for what the node says; ``/Informers/WatchError``: nobody listens there.
     func open(_ url: String) async throws -> HTTPClientResponse.Body {
         var request = HTTPClientRequest(url: url)
-        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
+        let isEncrypted = self.isEncrypted.withLockedValue { known in
+            known = known || url.lowercased().hasPrefix("https://")
+            return known
+        }
+        if let authorization, !isEncrypted || url.lowercased().hasPrefix("https://") {
+            request.headers.add(name: "Authorization", value: authorization)
+        }
         let response: HTTPClientResponse
         do {
             response = try await self.client.execute(request, timeout: .seconds(10))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AsyncHTTPClient
 internal import Foundation
 public import Informers
@@ -6,8 +8,7 @@ internal import NIOCore
 /// What a node lists whole and tells the changes of, as its members: for a reflector or an informer, which then mirrors it.
 ///
 /// ```swift
-/// let access = NodeAccess()
-/// let informer = SharedInformer(NodeSource.members(of: "http://127.0.0.1:8001", access: access), key: { $0.id })
+/// let informer = SharedInformer(NodeSource.members(of: "http://127.0.0.1:8001"), key: { $0.id })
 /// ```
 public struct NodeSource<Object: Decodable & Sendable>: ListerWatcher {
     private let url: String
@@ -17,7 +18,7 @@ public struct NodeSource<Object: Decodable & Sendable>: ListerWatcher {
     ///   - node: The URL of a node.
     ///   - path: Of the list, such as `/v1/members`.
     ///   - access: How it is asked.
-    public init(_ node: String, path: String, access: NodeAccess) {
+    public init(_ node: String, path: String, access: NodeAccess = NodeAccess()) {
         self.url = (node.hasSuffix("/") ? String(node.dropLast()) : node) + path
         self.access = access
     }
@@ -45,7 +46,7 @@ public struct NodeSource<Object: Decodable & Sendable>: ListerWatcher {
 
 extension NodeSource where Object == NodeMember {
     /// The members as a node knows them.
-    public static func members(of node: String, access: NodeAccess) -> NodeSource {
+    public static func members(of node: String, access: NodeAccess = NodeAccess()) -> NodeSource {
         NodeSource(node, path: "/v1/members", access: access)
     }
 }

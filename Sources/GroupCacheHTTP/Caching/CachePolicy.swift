@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import GroupCache
 
 /// What may be done with a response, to a shared cache (RFC 9111, RFC 5861, RFC 9213): a value, made of the response's head and the times of the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// The header fields that give a value tags, by which it can be removed together with others: `Cache-Tag`, a list with commas, and, of origins,

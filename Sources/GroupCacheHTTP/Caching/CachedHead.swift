@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The header fields of a response that are kept beside its value: what says how long it may be used, what it can be confirmed by, and what clients
 /// are told of it.
 package struct CachedHead: Sendable, Hashable {
@@ -29,6 +31,11 @@ package struct CachedHead: Sendable, Hashable {
     }
 
     private init(lines: [String: [String]]) { self.lines = lines }
+
+    /// All of it, a pair a line, sorted: a head that is made of them is the same.
+    package var fields: [(name: String, value: String)] {
+        self.lines.sorted { $0.key < $1.key }.flatMap { name, values in values.map { (name, $0) } }
+    }
 
     /// The values of all lines of a field.
     subscript(name: String) -> [String] { self.lines[name] ?? [] }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The comma-separated lists of header fields (RFC 9110 §5.6.1): commas in quoted strings part nothing, empty members are left out, and several
 /// lines are one list.
 enum HeaderList {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the `Cache-Control` of a response says (RFC 9111 §5.2.2, RFC 5861), or a field that is aimed at caches like this one (RFC 9213).
 ///
 /// Where it says something twice, the stricter counts; where a number is none, it is over at once. So no mistake of an origin makes a response live

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads the dictionaries of RFC 8941 as far as caching needs them: of each member what sort of value it has, and integers and strings themselves.
 enum StructuredDictionary {
     enum Value: Hashable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Informers
 internal import Logging
@@ -28,6 +30,8 @@ final class ChangeFeed: Sendable {
     private struct State {
         var audience: Audience
         var followers: [UInt64: Follower] = [:]
+        /// How often somebody has come or gone, or is called something else.
+        var arrivals = 0
         var waiters = FeedWaiters()
         var isClosed = false
     }
@@ -40,6 +44,8 @@ final class ChangeFeed: Sendable {
         var questions: UInt64 = 0
         /// By which the last one waits.
         var waiter: UInt64?
+        /// Which ring it was told: another one it hears of at once.
+        var ring: UInt64 = 0
     }
 
     let log: EventLog<LoggedChange>
@@ -47,13 +53,18 @@ final class ChangeFeed: Sendable {
     let promise: Int64
     private let last = Atomic<UInt64>(0)
     private let state: NIOLockedValueBox<State>
+    private let rounds = NIOLockedValueBox(WakeRounds())
     private let eventLoop: any EventLoop
 
     /// - Parameter known: How long this node has known already who follows it: a node that begins may have been followed in an earlier life.
     init(promise: Duration, known: Duration = .zero, eventLoop: any EventLoop, logger: Logger) {
         self.promise = Int64(promise.milliseconds)
         self.eventLoop = eventLoop
+        var configuration = EventLogConfiguration()
+        // Those who watch from outside are counted where they come in; the others are of this very process.
+        configuration.maximumWatchers = 1_000_000
         self.log = EventLog(
+            configuration: configuration,
             clock: InformerClock(LoopClock(eventLoop)),
             logger: logger,
             topic: { $0.change.group },
@@ -77,35 +88,57 @@ final class ChangeFeed: Sendable {
 
     func wake() {
         self.resume { $0.waiters.takeAll(.change) }
-        self.log.wakeWatchers()
+        if self.rounds.withLockedValue({ $0.begin() }) { self.wakeWatchers() }
+    }
+
+    /// Wakes those who watch: a few at once, so that the writer hardly notices; of many a few each turn of the loop, and after all of them a pause, so that
+    /// watchers never have more than a part of the processor, and the others their turn.
+    private func wakeWatchers() {
+        let (woken, rest) = self.log.wakeWatchers(atMost: WakeRounds.few)
+        let now = Int64(NIODeadline.now().uptimeNanoseconds)
+        switch self.rounds.withLockedValue({ $0.step(woken: woken, rest: rest, now: now) }) {
+        case .done: break
+        case .again: self.eventLoop.execute { self.wakeWatchers() }
+        case .later(let moment):
+            self.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(UInt64(max(0, moment)))) { self.wakeWatchers() }
+        }
     }
 
     // MARK: Followers
 
     /// What has changed after the place that a follower has come to, or, a while later, that nothing has.
     ///
-    /// - Parameter arrived: When the question came.
+    /// - Parameters:
+    ///   - arrived: When the question came.
+    ///   - ring: By which ring this node makes changes. It is told at once when it is another.
     /// - Throws: `overloaded` when there are too many followers.
-    func answer(_ question: ChangeQuestion, arrived: NIODeadline) async throws(GroupCacheError) -> ChangeList {
+    func answer(
+        _ question: ChangeQuestion,
+        arrived: NIODeadline,
+        ring: @escaping @Sendable () -> UInt64 = { 0 }
+    ) async throws(GroupCacheError) -> ChangeList {
         // Rounded so that what it is said to have taken is never more than it has.
         let began = Int64(arrived.uptimeNanoseconds / 1_000_000) + 1
         let until = began + min(Int64(question.wait), Self.longestWait)
         let (place, number) = try self.asked(question, now: began)
         defer { self.left(question.follower, number) }
-        guard let place else { return self.anew(question.follower) }
+        guard let place else { return self.anew(question.follower, ring()) }
         while true {
-            // Before the log is read: what is in it at that moment is told.
+            // Before the log is read: what is in it at that moment is told, and with it all that was made by another ring than this.
             let now = Self.now
+            let current = ring()
             guard let (entries, last) = self.log.read(after: place, entries: Self.batch.entries, bytes: Self.batch.bytes) else {
-                return self.anew(question.follower)
+                return self.anew(question.follower, current)
             }
             if self.state.withLockedValue({ $0.isClosed }) { throw .shutDown }
             let follower = self.state.withLockedValue { $0.followers[question.follower] }
-            let isOver = now >= until || Task.isCancelled || follower?.questions != number
+            let isOver = now >= until || Task.isCancelled || follower?.questions != number || follower?.ring != current
             if !isOver, entries.isEmpty {
                 // What is recorded after this look is told by a wake after it, which finds the question or is found here.
                 await self.wait(for: .change, until: until) { state, waiter in
-                    if self.last.load(ordering: .acquiring) > place || state.followers[question.follower]?.questions != number {
+                    if self.last.load(ordering: .acquiring) > place || ring() != current
+                        || state.followers[question.follower]?.questions != number
+                    {
                         return true
                     }
                     state.followers[question.follower]?.waiter = waiter
@@ -121,9 +154,16 @@ final class ChangeFeed: Sendable {
             self.state.withLockedValue { state in
                 state.audience.sent(question.follower, upTo: end)
                 state.followers[question.follower]?.lastAnswered = now
+                state.followers[question.follower]?.ring = current
             }
             let start = StreamPosition(epoch: self.log.epoch, sequence: place)
-            return ChangeList(after: start, upTo: end, elapsed: end == last ? max(0, now - began) : nil, entries.map(\.event.change))
+            return ChangeList(
+                after: start,
+                upTo: end,
+                elapsed: end == last ? max(0, now - began) : nil,
+                ring: current,
+                entries.map(\.event.change)
+            )
         }
     }
 
@@ -141,11 +181,16 @@ final class ChangeFeed: Sendable {
                 if state.followers.count >= Self.maximumFollowers { return (nil, []) }
             }
             var follower = state.followers[id] ?? Follower(name: question.id, lastAsked: .max)
-            // What it is called is for people, and may have been found out since.
+            var waiters: [FeedWaiters.Waiter] = []
+            if state.followers[id]?.name != question.id {
+                state.arrivals += 1
+                waiters += state.waiters.takeAll(.arrival)
+            }
+            // It may have been found out since.
             follower.name = question.id
             follower.lastAsked = .max
             follower.questions += 1
-            var waiters = follower.waiter.flatMap { state.waiters.take($0) }.map { [$0] } ?? []
+            if let waiter = follower.waiter.flatMap({ state.waiters.take($0) }) { waiters.append(waiter) }
             follower.waiter = nil
             state.followers[id] = follower
             // Of what was never told nothing can have been applied: such a follower begins.
@@ -172,14 +217,19 @@ final class ChangeFeed: Sendable {
         for (id, follower) in state.followers where follower.lastAsked != .max && follower.lastAsked < now - 2 * self.promise {
             state.audience.closed(id, now: follower.lastAsked)
             state.followers[id] = nil
+            state.arrivals += 1
         }
         state.audience.forget(now)
     }
 
-    private func anew(_ follower: UInt64) -> ChangeList {
+    /// - Parameter ring: Read before.
+    private func anew(_ follower: UInt64, _ ring: UInt64) -> ChangeList {
         let position = self.position
-        self.state.withLockedValue { $0.audience.opened(follower, resumed: nil, from: position.sequence) }
-        return ChangeList(after: position, upTo: position.sequence, elapsed: 0, [])
+        self.state.withLockedValue { state in
+            state.audience.opened(follower, resumed: nil, from: position.sequence)
+            state.followers[follower]?.ring = ring
+        }
+        return ChangeList(after: position, upTo: position.sequence, elapsed: 0, ring: ring, [])
     }
 
     /// This node may have come to own keys whose followers another one knows.
@@ -197,7 +247,7 @@ final class ChangeFeed: Sendable {
         let changed = Self.now
         while true {
             let now = Self.now
-            let waiting = self.state.withLockedValue { state -> (until: Int64, members: [UInt64], names: [String], followers: Int)? in
+            let waiting = self.state.withLockedValue { state -> (until: Int64, members: [UInt64], names: [String], arrivals: Int)? in
                 self.forgetOld(&state, now)
                 let following = Set(state.followers.values.map(\.name))
                 let absent = others.filter { !following.contains($0) }
@@ -209,7 +259,7 @@ final class ChangeFeed: Sendable {
                     atLeast: Int64(standInTTL.milliseconds)
                 )
                 return waiting.map {
-                    ($0.until, $0.members, absent + $0.members.compactMap { state.followers[$0]?.name }, state.followers.count)
+                    ($0.until, $0.members, absent + $0.members.compactMap { state.followers[$0]?.name }, state.arrivals)
                 }
             }
             guard let waiting else { return }
@@ -217,7 +267,7 @@ final class ChangeFeed: Sendable {
             // Who is not here can only come; and that somebody else has heard of later changes is nothing to those who wait for the time.
             let reason = waiting.members.isEmpty ? FeedWaiters.Reason.arrival : .acknowledgement(of: sequence)
             let isFull = await self.wait(for: reason, until: waiting.until + 1) { state, _ in
-                waiting.members.isEmpty ? state.followers.count != waiting.followers : state.audience.applied >= sequence
+                waiting.members.isEmpty ? state.arrivals != waiting.arrivals : state.audience.applied >= sequence
             }
             if isFull {
                 throw GroupCacheError(.overloaded, "the change is made, but too many wait already for others to hear of theirs")

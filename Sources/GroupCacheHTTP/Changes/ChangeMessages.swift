@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -18,7 +20,10 @@ private enum Tag {
     static var upTo: UInt64 { 3 << 3 | 0 }
     static var elapsed: UInt64 { 4 << 3 | 0 }
     static var change: UInt64 { 5 << 3 | 2 }
-    static var lastOfList: UInt64 { 5 }
+    static var ring: UInt64 { 6 << 3 | 1 }
+    static var node: UInt64 { 7 << 3 | 2 }
+    static var clock: UInt64 { 8 << 3 | 0 }
+    static var lastOfList: UInt64 { 8 }
 
     static var kind: UInt64 { 1 << 3 | 0 }
     static var group: UInt64 { 2 << 3 | 2 }
@@ -81,8 +86,15 @@ struct ChangeList: Equatable, Sendable {
     /// How long after the question came everything that was in the log had been told, in milliseconds; `nil`: there is more.
     var elapsed: Int64?
     var changes: [Change] = []
+    /// By which ring the answerer has made what it tells, at the latest; 0: it does not say.
+    var ring: UInt64 = 0
+    /// When the answer left, in milliseconds of the answerer's clock, which begins anywhere; 0: it does not say. By it who asked dates what it asks for in turn:
+    /// see ``SetTurns``.
+    var clock: UInt64 = 0
+    /// Of a make: which node is to hear of them, by its id, and cannot be reached by who asks; empty: the one that is asked makes them.
+    var node = ""
 
-    init(_ changes: [Change]) { self.changes = changes }
+    init(_ changes: [Change], for node: String = "") { (self.changes, self.node) = (changes, node) }
 
     /// The changes, each once; only the greatest, if that covers all.
     var distinct: [Change] {
@@ -91,8 +103,8 @@ struct ChangeList: Equatable, Sendable {
         return self.changes.filter { seen.insert($0).inserted }
     }
 
-    init(after start: StreamPosition, upTo end: UInt64, elapsed: Int64?, _ changes: [Change]) {
-        (self.start, self.end, self.elapsed, self.changes) = (start, end, elapsed, changes)
+    init(after start: StreamPosition, upTo end: UInt64, elapsed: Int64?, ring: UInt64 = 0, _ changes: [Change]) {
+        (self.start, self.end, self.elapsed, self.ring, self.changes) = (start, end, elapsed, ring, changes)
     }
 
     /// - Throws: for bytes that are none. A change of a kind that this version does not know is taken for one of everything, which costs loads and is
@@ -109,6 +121,12 @@ struct ChangeList: Equatable, Sendable {
             case Tag.elapsed:
                 let number = try cursor.varint(bytes)
                 self.elapsed = number == 0 ? nil : Int64(clamping: number - 1)
+            case Tag.ring: self.ring = try cursor.fixed64(bytes)
+            case Tag.clock: self.clock = try cursor.varint(bytes)
+            case Tag.node:
+                let range = try cursor.bytes(bytes)
+                guard range.count <= 2_048 else { throw .length }
+                self.node = bytes.string(range)
             case Tag.change: self.changes.append(try Change(LinkCursor(try cursor.bytes(bytes)), bytes))
             default: try cursor.skip(tag, known: Tag.lastOfList, bytes)
             }
@@ -134,6 +152,9 @@ struct ChangeList: Equatable, Sendable {
             if let group { buffer.write(Tag.group, group.utf8) }
             if let name { buffer.write(Tag.name, name) }
         }
+        if self.ring != 0 { buffer.write(Tag.ring, fixed: self.ring) }
+        if self.clock != 0 { buffer.write(Tag.clock, self.clock) }
+        if !self.node.isEmpty { buffer.write(Tag.node, self.node.utf8) }
         return ByteView(buffer.readableBytesView)
     }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import Synchronization
@@ -36,6 +38,12 @@ final class PeerStream: Sendable {
     private let hears = Atomic(false)
     private let hasNews = Atomic(false)
     private let refuses = Atomic(false)
+    /// By which ring the peer makes changes, as the last of its bookmarks has it; 0: that is not known.
+    private let ring = Atomic<UInt64>(0)
+    /// How far the peer's clock is ahead of the leases', at the least, in milliseconds; `.min`: nobody knows.
+    private let clockAhead = Atomic(Int64.min)
+    /// By how much the leases' clock may jump.
+    private static let coarseness: Int64 = 10
     /// In which life this node is.
     let life: UInt64
     /// The greatest number of a set of the peer's keys that nobody waits for any more.
@@ -65,6 +73,18 @@ final class PeerStream: Sendable {
 
     /// Whether its changes are heard.
     var isHeard: Bool { self.hears.load(ordering: .acquiring) }
+
+    /// Whether the peer says by which ring it goes: one of an earlier version does not.
+    var namesRings: Bool { self.isHeard && self.ring.load(ordering: .acquiring) != 0 }
+
+    /// Whether the peer may still change something by another ring than this one, and we hear of that, or of what it has changed by another, later. Of one
+    /// that cannot be followed, has left the list or does not say by which ring it goes nothing can be waited for.
+    func mayChange(otherThan ring: UInt64) -> Bool {
+        if self.ability == .refuses || self.isOver { return false }
+        if self.owesNews || !self.isHeard { return true }
+        let last = self.ring.load(ordering: .acquiring)
+        return last != 0 && last != ring
+    }
 
     /// In which life of the peer its changes are being heard.
     var epoch: UInt64? { self.state.withLockedValue { $0.follower.position?.epoch } }
@@ -127,6 +147,9 @@ final class PeerStream: Sendable {
     /// - Throws: for an answer that cannot be. Then nothing is known of what it has changed.
     func answered(_ list: ChangeList, asked: Int64, begins: () -> Void = {}, hear: (Change) -> Void) throws(Follower.Fault) {
         guard let leases, self.row != 0 else { return }
+        // However long the answer was on its way: it left before now.
+        let ahead = list.clock == 0 ? .min : Int64(clamping: list.clock) - leases.clock.milliseconds - Self.coarseness
+        self.clockAhead.store(ahead, ordering: .releasing)
         do throws(Follower.Fault) {
             guard let start = list.start else { throw .notOpen }
             let isNew = try self.begin(start, list, asked)
@@ -149,6 +172,8 @@ final class PeerStream: Sendable {
             // Each is dropped before a bookmark says that it was heard.
             for change in list.distinct { hear(change) }
             guard let elapsed = list.elapsed else { return }
+            // All that it had in its log when it went by this ring has been applied.
+            self.ring.store(list.ring, ordering: .releasing)
             try self.renew(leases, at: list.end, elapsed)
         } catch {
             self.lose()
@@ -228,6 +253,7 @@ final class PeerStream: Sendable {
 
     private func lose() {
         self.hears.store(false, ordering: .releasing)
+        self.ring.store(0, ordering: .releasing)
         self.state.withLockedValue { $0.follower.lose() }
         self.leases?.lose(self.row)
     }
@@ -244,8 +270,14 @@ final class PeerStream: Sendable {
     /// there long after what its caller has set since: so with all that follows the peer is told to take neither that nor any that began before it.
     func gaveUp(_ turn: UInt64) { self.givenUp.max(turn, ordering: .releasing) }
 
-    /// What the peer is told of a set's turn.
-    func turn(_ number: UInt64) -> [UInt64] { self.life == 0 ? [] : [self.life, number, self.givenUp.load(ordering: .acquiring)] }
+    /// What the peer is told of a set's turn, as it leaves.
+    func turn(_ number: UInt64) -> [UInt64] {
+        guard self.life != 0, let leases else { return [] }
+        let turn = [self.life, number, self.givenUp.load(ordering: .acquiring)]
+        let ahead = self.clockAhead.load(ordering: .acquiring)
+        let (moment, isBeyond) = leases.clock.milliseconds.addingReportingOverflow(ahead)
+        return number == 0 || ahead == .min || isBeyond || moment < 0 ? turn : turn + [UInt64(moment)]
+    }
 
     // MARK: What the peer has to hear
 
@@ -265,6 +297,16 @@ final class PeerStream: Sendable {
             state.outbox.put(change)
             self.noteNews(state)
             return .kept
+        }
+    }
+
+    /// All that the peer has still to hear, for another node to tell it; nothing waits here after.
+    func handOn() -> Outbox {
+        self.state.withLockedValue { state in
+            var outbox = Outbox()
+            for change in state.outbox.handOn() { outbox.put(change) }
+            self.noteNews(state)
+            return outbox
         }
     }
 

@@ -1,11 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOConcurrencyHelpers
+internal import NIOCore
 
 /// Which sets of each peer have been given up by those who asked for them.
 ///
 /// A set that is not answered may lie in a buffer, of a network that is cut or of a node that stands still. Its caller is told so, sets another value
 /// elsewhere or later, and is told that this is done; then the first one comes. So every set has a number and says which are not to be taken any more, and
 /// so does the first thing that a node is told when it can be reached again. (A *fencing token*: Kleppmann, "How to do distributed locking", 2016.)
+///
+/// A node that stood still reads the set before it reads that. What it is to keep in an owner's place for a while it would keep for that while from then on,
+/// long after others have been told that everybody has heard of what was set since. So a set says, too, when it left: by the clock of the node that is asked,
+/// as that one has last told it, and as time has passed since here. The node's own clock was never behind that, so nothing is younger than it looks.
 final class SetTurns: Sendable {
     /// How many peers are remembered.
     private static let limit = 4_096
@@ -16,9 +23,10 @@ final class SetTurns: Sendable {
 
     /// Whether a set may still be made.
     ///
-    /// - Parameter turn: The peer's life, the set's number, or 0 if it is none, and the last number that was given up; none of them: of an earlier version.
+    /// - Parameter turn: The peer's life, the set's number, or 0 if it is none, and the last number that was given up; none of them: of an earlier version. And
+    ///   when it left, if the peer can tell.
     func takes(_ turn: [UInt64]) -> Bool {
-        guard turn.count == 3 else { return true }
+        guard turn.count == 3 || turn.count == 4 else { return true }
         let (life, number, last) = (turn[0], turn[1], turn[2])
         return self.givenUp.withLockedValue { givenUp in
             var most = givenUp[life] ?? 0
@@ -31,4 +39,28 @@ final class SetTurns: Sendable {
             return number == 0 || number > most
         }
     }
+
+    /// What sets are dated by: milliseconds that do not stand still when the process does.
+    static var now: UInt64 { NIODeadline.now().uptimeNanoseconds / 1_000_000 }
+
+    /// How long ago a set left its asker, at the most; `nil`: it does not say. One from the future has just come.
+    static func age(of turn: [UInt64], now: UInt64 = SetTurns.now) -> Duration? {
+        guard turn.count == 4 else { return nil }
+        return .milliseconds(Int64(clamping: now - min(now, turn[3])))
+    }
+
+    /// The terms of a set, with its age, as it is made.
+    ///
+    /// - Throws: for one that is not to be taken any more, and for one that is to be kept in an owner's place and does not say how old it is.
+    func terms(_ terms: ChangeTerms, of turn: [UInt64]) throws(GroupCacheError) -> ChangeTerms {
+        // Its caller may have given it up since it came.
+        guard self.takes(turn) else { throw Self.tooLate }
+        guard terms.role == .acting else { return terms }
+        guard let age = Self.age(of: turn) else { throw Self.undated }
+        var terms = terms
+        terms.age = age
+        return terms
+    }
+
+    private static let undated = GroupCacheError(.badRequest, "what is to be kept in an owner's place says when it was sent")
 }

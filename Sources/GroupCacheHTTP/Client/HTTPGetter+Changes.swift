@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 internal import NIOCore
 
@@ -24,14 +26,15 @@ extension HTTPGetter {
     ///
     /// - Parameters:
     ///   - changes: in order; none: only to wait.
+    ///   - node: The id of one that cannot be reached: the peer is to tell that one of them, and makes none itself; empty: it makes them.
     ///   - wait: Returns when everybody who follows the peer has heard of these and of all before.
-    func make(_ changes: [Change], wait: ChangeWait, standInTTL: Duration = .zero) async throws(GroupCacheError) {
+    func make(_ changes: [Change], for node: String = "", wait: ChangeWait, standInTTL: Duration = .zero) async throws(GroupCacheError) {
         // As long as anybody may serve anything, if it has to wait.
         let timeout: Int64 = wait == .owner ? 5_000 : 120_000
         let marks: LinkMarks = wait == .applied ? .waits : []
         let answer: PeerEntry
         do throws(GroupCacheError) {
-            answer = try await self.call(.changes(.make, ChangeList(changes).encoded, marks, standInTTL), timeout: timeout)
+            answer = try await self.call(.changes(.make, ChangeList(changes, for: node).encoded, marks, standInTTL), timeout: timeout)
         } catch {
             switch error.code {
             case .unsupported, .badRequest, .noSuchGroup: throw GroupCacheError.cannotFollow.about([self.id])

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 internal import NIOConcurrencyHelpers
 public import NIOCore
@@ -30,7 +32,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// A getter for the peer at `url`. Reads the files that `tls` and `tokenFile` name, once.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``.
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration``.
     public convenience init(
         url: String,
         dialect: Dialect = .native,
@@ -41,8 +43,10 @@ public final class HTTPGetter: PeerGetter, Sendable {
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(GroupCacheError) {
         try configuration.validate()
+        let url = try PeerURL(url)
+        try url.checkAsked()
         self.init(
-            url: try PeerURL(url),
+            url: url,
             dialect: dialect,
             configuration: configuration,
             maximumValueSize: maximumValueSize,
@@ -85,7 +89,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     // MARK: Asking
 
-    /// Asks for a value and returns at once: see ``GroupCache/PeerGetter/start(_:tag:for:)``.
+    /// Asks for a value and returns at once: see ``/GroupCache/PeerGetter/start(_:tag:for:)``.
     public func start(_ request: PeerRequest, tag: Int, for caller: any PeerCaller) -> (any PeerTicket)? {
         // What is repeated because another peer failed must not double the load of this one.
         if request.isRepeated, !self.standing.health.mayRetry() {
@@ -182,14 +186,14 @@ public final class HTTPGetter: PeerGetter, Sendable {
         try await self.call(.peer(.get, request), timeout: request.milliseconds)
     }
 
-    /// Stores a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
+    /// Stores a value. Throws ``/GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {
         guard self.dialect.canWrite else { throw Self.cannotWrite }
         _ = try await self.call(.peer(.set(entry), request), timeout: request.milliseconds)
         try await self.finish(request)
     }
 
-    /// Stores a value if a condition holds there. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
+    /// Stores a value if a condition holds there. Throws ``/GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
     public func set(_ request: PeerRequest, to entry: PeerEntry, if condition: ChangeCondition?) async throws(GroupCacheError) -> SetOutcome
     {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
@@ -199,7 +203,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
         return answer.version == PeerCall.created ? .created : .unknown
     }
 
-    /// Removes a value if a condition holds there. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
+    /// Removes a value if a condition holds there. Throws ``/GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot compare.
     public func remove(_ request: PeerRequest, if condition: ChangeCondition?) async throws(GroupCacheError) {
         guard self.lanes[0].settings.dialect.canWrite else { throw Self.cannotWrite }
         let request = try self.conditional(request, condition)
@@ -219,9 +223,11 @@ public final class HTTPGetter: PeerGetter, Sendable {
         return request
     }
 
-    /// Removes a value. Throws ``GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
+    /// Removes a value. Throws ``/GroupCache/GroupCacheError/Code/unsupported`` in dialects that cannot.
     public func remove(_ request: PeerRequest) async throws(GroupCacheError) {
         guard self.dialect.canWrite else { throw Self.cannotWrite }
+        // Who makes a change waits for its former owner. One that is known to be down hears of it when it is back, before it is asked anything.
+        if request.terms.role == .former, !self.isUp { throw LinkDialer.isDown }
         _ = try await self.call(.peer(.remove, request), timeout: request.milliseconds)
         try await self.finish(request)
     }
@@ -239,7 +245,7 @@ public final class HTTPGetter: PeerGetter, Sendable {
     }
 
     /// Closes the connections that are idle, and every other one when it is done. Requests from now on fail with
-    /// ``GroupCache/GroupCacheError/Code/shutDown``.
+    /// ``/GroupCache/GroupCacheError/Code/shutDown``.
     public func close() {
         guard !self.isClosed.exchange(true, ordering: .relaxed) else { return }
         for link in self.links { link.close() }
@@ -265,6 +271,9 @@ public final class HTTPGetter: PeerGetter, Sendable {
 
     /// Whether the peer may be asked over a link, as far as is known.
     var hasLinks: Bool { self.links.first?.isRefused(.now()) == false }
+
+    /// Whether there is a link to it just now.
+    var isLinked: Bool { self.standing.links.load(ordering: .relaxed) > 0 }
 
     // MARK: Health
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// How long the other side of a connection may take, and when its time is over. The clock is passed in.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Whether the other side of a connection takes what it is sent, and what waits while it does not.

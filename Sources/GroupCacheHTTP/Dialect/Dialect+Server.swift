@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// What the server side of a dialect answers when it has no value.
@@ -11,6 +13,7 @@ extension Dialect {
         case .unauthorized: (403, "not allowed")
         case .conditionFailed: (412, "the condition does not hold")
         case .notOwner: (421, "not the owner")
+        case .ownerChanging: (409, "the owner is changing")
         case .valueTooLarge: (413, "the value is too large")
         case .getterFailed:
             // mailgun's and v3's clients take 503 for the getter's word and 500 for a reason to load the key themselves.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 
 /// How the members of a cluster speak to each other: paths, bodies and the ring. One per pool.
@@ -12,14 +14,14 @@ public import GroupCache
 /// | ``groupcacheGo`` | `/_groupcache/` | `GetResponse` | field `expire` | `PUT` with `SetRequest`, `DELETE` | `host:port` as given |
 ///
 /// Among nodes of Go the next owner of a key is never asked, since such a node asks the owner in its turn: this one loads. A set or remove is told to
-/// every other node where there is a word for it; where there is none, it throws ``GroupCache/GroupCacheError/Code/unsupported``, with the change
+/// every other node where there is a word for it; where there is none, it throws ``/GroupCache/GroupCacheError/Code/unsupported``, with the change
 /// made at this node if the key is its own.
 ///
 /// A request with `Cache-Control: no-cache` makes one of our nodes load the value anew. Headers of our own, all optional; other implementations ignore them:
 ///
 /// | header | on | meaning |
 /// |---|---|---|
-/// | `GroupCache-Ring` | request | ``GroupCache/HashRing/version`` of the sender, 16 hexadecimal digits; a difference is counted |
+/// | `GroupCache-Ring` | request | ``/GroupCache/HashRing/version`` of the sender, 16 hexadecimal digits; a difference is counted |
 /// | `GroupCache-Timeout` | request | how long the answer is of use, in milliseconds |
 /// | `GroupCache-TTL` | 200, `PUT`, 404 | how much longer the value (or its absence) is fresh, in milliseconds; absent: without end |
 /// | `GroupCache-Schema` | request, 200 | the name of the schema of the group's values, percent-encoded; absent: none is named |
@@ -31,7 +33,7 @@ public import GroupCache
 /// | `GroupCache-Age` | 200 | how old the value is, in milliseconds; absent: not at all |
 /// | `GroupCache-Tags` | 200, `PUT` | the value's tags, each percent-encoded, commas between them |
 /// | `GroupCache-Handover` | request | by what to fetch a value that was loaded for a link and is too large for it, 16 hexadecimal digits |
-/// | `GroupCache-Error` | any failure | ``GroupCache/GroupCacheError/Code`` by name |
+/// | `GroupCache-Error` | any failure | ``/GroupCache/GroupCacheError/Code`` by name |
 ///
 /// Keys are escaped as every Go server decodes them. A raw `+` in a path means a space in the dialects whose Go clients use
 /// `url.QueryEscape` (``groupcache``, ``geecache``, ``geecacheProtobuf``), and a plus in all others.

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Takes the body of a message out of the bytes that follow its head (RFC 9112 §6, §7). The same on both sides of a connection.
 ///
-/// Chunk extensions are skipped, trailers are read and dropped; both count against small limits.
+/// Chunk extensions are skipped, trailers are read and dropped; both count against small limits. A trailer that could mean another end of this message,
+/// another host or another use of the connection is refused.
 struct BodyDecoder {
     private enum Phase: Equatable {
         case fixed(remaining: Int)
@@ -17,6 +20,11 @@ struct BodyDecoder {
     /// The longest chunk-size line with its extensions, and the most bytes of trailers.
     static let maximumLine = 256
     static let maximumTrailers = 4_096
+    /// What no trailer may be (RFC 9110 §6.5.1): by these a message is delimited, routed, or its connection used, and somebody on the way may have gone by one
+    /// that we would skip. Two who disagree on where a message ends are what smuggling lives on.
+    private static let forbiddenTrailers = [
+        "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
 
     private var phase: Phase
     private let limit: Int
@@ -86,7 +94,8 @@ struct BodyDecoder {
                     self.phase = .done
                 } else {
                     let bytes = line.readableBytesUInt8Span
-                    _ = try FieldLine(0..<bytes.count, in: bytes)
+                    let field = try FieldLine(0..<bytes.count, in: bytes)
+                    for name in Self.forbiddenTrailers where bytes.matches(field.name, name) { throw .trailer }
                 }
             }
         }

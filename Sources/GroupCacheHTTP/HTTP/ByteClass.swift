@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The character classes of RFC 9110 §5.6 and RFC 3986, each a set of the lower 128 code points as two words.
 struct ByteClass: Sendable {
     let low: UInt64

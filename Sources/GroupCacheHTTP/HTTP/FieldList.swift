@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The elements of a list that a header field has (RFC 9110 §5.6.1), without white space around them. Empty ones are left out, and a comma between
 /// quotes is part of its element. Several lines of one field are one list: whoever reads it goes on with the next line.
 struct FieldList {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The three forms of a date (RFC 9110 §5.6.7). Letters are compared without case, as RFC 9111 §4.2 asks of caches; everything else is as the
 // grammar has it, because a date that is taken for another one lets a response live for years.
 extension HTTPDate {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Finds the lines of a head, which may arrive in any number of pieces. No byte is looked at twice.
 struct LineScanner {
     /// Where the line begins that has not ended yet, from the start of the head.

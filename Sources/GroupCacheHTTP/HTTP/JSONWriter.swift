@@ -1,23 +1,25 @@
-internal import NIOCore
+// SPDX-License-Identifier: Apache-2.0
+
+package import NIOCore
 
 /// Writes JSON (RFC 8259) into a buffer, in the order of the calls. It keeps track of commas, not of nesting: callers are few and tested.
-struct JSONWriter {
-    private(set) var buffer: ByteBuffer
+package struct JSONWriter {
+    package private(set) var buffer: ByteBuffer
     private var needsComma = false
 
-    init(_ buffer: ByteBuffer = ByteBuffer()) {
+    package init(_ buffer: ByteBuffer = ByteBuffer()) {
         self.buffer = buffer
     }
 
-    mutating func object(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
+    package mutating func object(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
         self.scope(name, "{", "}", body)
     }
 
-    mutating func array(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
+    package mutating func array(_ name: String? = nil, _ body: (inout JSONWriter) -> Void) {
         self.scope(name, "[", "]", body)
     }
 
-    mutating func string(_ name: String? = nil, _ value: String?) {
+    package mutating func string(_ name: String? = nil, _ value: String?) {
         self.begin(name)
         if let value { self.quote(value.utf8.span) } else { self.buffer.writeStaticString("null") }
     }
@@ -37,7 +39,7 @@ struct JSONWriter {
         self.needsComma = false
     }
 
-    mutating func number(_ name: String? = nil, _ value: Int?) {
+    package mutating func number(_ name: String? = nil, _ value: Int?) {
         self.begin(name)
         if let value { self.buffer.writeDecimal(value) } else { self.buffer.writeStaticString("null") }
     }
@@ -47,18 +49,18 @@ struct JSONWriter {
         self.buffer.writeString(value.isFinite ? value.description : "null")
     }
 
-    mutating func bool(_ name: String? = nil, _ value: Bool) {
+    package mutating func bool(_ name: String? = nil, _ value: Bool) {
         self.begin(name)
         self.buffer.writeStaticString(value ? "true" : "false")
     }
 
     /// A name whose value the next call writes.
-    mutating func key(_ name: String) {
+    package mutating func key(_ name: String) {
         self.begin(name)
         self.needsComma = false
     }
 
-    mutating func newline() {
+    package mutating func newline() {
         self.buffer.writeStaticString("\n")
         self.needsComma = false
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Percent-encoding (RFC 3986 §2.1) of keys and group names in paths.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a message is refused: a status and one line of constant text. After one of these the connection is closed, because where the
 /// next message begins is no longer known.
 struct Refusal: Error, Equatable {
@@ -16,6 +18,7 @@ struct Refusal: Error, Equatable {
     static let contentLength = badRequest("the Content-Length header is malformed or repeated with another value")
     static let transferEncoding = badRequest("the Transfer-Encoding header is not exactly chunked, or stands beside Content-Length")
     static let chunk = badRequest("the chunked body is malformed")
+    static let trailer = badRequest("a trailer says where the message ends, whose it is, or how its connection is used")
     static let version = Self(status: 505, message: "only HTTP/1.1 and HTTP/1.0 are spoken here")
     static let headTooLarge = Self(status: 431, message: "the head of the request is too large")
     static let targetTooLong = Self(status: 414, message: "the request target is too long")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// What the server needs of a request's head. Everything is a number or a range of offsets from the first byte of the head, so that

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads heads of HTTP/1.1 requests (RFC 9112), strictly: what two readers could understand differently is refused, because that
 /// difference is what request smuggling lives on.
 ///

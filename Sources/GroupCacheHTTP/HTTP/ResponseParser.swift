@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the client needs of a response's head.
 struct ResponseHead: Equatable {
     var status = 0

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// SHA-1 (RFC 3174), which the WebSocket handshake wants to see; it protects nothing.
 enum SHA1 {
     static func digest(_ message: [UInt8]) -> [UInt8] {

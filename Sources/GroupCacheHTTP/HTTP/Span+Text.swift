@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension Span<UInt8> {
     /// Whether the bytes of `range` are `text`, letters compared without case. `text` must be lower case.
     func matches(_ range: Range<Int>, _ text: String) -> Bool {

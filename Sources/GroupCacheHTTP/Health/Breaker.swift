@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// Whether a peer is to be asked: a value, without clock, lock or I/O. The time is nanoseconds of some clock that never goes back.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// When a ``Breaker`` opens and how soon it tries again. Times are nanoseconds.
 struct BreakerSettings: Sendable, Hashable {
     /// Failures in a row that open it; at least 1. Also what one proof that the peer is gone counts for.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A running quantile of durations: a histogram whose buckets grow by a quarter of a power of two, halved from time to time so that it
 /// forgets. A value, O(1) to record, at most 25 % above the true quantile, from 1 µs to 68 s. Times are nanoseconds.
 struct LatencyQuantile: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Outcomes of the last moments, counted in two halves: the older half goes when the younger is full. So it remembers between half of its
 /// length and all of it, for two additions an outcome.
 struct OutcomeWindow: Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How many extra requests are allowed on top of the ordinary ones: a token bucket that ordinary requests fill. A value; integers only.
 ///
 /// Extra requests that follow the load without bound make an overload worse; with a budget of 5 %, they make it worse by 5 %.

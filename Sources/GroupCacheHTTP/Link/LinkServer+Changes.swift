@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
+internal import NIOConcurrencyHelpers
 internal import NIOCore
 
 // What followers ask, and what others have this node change.
@@ -9,9 +12,11 @@ extension LinkServer {
         guard let question = Self.value(request, bytes, ChangeQuestion.init), let feed = self.core.feed else {
             return self.refuse(request, GroupCacheError(.badRequest, "no question of a follower"))
         }
-        self.run(request) {
+        self.run(request) { [core = self.core] in
             do throws(GroupCacheError) {
-                return .entry(ServedEntry(value: try await feed.answer(question, arrived: arrived).encoded, source: .main))
+                var list = try await feed.answer(question, arrived: arrived) { core.members.withLockedValue { $0 }.ring.version }
+                list.clock = SetTurns.now
+                return .entry(ServedEntry(value: list.encoded, source: .main))
             } catch {
                 return .failure(error)
             }
@@ -29,6 +34,10 @@ extension LinkServer {
         let standIn = LinkTime.requestTTL(request.ttl) ?? .zero
         let waits = LinkMarks(rawValue: request.marks).contains(.waits)
         self.run(request) { [core = self.core] in
+            if !list.node.isEmpty {
+                do throws(GroupCacheError) { try core.takeOn(changes, for: list.node) } catch { return .failure(error) }
+                return .done
+            }
             // What anybody has asked before it was answered finds it made.
             for change in changes { core.made(change) }
             guard waits else { return .done }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -59,9 +61,8 @@ extension LinkServer {
             let turn = asked.trail
             guard self.core.turns.takes(turn) else { return self.refuse(request, SetTurns.tooLate) }
             self.run(request) { [entry, turns = self.core.turns] in
-                // Its caller may have given it up since.
-                guard turns.takes(turn) else { return .failure(SetTurns.tooLate) }
                 do throws(GroupCacheError) {
+                    let terms = try turns.terms(terms, of: turn)
                     let outcome =
                         if let group = group as? any ChangeListener {
                             try await group.serveSet(key, to: entry, if: nil, terms, for: .peer)
@@ -219,6 +220,7 @@ extension LinkServer {
                 self.state.open?.writer.payload.writeLinkReply(id: id, status: .tooLarge, index: index, handover: number)
                 return
             }
+            let marks = self.marks(of: entry)
             self.state.open?.writer.payload.writeLinkReply(
                 id: id,
                 value: value,
@@ -226,7 +228,7 @@ extension LinkServer {
                 version: entry.version,
                 index: index,
                 schema: LinkLimits.schema(entry.schema),
-                marks: LinkMarks(of: entry),
+                marks: marks,
                 age: UInt64(max(0, entry.ageInMilliseconds)),
                 attributes: LinkAttributes(entry.attributes)
             )
@@ -243,5 +245,11 @@ extension LinkServer {
                 message: error.message
             )
         }
+    }
+
+    private func marks(of entry: ServedEntry) -> LinkMarks {
+        var marks = LinkMarks(of: entry)
+        if marks.contains(.handedOver), !self.core.handsOver(to: self.state.open?.ring ?? 0) { marks.remove(.handedOver) }
+        return marks
     }
 }

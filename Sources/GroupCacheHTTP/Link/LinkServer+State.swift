@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -46,6 +48,8 @@ extension LinkServer {
             var input = ByteBuffer()
             /// The message at hand, of which the rest waits while the peer does not read its answers.
             var rest: (payload: ByteBuffer, reader: LinkReader)?
+            /// The version of the peer's ring; 0: it has not shown it. It comes last in a message, so what is answered at once goes by that of the one before.
+            var ring: UInt64 = 0
             /// The groups that it has named.
             var groups: [(any PeerServing)?] = []
             var running: [UInt32: Running] = [:]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -175,6 +177,7 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
         case .group(let name): self.state.open?.groups.append(self.core.groups.withLockedValue { $0 }.find(name, bytes))
         case .cancel(let id): self.carryOut(self.state.cancel(id))
         case .ring(let version):
+            self.state.open?.ring = version
             self.core.note(ring: version)
         case .draining: break
         // Answers to questions that were never asked.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The requests of a link that are not answered yet: a value. All operations but ``sweep`` are O(1).
 ///
 /// An id on the wire is a place in a table and the number of times that place was used, so that a reply finds its request without a search, and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 // What a status says to a caller, and what a failure is on the wire.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// The groups of a pool by name, found by the bytes of a path without making a string of them.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package import GroupCache
 internal import Informers
 internal import Logging
@@ -14,10 +16,31 @@ extension HTTPPool: RecordingPeers {
 
     package func otherOwners(of key: Key) -> [any PeerGetter] {
         let members = self.core.members.withLockedValue { $0 }
-        var others: [HTTPGetter] = []
-        if let last = members.lastOwner(of: key.bytes.span, now: .now()) { others.append(last) }
-        if self.isDraining, let next = members.nextOwner(of: key.bytes.span), others.first !== next { others.append(next) }
+        // All of them: who compares looks at all of them.
+        var others = members.lastOwners(of: key.bytes.span, now: .now())
+        if self.isDraining, let next = members.nextOwner(of: key.bytes.span), !others.contains(where: { $0 === next }) {
+            others.append(next)
+        }
         return others
+    }
+
+    /// For how long who compares waits for a former owner's word. More than ``patience``: after a beginning it may take that until they speak at all.
+    private static let comparing = TimeAmount.seconds(2)
+
+    package func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {
+        let end = NIODeadline.now() + Self.comparing
+        while true {
+            let members = self.core.members.withLockedValue { $0 }
+            let owners = members.formerOwners(of: key.bytes.span, now: .now())
+            // Who does not hear of others' changes is promised nothing.
+            guard self.core.isFollowing.load(ordering: .relaxed) else { return owners }
+            let open = owners.filter { $0.standing.stream.mayChange(otherThan: members.ring.version) }
+            if open.isEmpty { return owners }
+            if Task.isCancelled { throw .cancelled }
+            // They say by which ring they go as soon as that is another; over a link that has just been opened nothing was said yet.
+            if NIODeadline.now() >= end { throw GroupCacheError.ownerChanging.about(open.map(\.id)) }
+            await self.pause(.milliseconds(10))
+        }
     }
 
     package func handsOver(_ key: Span<UInt8>) -> Bool { self.isDraining || !self.owns(key) }
@@ -25,6 +48,8 @@ extension HTTPPool: RecordingPeers {
     package var knowsOwners: Bool {
         self.core.membership.withLockedValue { $0 == nil } || !self.core.members.withLockedValue { $0 }.ring.members.isEmpty
     }
+
+    package var promise: Duration { self.configuration.promise }
 
     package var sweeps: Bool { self.core.isFollowing.load(ordering: .relaxed) }
 
@@ -142,6 +167,36 @@ extension HTTPPool: RecordingPeers {
         }
     }
 
+    /// For how long a node that stops looks for others that deliver what it owes.
+    private static let handingOn = TimeAmount.seconds(5)
+
+    /// What this node owes to peers that cannot be reached would be lost with it: other nodes deliver it.
+    func handOutboxesOn() async {
+        let end = NIODeadline.now() + Self.handingOn
+        let getters = self.core.members.withLockedValue { $0 }.getters.compactMap { $0 }
+        for getter in getters where getter.standing.stream.unheard > 0 {
+            var outbox = getter.standing.stream.handOn()
+            // One of an earlier version would make the changes itself, and say that it is done.
+            var heirs = getters.filter { $0 !== getter && $0.standing.stream.namesRings && $0.isUp }
+            while let heir = heirs.first, NIODeadline.now() < end, let parcel = outbox.next() {
+                do throws(GroupCacheError) {
+                    try await heir.make(parcel.changes, for: getter.id, wait: .owner)
+                    _ = outbox.acknowledged(parcel.number)
+                } catch {
+                    outbox.failed()
+                    heirs.removeFirst()
+                }
+            }
+            let left = outbox.handOn()
+            if left.isEmpty { continue }
+            for change in left { _ = self.core.keep(change, for: getter) }
+            self.core.logger.warning(
+                "this node stops, and nobody tells a peer what it owes it: until its time is over, the peer may serve what was changed",
+                metadata: ["peer": "\(getter.id)", "changes": "\(left.count)"]
+            )
+        }
+    }
+
     /// How soon a peer is asked again that had nothing to tell.
     private static let shortest = TimeAmount.milliseconds(10)
     /// Of fewer changes the next ones can wait a moment.
@@ -244,6 +299,19 @@ extension PoolCore: ChangeRecorder {
                 return true
             }
         }
+    }
+
+    /// Another node, which stops, could not tell a node of changes: this one does.
+    ///
+    /// - Throws: `cannotFollow`: it cannot, either.
+    func takeOn(_ changes: [Change], for id: String) throws(GroupCacheError) {
+        let members = self.members.withLockedValue { $0 }
+        if id == members.selfID(self.configuration.dialect) { return changes.forEach { self.made($0) } }
+        guard let getter = members.getters.first(where: { $0?.id == id }) ?? nil else {
+            // Should it come back, it hears that anything may have changed. Of who never was a member nobody has to hear anything.
+            return self.departed.withLockedValue { if $0.knows(id) { $0.owe(id) } }
+        }
+        for change in changes where !self.keep(change, for: getter) { throw .cannotFollow }
     }
 
     /// A peer's changes are heard from now on, and were not before.

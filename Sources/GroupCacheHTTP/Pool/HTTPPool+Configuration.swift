@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -22,6 +24,12 @@ extension HTTPPool {
 
         /// A peer of weight 1 at the URL of a literal.
         public init(stringLiteral value: String) { self.init(value) }
+
+        /// The peers of a text such as `http://10.0.0.1:8001, http://10.0.0.2:8001`, as it stands in an environment variable: URLs with commas, blanks or
+        /// line ends between. What is not the URL of a peer is said by the pool that is made with it.
+        public static func list(_ text: String) -> [Peer] {
+            text.split { $0 == "," || $0.isWhitespace }.map { Peer(String($0)) }
+        }
     }
 
     /// Everything that a pool can be told.
@@ -47,7 +55,11 @@ extension HTTPPool {
         /// Pages of which other origins browsers may let read what this node answers, such as `https://shop.example.org`; `*`: of all. By default of none.
         /// They can change nothing.
         public var corsOrigins: [String] = []
-        /// TLS; `nil` (the default): plain HTTP.
+        /// Of which part of the requests for this node's routes a line is logged, at `notice`: 0 (the default, none) to 1 (all). Which they are is drawn by lot. A line
+        /// has the request's id (`X-Request-ID`, or a number), its method, the pattern of its path, the group, status, bytes, time and trace; never a key, a
+        /// value, or who asked. What peers ask over links is not logged.
+        public var accessLog = 0.0
+        /// TLS; `nil` (the default): plain HTTP. For the trait `TLS` of this package; a build without it refuses what is set here, and peers at `https://`.
         public var tls: TLS?
         /// A file of tokens: one a line, 16 to 1,024 characters of `A-Z a-z 0-9 - . _ ~ + / =`, at most 16 of them. With it, what changes
         /// something (sets, removes and clears, of clients and of peers) needs `Authorization: Bearer` and one of them, or a certificate
@@ -67,15 +79,51 @@ extension HTTPPool {
         /// How long, after this node has begun or the ring has changed, it asks the former owner of a key for the value, or for the result of a
         /// load that runs there, before it loads the value itself: a node that joins does not load everything anew at once, and nothing twice.
         /// Longer than a load takes; at most a minute, which is how long groups remember what has changed; zero: never. A value that is taken over so is kept for
-        /// ``GroupCache/GroupConfiguration/nearTTL`` at the most. Over GET nobody is asked.
+        /// ``/GroupCache/GroupConfiguration/nearTTL`` at the most. Over GET nobody is asked.
         public var warmTime = Duration.seconds(30)
         /// For how long after a change its old value may still be served by another node that follows the owner, at the most; 100 ms to a minute. Usually
         /// it is a millisecond or so: this is how long a node that is cut off from the owner goes on with what it has copied. Then it bypasses that until it
         /// has heard again. The same on every node.
         public var promise = Duration.seconds(5)
 
-        /// A node alone on 127.0.0.1:8001.
-        public init() {}
+        /// A node alone on 127.0.0.1:8001, but for what is said here.
+        public init(
+            listen: Address? = Address(host: "127.0.0.1", port: 8001),
+            advertise: String? = nil,
+            peers: [Peer] = [],
+            dialect: Dialect = .native,
+            publicRoutes: Bool = false,
+            tls: TLS? = nil,
+            tokenFile: String? = nil,
+            tokenReads: Bool = false,
+            allowedHosts: [String]? = nil,
+            corsOrigins: [String] = [],
+            insecure: Bool = false,
+            limits: Limits = Limits(),
+            server: Server = Server(),
+            client: Client = Client(),
+            warmTime: Duration = .seconds(30),
+            promise: Duration = .seconds(5),
+            accessLog: Double = 0
+        ) {
+            self.listen = listen
+            self.advertise = advertise
+            self.peers = peers
+            self.dialect = dialect
+            self.publicRoutes = publicRoutes
+            self.tls = tls
+            self.tokenFile = tokenFile
+            self.tokenReads = tokenReads
+            self.allowedHosts = allowedHosts
+            self.corsOrigins = corsOrigins
+            self.insecure = insecure
+            self.limits = limits
+            self.server = server
+            self.client = client
+            self.warmTime = warmTime
+            self.promise = promise
+            self.accessLog = accessLog
+        }
 
         /// A host and a port.
         public struct Address: Sendable, Hashable {
@@ -101,7 +149,7 @@ extension HTTPPool {
             public var headerCount = 100
             /// Value; 1...1 GiB. Larger: 413.
             public var valueSize = 8 << 20
-            /// Key, of clients and of peers; 1...``GroupCache/Key/maximumLength``, which is the default: no group has longer ones. Longer: 400. The same on
+            /// Key, of clients and of peers; 1...``/GroupCache/Key/maximumLength``, which is the default: no group has longer ones. Longer: 400. The same on
             /// all nodes, or a key that one of them takes is refused by its owner.
             public var keySize = Key.maximumLength
             /// Keys of one `keys:get`; 1...100,000. More: 413.
@@ -153,13 +201,13 @@ extension HTTPPool {
         public struct Client: Sendable, Hashable {
             /// Open connections; 1...10,000.
             public var connectionsPerLoop = 64
-            /// Requests waiting for one of them; 0...1,000,000. Beyond it: ``GroupCache/GroupCacheError/Code/overloaded``.
+            /// Requests waiting for one of them; 0...1,000,000. Beyond it: ``/GroupCache/GroupCacheError/Code/overloaded``.
             public var waitingPerLoop = 4_096
             /// How long opening a connection may take.
             public var connectTimeout = Duration.seconds(1)
             /// How long a GET may take, waiting included; a caller with less time waits no longer. Of a GET nobody can tell whether the peer is dead or
             /// its getter slow. `nil`, the default: 5 s in the native dialect, where links tell; in the others, whose getters may take as long as
-            /// they like, four fifths of the caller's time (usually ``GroupCache/GroupConfiguration/loadTimeout``), so that it can load the value
+            /// they like, four fifths of the caller's time (usually ``/GroupCache/GroupConfiguration/loadTimeout``), so that it can load the value
             /// itself in the rest.
             public var requestTimeout: Duration?
             /// Whether peers are asked over links.
@@ -237,6 +285,7 @@ extension HTTPPool.Configuration {
             try require((0...65_535).contains(listen.port), "listen.port is not within 0...65535")
             try require(!listen.host.isEmpty, "listen.host is empty")
         }
+        try require(self.accessLog >= 0 && self.accessLog <= 1, "accessLog is not within 0...1")
         try require((1_024...1 << 20).contains(self.limits.headSize), "limits.headSize is not within 1024...1048576")
         try require((256...self.limits.headSize).contains(self.limits.targetSize), "limits.targetSize is not within 256...limits.headSize")
         try require((4...10_000).contains(self.limits.headerCount), "limits.headerCount is not within 4...10000")

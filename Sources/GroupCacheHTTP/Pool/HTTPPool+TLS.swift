@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -84,6 +86,18 @@ extension HTTPPool.Configuration {
 }
 
 extension HTTPPool.Configuration.Address {
+    /// `HOST:PORT` as people write it; an IPv6 address stands in brackets. `nil`: it is not of that form.
+    package init?(_ text: String) {
+        // Swift reads numbers with a sign, too; a port has none.
+        guard let colon = text.lastIndex(of: ":"), text[text.index(after: colon)...].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+            let port = UInt16(text[text.index(after: colon)...])
+        else { return nil }
+        var host = text[..<colon]
+        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() } else if host.contains(":") { host = "" }
+        guard !host.isEmpty else { return nil }
+        self.init(host: String(host), port: Int(port))
+    }
+
     /// Whether only this machine can reach the address. A name is not looked up: it counts as outside, but for `localhost`.
     package var isLoopback: Bool {
         IPAddress(self.host)?.isLoopback ?? (self.host.lowercased() == "localhost")

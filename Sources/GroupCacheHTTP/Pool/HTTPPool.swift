@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 internal import Informers
 public import Logging
@@ -30,9 +32,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Checks everything and opens nothing.
     ///
     /// - Parameters:
-    ///   - logger: told about connections that fail; `nil`: nobody is.
+    ///   - configuration: where it listens, who its peers are, and all the rest.
+    ///   - logger: told where the pool listens, of peers that go and come, of rings that differ, and, for groups that have none of their own, of getters
+    ///     that fail and old values that are served: at `notice` and `warning`, without keys. `nil`: nobody is.
     ///   - eventLoopGroup: whose threads do the work.
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one clear line: a setting out of its range, a malformed
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration``, with one clear line: a setting out of its range, a malformed
     ///   or repeated URL, a node that is not among its peers.
     public init(
         configuration: Configuration = Configuration(),
@@ -108,7 +112,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// - Parameters:
     ///   - peers: all nodes, this one among them; empty: this node is alone.
     ///   - selfURL: this node's URL, if that is new.
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``; then nothing has changed.
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration``; then nothing has changed.
     public func setPeers(_ peers: [Peer], self selfURL: String? = nil) throws(GroupCacheError) {
         let url: PeerURL? = if let selfURL { try PeerURL(selfURL) } else { nil }
         try url?.checkServed()
@@ -159,6 +163,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         guard isChanged else { return }
         for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
         self.core.feed?.tookOver()
+        // Who follows is told at once by which ring this node goes: see `formerOwners(toCompare:)`.
+        self.core.feed?.wake()
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
     }
 
@@ -186,13 +192,14 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Where to ask for `key`: its owner, or who stands in for it, and the node after that, unless it is this one. O(1) expected; does not
     /// block. A node that is not to be reached is passed over in well under a microsecond.
     public func pickPeer(for key: Key) -> PeerRoute {
-        self.core.members.withLockedValue { $0 }.route(key.bytes.span)
+        if !self.hasRun.load(ordering: .relaxed) { self.noteNotRun() }
+        return self.core.members.withLockedValue { $0 }.route(key.bytes.span)
     }
 
     /// Tells every other node but the key's owner to drop what it holds, in the dialects whose nodes can be told and have no other way to hear of it.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/peerFailed`` with the ids of those that have not heard;
-    ///   ``GroupCache/GroupCacheError/Code/unsupported`` in the dialects that have no word for it.
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/peerFailed`` with the ids of those that have not heard;
+    ///   ``/GroupCache/GroupCacheError/Code/unsupported`` in the dialects that have no word for it.
     public func changed(_ request: PeerRequest) async throws(GroupCacheError) {
         let dialect = self.configuration.dialect
         self.core.changesMade.wrappingAdd(1, ordering: .relaxed)
@@ -239,7 +246,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
 
     /// Makes `group` answer to peers, and to clients on the public routes.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/duplicateGroup``, or ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when its
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/duplicateGroup``, or ``/GroupCache/GroupCacheError/Code/invalidConfiguration`` when its
     ///   name is not 1 to 128 characters of `A-Z a-z 0-9 . _ -`.
     public func register(_ group: any PeerServing) throws(GroupCacheError) {
         var failure: GroupCacheError?
@@ -251,6 +258,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
         }
         if let failure { throw failure }
+        self.core.noteGroup(now: .now())
     }
 
     /// Counters.
@@ -289,8 +297,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
 
     /// The address that the pool listens on; suspends until it does.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/shutDown`` when ``run()`` has ended, or could not begin, or the pool does not listen;
-    ///   ``GroupCache/GroupCacheError/Code/cancelled``.
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/shutDown`` when ``run()`` has ended, or could not begin, or the pool does not listen;
+    ///   ``/GroupCache/GroupCacheError/Code/cancelled``.
     public var boundAddress: SocketAddress {
         get async throws(GroupCacheError) { try await self.bound.value }
     }
@@ -298,9 +306,9 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Listens and serves until the service group shuts down gracefully, then finishes what runs; or until the task is cancelled, then
     /// stops at once.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when other machines can reach the address and could change what
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration`` when other machines can reach the address and could change what
     ///   is cached without proving anything (see ``Configuration/insecure``), or when it cannot be bound, with the system's error as its
-    ///   cause; ``GroupCache/GroupCacheError/Code/shutDown`` when called twice.
+    ///   cause; ``/GroupCache/GroupCacheError/Code/shutDown`` when called twice.
     public func run() async throws {
         guard !self.hasRun.exchange(true, ordering: .sequentiallyConsistent) else {
             throw GroupCacheError(.shutDown, "a pool runs once")
@@ -322,6 +330,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             if let feed = self.core.feed { tasks.addTask { await feed.log.run() } }
             let result: Result<Void, any Error>
             do { result = .success(try await self.serve()) } catch { result = .failure(error) }
+            if self.isDraining, !Task.isCancelled { await self.handOutboxesOn() }
             await self.sayLastWords()
             try result.get()
         }
@@ -333,6 +342,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// there are no file descriptors left.
     private func sweep() async {
         let eventLoop = self.eventLoopGroup.next()
+        var notices = PeerNotices()
         while !Task.isCancelled {
             let second = eventLoop.scheduleTask(in: .seconds(1)) {}
             let isOver = await withTaskCancellationHandler {
@@ -343,6 +353,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             guard isOver else { return }
             self.core.handovers.withLockedValue { $0.expire(.now()) }
             self.closeLeft(.now())
+            self.note(peers: &notices)
             for group in self.core.groups.withLockedValue({ $0.groups }) { group.sweep() }
         }
     }
@@ -350,7 +361,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     /// Reads the files of certificates, key and tokens again; new connections and requests go by them. ``run()`` does so by itself once in
     /// a while. Blocks the calling thread while it reads.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration``, with one line on which file is of no use; then the old ones stay
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration``, with one line on which file is of no use; then the old ones stay
     ///   in force.
     public func reloadCredentials() throws(GroupCacheError) {
         try self.core.credentials.reload()
@@ -371,7 +382,11 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         } catch {
             let failure =
                 error as? GroupCacheError
-                ?? GroupCacheError(.invalidConfiguration, "cannot listen on \(listen.host):\(listen.port)", cause: error)
+                ?? GroupCacheError(
+                    .invalidConfiguration,
+                    "cannot listen on \(listen.host):\(listen.port): \(Self.reason(error))",
+                    cause: error
+                )
             self.bound.finish(.failure(failure))
             throw failure
         }
@@ -386,6 +401,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         if self.configuration.tokenFile != nil, self.configuration.tls == nil, !listen.isLoopback {
             self.core.logger.warning("without TLS anybody on the way can read the token")
         }
+        self.noteListening(on: address)
         self.bound.finish(.success(address))
         await server.serve()
     }

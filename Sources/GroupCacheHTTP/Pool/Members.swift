@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -12,6 +14,8 @@ final class Members: Sendable {
     let selfIndex: Int?
     /// Whether keys have come to this node just now, and from whom.
     let warming: Warming
+    /// The version of the ring in which this node's keys are those of its heirs; `nil`: it owns none.
+    let heirsVersion: UInt64?
 
     init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?, warming: Warming) {
         self.warming = warming
@@ -19,6 +23,7 @@ final class Members: Sendable {
         self.getters = getters
         self.url = url
         self.selfIndex = selfIndex
+        self.heirsVersion = selfIndex.map { ring.version(without: $0) }
     }
 
     /// This node's identity: what the ring calls it, or would.
@@ -55,6 +60,19 @@ final class Members: Sendable {
         let last = self.warming.formerOwner(of: key, next: next.flatMap { self.getters[$0] }, now: now)
         // One that has left may be closed by now.
         return last?.isOver == false ? last : nil
+    }
+
+    /// All who owned `key`, which is this node's, a moment ago; the last one first. Whether or not they can be asked.
+    func lastOwners(of key: Span<UInt8>, now: NIODeadline) -> [HTTPGetter] {
+        guard let (owner, next) = self.ring.ownerAndNext(of: key), self.getters[owner] == nil else { return [] }
+        return self.warming.formerOwners(of: key, next: next.flatMap { self.getters[$0] }, now: now).filter { !$0.isOver }
+    }
+
+    /// Those of them that can be asked.
+    func formerOwners(of key: Span<UInt8>, now: NIODeadline) -> [HTTPGetter] {
+        let owners = self.lastOwners(of: key, now: now)
+        // One that has something to hear first is there all the same. One that has left the list is there as long as it has a link.
+        return owners.filter { $0.hasLinks && $0.standing.health.isUp && (!$0.standing.stream.isOver || $0.isLinked) }
     }
 
     /// The same, but the ring has changed only now.
@@ -109,6 +127,7 @@ final class Members: Sendable {
         var members: [HashRing.Member] = []
         for peer in peers {
             let peerURL = try PeerURL(peer.url)
+            if peerURL != url { try peerURL.checkAsked() }
             let address = peerURL.id(dialect)
             guard peer.id == nil || dialect == .native else {
                 throw GroupCacheError(.invalidConfiguration, "the dialect \(dialect) knows peers by their addresses, and no ids")
@@ -130,7 +149,10 @@ final class Members: Sendable {
                 throw GroupCacheError(.invalidConfiguration, "peers are given, but not which of them this node is: set advertise")
             }
             guard selfID != nil else {
-                throw GroupCacheError(.invalidConfiguration, "this node's URL, \(url.id(dialect)), is not in the list of peers")
+                throw GroupCacheError(
+                    .invalidConfiguration,
+                    "this node's URL, \(url.id(dialect)), is not in the list of peers: add it there, or set advertise to the URL that the list has for this node"
+                )
             }
         }
         let ring = members.isEmpty ? HashRing(dialect: dialect.ring) : try HashRing(members, dialect: dialect.ring)
@@ -149,13 +171,15 @@ final class Members: Sendable {
                 eventLoopGroup: eventLoopGroup
             )
         }
-        for getter in getters { getter?.setRing(ring.version) }
+        let warming = Warming(after: old, ring: ring, getters: getters, for: configuration.warmTime, now: .now())
+        // Who has left, and hands over, is to know by which ring it is asked, too.
+        for getter in getters + warming.changes.flatMap(\.getters) { getter?.setRing(ring.version) }
         return Members(
             ring: ring,
             getters: getters,
             url: url,
             selfIndex: selfID.flatMap { ring.index(of: $0) },
-            warming: Warming(after: old, ring: ring, getters: getters, for: configuration.warmTime, now: .now())
+            warming: warming
         )
     }
 }

@@ -1,8 +1,10 @@
-internal import GroupCache
+// SPDX-License-Identifier: Apache-2.0
+
+package import GroupCache
 internal import NIOConcurrencyHelpers
 
 /// A value that comes once, and tasks that wait for it.
-final class OneShot<Value: Sendable>: Sendable {
+package final class OneShot<Value: Sendable>: Sendable {
     private typealias Outcome = Result<Value, GroupCacheError>
     private typealias Waiter = CheckedContinuation<Outcome, Never>
 
@@ -16,8 +18,10 @@ final class OneShot<Value: Sendable>: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
+    package init() {}
+
     /// The value. A cancelled task waits no longer.
-    var value: Value {
+    package var value: Value {
         get async throws(GroupCacheError) {
             let id = self.state.withLockedValue { state in
                 state.nextID += 1
@@ -46,7 +50,7 @@ final class OneShot<Value: Sendable>: Sendable {
     }
 
     /// Sets the value, unless it is set.
-    func finish(_ outcome: Result<Value, GroupCacheError>) {
+    package func finish(_ outcome: Result<Value, GroupCacheError>) {
         let waiters: [Waiter] = self.state.withLockedValue { state in
             guard state.outcome == nil else { return [] }
             state.outcome = outcome

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 public import GroupCache
 internal import NIOCore
 
@@ -100,6 +102,11 @@ struct PeerURL: Sendable, Hashable {
         return SocketAddress.v6(address).ipAddress
     }
 
+    /// Throws if nothing can be asked there: at `https://` in a build without TLS, which must not ask in the clear instead.
+    func checkAsked() throws(GroupCacheError) {
+        guard !self.isSecure || TLSContexts.isAvailable else { throw .withoutTLS("the peer \(self.string) speaks TLS") }
+    }
+
     /// Throws if this cannot be the URL of a node of ours: all paths are answered from the root.
     func checkServed() throws(GroupCacheError) {
         guard self.path.isEmpty else {
@@ -111,9 +118,19 @@ struct PeerURL: Sendable, Hashable {
     }
 }
 
+extension GroupCacheError {
+    /// What needs the package's trait in a build without it.
+    static func withoutTLS(_ what: String) -> GroupCacheError {
+        GroupCacheError(
+            .invalidConfiguration,
+            "\(what), and this program was built without TLS: add the trait \"TLS\" to the package GroupCache, as in .package(…, traits: [\"TLS\"])"
+        )
+    }
+}
+
 extension HTTPPool.Peer {
     /// The one way to write `url`: lower-case scheme and host, no default port, no slash at the end. Two nodes are one if these are the same.
     ///
-    /// - Throws: ``GroupCache/GroupCacheError/Code/invalidConfiguration`` when it is not the URL of a peer.
+    /// - Throws: ``/GroupCache/GroupCacheError/Code/invalidConfiguration`` when it is not the URL of a peer.
     public static func canonicalURL(_ url: String) throws(GroupCacheError) -> String { try PeerURL(url).string }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Informers
 internal import Logging
@@ -35,6 +37,8 @@ final class PoolCore: Sendable {
     let memberLog: MemberLog
     /// Pages of which origins may read.
     let crossOrigin: CrossOrigin
+    /// `nil`: no request is logged.
+    let accessLog: AccessLog?
     /// Which rings peers have shown.
     private let rings = NIOLockedValueBox(RingWatch())
     /// Under which names this node may be asked to change something.
@@ -56,8 +60,12 @@ final class PoolCore: Sendable {
     let departed = NIOLockedValueBox(Departed())
     /// Those of them that may still be asked what they have, and until when.
     let leaving = NIOLockedValueBox<[(getter: HTTPGetter, until: NIODeadline)]>([])
+    /// When the first group came, in nanoseconds; 0: none has. The largest: that the pool is not run has been said.
+    private let firstGroup = Atomic<UInt64>(0)
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Whose timers wait for what belongs to no connection.
+    let eventLoop: any EventLoop
 
     /// - Throws: ``GroupCacheError/Code/invalidConfiguration``.
     init(
@@ -70,7 +78,9 @@ final class PoolCore: Sendable {
     ) throws(GroupCacheError) {
         self.hosts = try HostList(configuration.allowedHosts)
         self.crossOrigin = try CrossOrigin(configuration.corsOrigins)
+        self.accessLog = AccessLog(rate: configuration.accessLog, logger: logger)
         self.watchPlaces = WorkPlaces(limit: configuration.limits.watchers)
+        self.eventLoop = eventLoop
         self.memberLog = MemberLog(eventLoop: eventLoop)
         self.configuration = configuration
         self.logger = logger
@@ -111,6 +121,18 @@ final class PoolCore: Sendable {
         return self.handovers.withLockedValue { $0.take(number, now: now) }
     }
 
+    /// There is a group.
+    func noteGroup(now: NIODeadline) {
+        _ = self.firstGroup.compareExchange(expected: 0, desired: max(1, now.uptimeNanoseconds), ordering: .relaxed)
+    }
+
+    /// Whether it is to be said now that nobody runs the pool: there has been a group for five seconds.
+    func isForgotten(now: NIODeadline) -> Bool {
+        let first = self.firstGroup.load(ordering: .relaxed)
+        guard first != 0, first != .max, now.uptimeNanoseconds >= first + 5_000_000_000 else { return false }
+        return self.firstGroup.compareExchange(expected: first, desired: .max, ordering: .relaxed).exchanged
+    }
+
     /// A peer has shown the version of its ring.
     func note(ring version: UInt64) {
         let own = self.members.withLockedValue { $0.ring.version }
@@ -122,6 +144,16 @@ final class PoolCore: Sendable {
             "peers go by another ring than this node, so that some keys have two owners: are the lists of peers the same everywhere?",
             metadata: ["seconds": "\(time.nanoseconds / 1_000_000_000)"]
         )
+    }
+
+    /// Whether what a former owner's keys have here may be kept for all of its time by who goes by the ring of this version.
+    ///
+    /// As long as a node drains it makes changes as their owner, and tells those of whom it knows that they come after it. By another ring that may be
+    /// somebody else.
+    func handsOver(to ring: UInt64) -> Bool {
+        if !self.isDraining.load(ordering: .relaxed) { return true }
+        let members = self.members.withLockedValue { $0 }
+        return ring == members.ring.version || ring == members.heirsVersion
     }
 
     /// Rings that have differed from ours for a while, and for how many seconds.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Which other versions of the ring peers have shown of late: a value; its clock is passed in.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -17,7 +19,7 @@ struct Warming: Sendable {
     }
 
     /// More than this many changes in one warm time are not looked back over.
-    private static let limit = 4
+    private static let limit = 8
 
     /// The latest first.
     private(set) var changes: [Change] = []
@@ -62,6 +64,17 @@ struct Warming: Sendable {
             return change.getters[owner]
         }
         return nil
+    }
+
+    /// Who owned a key that is this node's, the last one first: each once. What one of them does not have, the one before it may have still, if nobody has
+    /// asked for it since; what was changed since, it was told before that was acknowledged, and has dropped.
+    func formerOwners(of key: Span<UInt8>, next: HTTPGetter?, now: NIODeadline) -> [HTTPGetter] {
+        var owners: [HTTPGetter] = []
+        for change in self.changes where change.until > now {
+            let owner = if let ring = change.ring { ring.ownerAndNext(of: key).flatMap { change.getters[$0.owner] } } else { next }
+            if let owner, !owners.contains(where: { $0 === owner }) { owners.append(owner) }
+        }
+        return owners
     }
 
     /// The last change is only now.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Parts of a value that are asked for (RFC 9110 §14).
 struct ByteRanges: Equatable, Sendable {
     enum Spec: Equatable, Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The directives of a request's `Cache-Control` (RFC 9111 §5.2) that are understood here. All lines of it are one list.
 struct CacheControl: Equatable {
     /// Seconds, at most ``longest``; the shorter one of several.

@@ -1,15 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
-internal import Informers
+package import Informers
 
 /// The error of a public route: the object that says so, and what of it stands in the head only.
-struct Failure: Sendable {
+package struct Failure: Sendable {
     /// What the error is about.
     enum Subject: String {
         case key, group, path, request, node
         case version = "resourceVersion"
     }
 
-    var status: Status
+    package var status: Status
     /// The methods that the path answers, for 405.
     var allow: Route.Methods?
     /// Of a ``GroupCacheError``: the name of its code.
@@ -59,6 +61,7 @@ struct Failure: Sendable {
 
     static let tokenNeeded = unauthorized(401, "changing something needs a token of this node, in the header Authorization: Bearer")
     static let certificateNeeded = unauthorized(403, "changing something needs a client certificate that this node trusts")
+    static let changesNotTaken = unauthorized(403, "nothing can be changed through this port: the pool has no tokens to be shown here")
     static let conditionFailed = Failure(.conditionFailed)
     static let readTokenNeeded = unauthorized(401, "reading needs a token of this node, in the header Authorization: Bearer")
     static let readCertificateNeeded = unauthorized(403, "reading needs a client certificate that this node trusts")
@@ -162,4 +165,9 @@ struct Failure: Sendable {
         default: .internalError
         }
     }
+}
+
+extension GroupCacheError {
+    /// The status of the response that this error means.
+    package var httpStatus: Int { Failure(self).status.code }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// All routes for clients, as a document of OpenAPI 3.1: what `/openapi.yaml` answers. A test holds it against ``RouteTable``.
 enum OpenAPI {
     static let document = #"""

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -111,6 +113,9 @@ enum Pages {
     /// The counters, each under its own name.
     static func counters(_ statistics: GroupStatistics, _ json: inout JSONWriter) {
         for (name, path) in GroupStatistics.counters { json.number(name, statistics[keyPath: path]) }
+        json.object("misses") { json in
+            for (name, path) in MissStatistics.counters { json.number(name, statistics.misses[keyPath: path]) }
+        }
         for (name, path) in GroupStatistics.caches {
             json.object(name) { json in
                 for (counter, inner) in CacheStatistics.counters { json.number(counter, statistics[keyPath: path][keyPath: inner]) }

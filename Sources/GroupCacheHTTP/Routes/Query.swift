@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The parameters of a query, as HTML forms write them: `+` is a space.
 enum Query {
     /// The decoded value of the first parameter called `name`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// What a request makes its answer depend on (RFC 9110 §13, §14): read only of the few requests that have any of it, by a second look at the head.

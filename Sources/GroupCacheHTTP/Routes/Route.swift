@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// A row of the table of routes: what is answered, to whom, with what body, by whom.
@@ -130,6 +132,24 @@ struct RouteTable: Sendable {
 
     init(dialect: Dialect, publicRoutes: Bool) {
         self.init((publicRoutes ? Self.publicRoutes : []) + Self.peerRoutes(dialect) + Self.healthRoutes)
+    }
+
+    /// What another server has of a pool.
+    init(dialect: Dialect, _ surface: PoolRoutes.Surface) {
+        self.init(
+            (surface.contains(.values) ? Self.publicRoutes : []) + (surface.contains(.peers) ? Self.peerRoutes(dialect) : [])
+                + (surface.contains(.health) ? Self.healthRoutes : [])
+        )
+    }
+
+    /// The paths that are answered, without what stands in braces: each is one, or, with a slash at its end, what begins so.
+    var paths: [String] {
+        var paths: [String] = []
+        for pattern in self.patterns {
+            let path = pattern.prefix
+            if !paths.contains(path) { paths.append(path) }
+        }
+        return paths
     }
 
     /// Rows of one pattern stand together.

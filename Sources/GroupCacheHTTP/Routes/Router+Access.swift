@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import Synchronization
@@ -70,13 +72,15 @@ extension Router {
 
     /// Whether the request proves that it may change something, where that is asked for.
     func mayChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
-        self.core.credentials.allowChange(hasCertificate: self.hasCertificate, head.authorization, bytes)
+        guard self.isOpenToChanges || self.core.credentials.asksForProof else { return false }
+        return self.core.credentials.allowChange(hasCertificate: self.hasCertificate, head.authorization, bytes)
     }
 
     /// The answer to a request that would change something, and proves no right to.
     func refuseChange(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
         if self.mayChange(head, bytes) { return nil }
         self.core.counters.unauthorizedRequests.wrappingAdd(1, ordering: .relaxed)
+        guard self.core.credentials.asksForProof else { return .changesNotTaken }
         return self.core.credentials.knowsTokens ? .tokenNeeded : .certificateNeeded
     }
 
@@ -90,6 +94,15 @@ extension Router {
     /// The answer to a change that a page of a stranger may have asked a browser for: see ``HostList``. A page has no token.
     func refuseHost(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
         guard self.core.hosts.isStrict || head.origin != nil else { return nil }
+        let own = self.core.members.withLockedValue { $0.url?.host }
+        if self.core.hosts.allows(head.host, bytes, own: own) { return nil }
+        return self.core.credentials.allowToken(head.authorization, bytes) ? nil : .foreignHost
+    }
+
+    /// The answer to a question for all keys that a page of a stranger may have asked a browser for, as above: to what it takes for its own server a page
+    /// needs no `Origin` to read. A node that other machines reach shows its keys to whoever asks, with a name of any kind, or wants a token for it.
+    func refuseHostOfList(_ head: RequestHead, _ bytes: Span<UInt8>) -> Failure? {
+        guard !self.isMounted, self.core.hosts.isStrict || self.core.configuration.listen?.isLoopback == true else { return nil }
         let own = self.core.members.withLockedValue { $0.url?.host }
         if self.core.hosts.allows(head.host, bytes, own: own) { return nil }
         return self.core.credentials.allowToken(head.authorization, bytes) ? nil : .foreignHost

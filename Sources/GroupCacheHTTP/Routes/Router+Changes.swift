@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 
@@ -147,8 +149,9 @@ extension Router {
             let fields = head.hasPeerFields ? PeerFields(bytes, length: head.length) : PeerFields()
             let (turn, terms) = (fields.turn, ChangeTerms(as: fields.role))
             guard self.core.turns.takes(turn) else { return .now(self.peerFailure(SetTurns.tooLate)) }
-            return Serving.set(group, key, to: entry, if: condition.of, terms, for: .peer, .peer(dialect)) { [turns = self.core.turns] in
-                turns.takes(turn)
+            return Serving.set(group, key, to: entry, if: condition.of, terms, for: .peer, .peer(dialect)) {
+                [turns = self.core.turns] terms throws(GroupCacheError) in
+                try turns.terms(terms, of: turn)
             }
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }

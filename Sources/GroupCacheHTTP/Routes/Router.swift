@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -20,6 +22,11 @@ struct Router {
     let core: PoolCore
     /// Whether the connection has shown a certificate that our roots vouch for.
     var hasCertificate = false
+    /// Whether anybody may change something where neither tokens nor certificates are asked for. Not in a port that is not the pool's own: who can reach
+    /// that is not known here.
+    var isOpenToChanges = true
+    /// Whether the requests are another server's, which knows by which names it goes.
+    var isMounted = false
 
     /// Finds out what a request is about; once, before its body comes.
     func match(_ head: RequestHead, _ bytes: Span<UInt8>) -> RouteTable.Match {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// What a cache says right now of a key.
@@ -62,12 +64,11 @@ enum Serving {
         _ terms: ChangeTerms = ChangeTerms(),
         for requester: Requester,
         _ reply: ChangeReply,
-        asLongAs isWanted: @escaping @Sendable () -> Bool = { true }
+        asItIsMade look: @escaping @Sendable (ChangeTerms) throws(GroupCacheError) -> ChangeTerms = { $0 }
     ) -> Router.Answer {
         .later(.change) {
             await reply.after { () async throws(GroupCacheError) in
-                // Its caller may have given it up since it came.
-                guard isWanted() else { throw SetTurns.tooLate }
+                let terms = try look(terms)
                 if let group = group as? any ChangeListener {
                     return try await group.serveSet(key, to: entry, if: condition, terms, for: requester)
                 }

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import FoundationEssentials
-package import GroupCache
-package import NIOSSL
+internal import GroupCache
 
 /// The contents of the files that hold certificates, key and tokens, as they were read together.
 struct CredentialFiles: Sendable, Equatable {
@@ -11,7 +12,11 @@ struct CredentialFiles: Sendable, Equatable {
         var trustRoots: String?
         var token: String?
 
-        init(tls: HTTPPool.Configuration.TLS? = nil, tokenFile: String? = nil) {
+        init() {}
+
+        /// Throws where TLS is asked for in a build without it: before a file is read, since what they hold does not matter then.
+        init(tls: HTTPPool.Configuration.TLS?, tokenFile: String?) throws(GroupCacheError) {
+            guard tls == nil || TLSContexts.isAvailable else { throw .withoutTLS("tls is set") }
             self.certificate = tls?.certificateFile
             self.key = tls?.keyFile
             self.trustRoots = tls?.trustRootsFile
@@ -47,21 +52,5 @@ struct CredentialFiles: Sendable, Equatable {
             throw GroupCacheError(.invalidConfiguration, "the file \(path) has more than \(Self.maximumSize) bytes")
         }
         return Array(contents)
-    }
-}
-
-/// What a client that is no pool, such as a command, shows to a node: read once.
-package struct ClientSecurity: Sendable {
-    /// `nil`: the ordinary one.
-    package let tls: TLSConfiguration?
-    /// The value of the `Authorization` header.
-    package let authorization: String?
-
-    /// Reads the files, and blocks while it does.
-    package init(tls: HTTPPool.Configuration.TLS?, tokenFile: String?) throws(GroupCacheError) {
-        let paths = CredentialFiles.Paths(tls: tls, tokenFile: tokenFile)
-        let files = try CredentialFiles(paths)
-        self.tls = tls == nil ? nil : try TLSMaterial(files, paths, now: HTTPDate.unixNanoseconds() / 1_000_000_000).client
-        self.authorization = try Tokens.read(files, paths)?.authorization
     }
 }

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOPosix
-internal import NIOSSL
 
 /// Who this node is, whom it trusts, and the tokens: what a pool's server, its client side and its links share. Replaced as a whole when
 /// the files change.
@@ -26,7 +27,7 @@ final class Credentials: Sendable {
     /// Reads the files, and blocks while it does.
     init(tls: HTTPPool.Configuration.TLS?, tokenFile: String?, tokenReads: Bool = false) throws(GroupCacheError) {
         self.readsNeedProof = tokenReads
-        self.paths = CredentialFiles.Paths(tls: tls, tokenFile: tokenFile)
+        self.paths = try CredentialFiles.Paths(tls: tls, tokenFile: tokenFile)
         self.verification = tls?.clientVerification ?? .none
         self.usesTLS = tls != nil
         self.current = NIOLockedValueBox(
@@ -42,22 +43,13 @@ final class Credentials: Sendable {
     /// Puts TLS in front of a connection that was accepted, if this pool has a certificate. For the server's channel initialiser, on its
     /// loop, after the handlers that the connection is for: if this fails they see it closed.
     func secureServer(_ channel: any Channel) throws {
-        guard let context = self.current.withLockedValue({ $0.contexts?.server }) else { return }
-        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context), position: .first)
+        try self.current.withLockedValue { $0.contexts }?.secureServer(channel)
     }
 
     /// Puts TLS in front of a connection to a peer, if its URL says so. For the client's channel initialiser, on its loop.
     func secureClient(_ channel: any Channel, to url: PeerURL) throws {
         guard url.isSecure else { return }
-        let context = try self.current.withLockedValue { $0.contexts?.client } ?? Self.ordinary.get()
-        // An address is no server name (RFC 6066 §3); the certificate is checked for it all the same.
-        let name = IPAddress(url.host) == nil ? url.host : nil
-        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: name), position: .first)
-    }
-
-    /// The client's context where TLS is not configured: the system's roots, no certificate of our own.
-    private static let ordinary = Result { () throws(GroupCacheError) -> NIOSSLContext in
-        try TLSContexts(TLSMaterial(CredentialFiles(.init()), .init(), now: 0), .init(), verification: .none).client
+        try (self.current.withLockedValue { $0.contexts } ?? TLSContexts.ordinary.get()).secureClient(channel, to: url.host)
     }
 
     // MARK: Requests
@@ -67,6 +59,9 @@ final class Credentials: Sendable {
 
     /// Whether a token would prove anything.
     var knowsTokens: Bool { self.paths.token != nil }
+
+    /// Whether anything has to be proved by who changes something.
+    var asksForProof: Bool { self.knowsTokens || self.verification != .none }
 
     /// What goes into that header of a request that only reads.
     var readAuthorization: String? { self.readsNeedProof ? self.authorization : nil }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// The secrets by which a client proves that it may change what is cached, as a token file lists them (RFC 6750).

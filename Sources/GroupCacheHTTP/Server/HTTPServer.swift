@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -50,6 +52,11 @@ final class HTTPServer: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            // A connection keeps the room of its last read, so one that waits is to have read little. Who sends much is read in larger pieces at once.
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536)
+            )
             .childChannelInitializer { channel in self.accept(channel) }
             .bind(host: address.host, port: address.port)
             .get()

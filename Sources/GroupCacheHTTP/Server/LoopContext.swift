@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// A connection, as the loop that it lives on knows it.
@@ -45,6 +47,8 @@ final class LoopContext {
     private var output = ByteBuffer()
     /// A decoded key.
     var scratch: [UInt8] = []
+    /// By which requests are drawn that are logged.
+    var lot = Lot()
     /// When this turn of the loop began to read.
     private(set) var now = NIODeadline.uptimeNanoseconds(0)
 

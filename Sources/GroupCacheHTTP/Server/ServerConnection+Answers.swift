@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import NIOCore
 internal import Synchronization
@@ -7,6 +9,7 @@ extension ServerConnection {
     func receive(_ head: RequestHead, _ bytes: ByteBuffer) throws(Refusal) {
         let span = bytes.readableBytesUInt8Span
         let match = self.router.match(head, span)
+        if self.core.accessLog != nil { self.note(head, span, match) }
         if head.body == .length(0) { return self.answer(head, span, match, body: RequestBody(.nothing)) }
         if let refusal = self.router.refuseBody(head, span, match) { return self.respond(.failure(refusal), closes: true) }
         guard let place = self.core.places.take() else { return self.respond(.failure(.tooMuchAtWork), closes: true) }
@@ -99,10 +102,11 @@ extension ServerConnection {
                     eventLoop.execute { connection.value.writePiece(piece, writer) }
                 }
             }
-            eventLoop.execute { connection.value.endStream() }
+            eventLoop.execute { connection.value.streamIsTold(isWatch: stream.watch != nil) }
         }
         self.noteDraining()
         guard let options = self.state.stream(task, place, watch: stream.watch, now: self.loop.now) else { return task.cancel() }
+        self.noteHead(response.status)
         self.write { self.loop.writer.write(response, options, to: &$0) }
     }
 
@@ -110,6 +114,7 @@ extension ServerConnection {
     func writePiece(_ piece: ByteBuffer, _ writer: CheckedContinuation<Void, Never>) {
         guard self.state.takesPieces else { return writer.resume() }
         self.loop.refresh()
+        self.notePiece(piece.readableBytes)
         let isSocket = self.state.isSocket
         self.write { output in
             // Frames say themselves how long they are.
@@ -123,6 +128,22 @@ extension ServerConnection {
         self.state.hold(writer, now: self.loop.now)?.resume()
     }
 
+    /// When a node stops, everybody who watches it has been told everything in the same moment. Those who came back to another one at once, all of them,
+    /// would be a flood there; so they are let go one after the other.
+    private func streamIsTold(isWatch: Bool) {
+        guard isWatch, self.core.isDraining.load(ordering: .relaxed), let eventLoop = self.context?.eventLoop else {
+            return self.endStream()
+        }
+        let spread = Self.spread(watchers: self.core.watchPlaces.count, drainTimeout: self.core.configuration.server.drainTimeout)
+        let connection = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .nanoseconds(.random(in: 0...spread.nanoseconds))) { connection.value.endStream() }
+    }
+
+    /// Within how long so many watches end: 0.2 ms for each and 2 s at the most, and in time for what else the end of a node has to do.
+    static func spread(watchers: Int, drainTimeout: Duration) -> TimeAmount {
+        min(.microseconds(200 * Int64(watchers)), .seconds(2), .nanoseconds(TimeAmount(drainTimeout).nanoseconds / 2))
+    }
+
     private func endStream() {
         self.loop.refresh()
         if self.state.isSocket {
@@ -130,6 +151,7 @@ extension ServerConnection {
             return self.process()
         }
         guard let actions = self.state.endStream(now: self.loop.now) else { return }
+        self.noteEnd()
         self.write { $0.writeStaticString("0\r\n\r\n") }
         self.carryOut(actions)
         self.process()
@@ -149,6 +171,7 @@ extension ServerConnection {
     /// Says goodbye, and ends whoever is at work for it.
     func endSocket(_ code: WebSocketCloseCode) {
         guard let actions = self.state.endStream(cancels: true, now: self.loop.now) else { return }
+        self.noteEnd()
         self.write { $0.writeImmutableBuffer(WebSocketWriter.control(.close, code.payload, mask: nil)) }
         self.carryOut(actions)
     }
@@ -176,6 +199,8 @@ extension ServerConnection {
         // From here on this handler is not to read requests, nor to count as a connection, which the link does; also not when the channel
         // becomes writable, or fails, within the flush.
         let rest = self.state.becomeLink()
+        self.noteHead(101)
+        self.noteEnd()
         self.loop.remove(self)
         self.write { $0.writeImmutableBuffer(LinkHandshake.response(key: key)) }
         self.flush()

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 extension ServerConnection {
@@ -269,7 +271,8 @@ extension ServerConnection.State {
             if watch.isSocket {
                 // Nobody asks for anything over it afterwards; but it is not said in its head.
                 (stream.closes, options.closes) = (true, false)
-                stream.frames = WebSocketReader(expectsMask: true, limit: ServerConnection.readAhead)
+                // With its head a message of the largest size is read to its end before the client is slowed down.
+                stream.frames = WebSocketReader(expectsMask: true, limit: ServerConnection.readAhead - WebSocketReader.headLimit)
             }
         }
         self.phase = .streaming(stream)

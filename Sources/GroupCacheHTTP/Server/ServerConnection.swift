@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Logging
 internal import NIOCore
-internal import NIOSSL
 internal import NIOTLS
 internal import Synchronization
 
@@ -31,6 +32,8 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     private var output = ByteBuffer()
     /// Whether TLS, where it is spoken, has been agreed on.
     private var isSecured = false
+    /// The request at hand, if it is to be logged.
+    private var noted: AccessLog.Entry?
 
     /// - Parameters:
     ///   - permit: the connection's place among all; `nil` where nobody counts.
@@ -104,9 +107,7 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
         }
         if let event = event as? TLSUserEvent, case .handshakeCompleted = event {
             self.isSecured = true
-            let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-            // It would not have come this far with one that is not vouched for.
-            self.router.hasCertificate = handler?.peerCertificate != nil
+            self.router.hasCertificate = TLSContexts.hasCertificate(context.pipeline.syncOperations)
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -181,6 +182,31 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
         self.noteDraining()
         guard let options = self.state.answer(closes: closes, now: self.loop.now) else { return }
         self.write { self.loop.writer.write(response, options, to: &$0) }
+        if self.noted != nil {
+            self.noteHead(response.status, bytes: options.isHead ? 0 : response.bodySize)
+            self.noteEnd()
+        }
+    }
+
+    // MARK: The access log
+
+    /// A request has come, and is logged if the lot falls on it.
+    func note(_ head: RequestHead, _ bytes: Span<UInt8>, _ match: RouteTable.Match) {
+        guard let log = self.core.accessLog, log.takes(&self.loop.lot) else { return }
+        self.noted = log.entry(head, bytes, match, self.router, now: .now(), &self.loop.lot)
+    }
+
+    func noteHead(_ status: Int, bytes: Int = 0) {
+        self.noted?.status = status
+        self.noted?.bytes = bytes
+    }
+
+    func notePiece(_ bytes: Int) { self.noted?.bytes += bytes }
+
+    /// The request at hand is answered, or will not be.
+    func noteEnd(isCut: Bool = false) {
+        guard let noted = self.noted.take() else { return }
+        self.core.accessLog?.write(noted, isCut: isCut, now: .now())
     }
 
     /// Before an answer: the node may be about to stop, and this loop not have come to hear of it yet. Whoever has been told so elsewhere must find
@@ -222,6 +248,7 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
     }
 
     private func finish() {
+        self.noteEnd(isCut: true)
         guard let actions = self.state.finish() else { return }
         self.carryOut(actions)
         if self.core.credentials.secures, !self.isSecured { self.core.counters.failedHandshakes.wrappingAdd(1, ordering: .relaxed) }

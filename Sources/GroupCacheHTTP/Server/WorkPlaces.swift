@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// How many connections may be at work on something that takes time: a body that comes, a load that is awaited. The rest are kept for what is
@@ -40,7 +42,7 @@ final class WorkPlaces: Sendable {
 }
 
 /// One of ``WorkPlaces``, for as long as it exists.
-final class WorkPlace {
+final class WorkPlace: Sendable {
     private let places: WorkPlaces
 
     fileprivate init(_ places: WorkPlaces) { self.places = places }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Informers
 
@@ -10,7 +12,7 @@ struct LoggedChange: Sendable {
     var told: GroupChange? { GroupChange(self.change, isSet: self.isSet) }
 }
 
-/// A place in the log for who watches in this process: see ``GroupCache/Group/changes``.
+/// A place in the log for who watches in this process: see ``/GroupCache/Group/changes``.
 final class LogCursor: ChangeCursor {
     private let log: EventLog<LoggedChange>
     private let group: String

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Informers
 internal import NIOConcurrencyHelpers
@@ -20,6 +22,8 @@ final class MemberLog: Sendable {
     init(eventLoop: any EventLoop) {
         var configuration = EventLogConfiguration()
         configuration.maximumEntries = 16_384
+        // They are counted where they come in.
+        configuration.maximumWatchers = 1_000_000
         self.log = EventLog(configuration: configuration, clock: InformerClock(LoopClock(eventLoop))) {
             96 + $0.node.id.utf8.count + $0.node.url.utf8.count
         }

@@ -1,8 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// All parameters of a query, decoded: for routes that have many. What is malformed is an error, and never as if it were not there.
-struct QueryParameters {
+package struct QueryParameters {
     private var pairs: [(name: [UInt8], value: [UInt8])] = []
 
     init() {}
+
+    /// Parameters that were decoded elsewhere.
+    package init(_ pairs: some Sequence<(name: String, value: String)>) {
+        self.pairs = pairs.map { (Array($0.name.utf8), Array($0.value.utf8)) }
+    }
 
     init(_ range: Range<Int>, _ bytes: Span<UInt8>) throws(Failure) {
         var rest = range
@@ -28,7 +35,7 @@ struct QueryParameters {
     }
 
     /// `true` or `1`, `false` or `0`, whatever the case; alone by its name it is true.
-    func flag(_ name: String) throws(Failure) -> Bool? {
+    package func flag(_ name: String) throws(Failure) -> Bool? {
         guard let text = try self.text(name) else {
             return self.pairs.contains { $0.name.elementsEqual(name.utf8) } ? true : nil
         }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 internal import Informers
 internal import NIOCore
@@ -11,6 +13,7 @@ extension Router {
             if try parameters.flag("watch") == true { return try self.watchKeys(of: group, key: nil, parameters, head, bytes) }
             guard let feed = self.core.feed else { throw .noLog }
             guard let group = group as? any ListedGroup else { throw .notListed }
+            if let refusal = self.refuseHostOfList(head, bytes) { throw refusal }
             let list = try KeyList(group, feed.log, parameters, keySize: self.keySize)
             // Not on the event loop: values may have to be encoded.
             return .later(.load) { .json(list.page) }
@@ -71,6 +74,7 @@ extension Router {
     ) throws(Failure) -> Answer {
         guard let feed = self.core.feed else { throw .noLog }
         guard let group = group as? any ListedGroup else { throw .notListed }
+        if let refusal = self.refuseHostOfList(head, bytes) { throw refusal }
         return try self.watch(parameters, head, bytes) { query throws(Failure) in KeyEvents.watched(feed.log, group, key: key, query) }
     }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 internal import NIOCore
 
@@ -68,9 +70,9 @@ struct WatchOutput {
         }
     }
 
-    /// The last that is told. A browser is to begin anew.
+    /// The last that is told. A browser whose place is gone is to begin anew; else it comes back to where it was.
     mutating func error(_ failure: Failure) {
-        if self.form == .eventStream { self.json.raw("id\n") }
+        if self.form == .eventStream, failure.status.code == 410 { self.json.raw("id\n") }
         self.event(0, canResume: false) { _, json in
             json.object { json in
                 json.string("type", "ERROR")
@@ -92,11 +94,11 @@ struct WatchOutput {
 }
 
 /// A place in a log, as it is written many times.
-struct WatchVersion {
+package struct WatchVersion {
     let epoch: String
     let sequence: UInt64
 
-    func write(_ json: inout JSONWriter) { json.string("resourceVersion", plain: self.epoch, self.sequence) }
+    package func write(_ json: inout JSONWriter) { json.string("resourceVersion", plain: self.epoch, self.sequence) }
 }
 
 extension ByteBuffer {

@@ -1,9 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// What a client that watches has asked for.
-struct WatchQuery: Sendable, Equatable {
+package struct WatchQuery: Sendable, Equatable {
     /// After which place; empty: from now on.
     var version = ""
+    /// Whether a browser names the place by itself: it does so again and again, whatever it is answered but 200, or gives up for ever.
+    var isResumed = false
     /// Whether what there is comes first.
     var sendsInitialEvents = true
     /// Whether a bookmark says when that has been told.
@@ -11,7 +15,7 @@ struct WatchQuery: Sendable, Equatable {
     /// Only keys that begin so.
     var prefix: [UInt8] = []
     /// After how long the stream ends.
-    var timeout: Duration
+    package var timeout: Duration
     /// Whether it wants bookmarks. Otherwise a sign of life stands in for them.
     var hasBookmarks = false
     /// How long there is nothing to tell before that is told.
@@ -20,7 +24,7 @@ struct WatchQuery: Sendable, Equatable {
     var hasValues = false
 
     /// For how long a client watches that does not say: drawn by chance, so that those who came at once do not come back at once.
-    static let usualTimeout = 1_800..<3_600
+    package static let usualTimeout = 1_800..<3_600
     /// Nobody watches for longer.
     static let longestTimeout = 86_400
 
@@ -28,7 +32,7 @@ struct WatchQuery: Sendable, Equatable {
     ///   - parameters: of the query.
     ///   - lastEventID: where a browser was when its stream broke.
     ///   - keySize: how long a key may be.
-    init(_ parameters: QueryParameters, lastEventID: String? = nil, keySize: Int, random: () -> Int = { .random(in: usualTimeout) })
+    package init(_ parameters: QueryParameters, lastEventID: String? = nil, keySize: Int, random: () -> Int = { .random(in: usualTimeout) })
         throws(Failure)
     {
         if parameters["continue"] != nil { throw Failure(400, "a watch has no pages: continue is for lists", .request) }
@@ -44,7 +48,9 @@ struct WatchQuery: Sendable, Equatable {
         }
         if self.version == "0" { self.version = "" }
         self.sendsInitialEvents = asked ?? self.version.isEmpty
-        if let lastEventID, !lastEventID.isEmpty { (self.version, self.sendsInitialEvents) = (lastEventID, false) }
+        if let lastEventID, !lastEventID.isEmpty {
+            (self.version, self.isResumed, self.sendsInitialEvents) = (lastEventID, true, false)
+        }
         self.marksInitialEnd = asked == true && self.sendsInitialEvents
         if !self.version.isEmpty, ResourceVersion(self.version) == nil { throw Failure(400, "the resource version is malformed", .request) }
         self.prefix = try Self.prefix(parameters, keySize: keySize)
@@ -71,7 +77,7 @@ struct WatchQuery: Sendable, Equatable {
 }
 
 /// In what form events are sent.
-enum WatchForm: Sendable, Equatable {
+package enum WatchForm: Sendable, Equatable {
     /// A JSON object a line.
     case lines
     /// As browsers read it: `text/event-stream`.
@@ -80,7 +86,7 @@ enum WatchForm: Sendable, Equatable {
     case frames
 
     /// The form that a client accepts; `nil`: none of ours.
-    init?(accept values: [String]) {
+    package init?(accept values: [String]) {
         var (lines, stream) = (values.isEmpty, false)
         for element in values.joined(separator: ",").split(separator: ",") {
             let parts = element.split(separator: ";").map { HeaderList.trimmed($0).lowercased() }
@@ -98,5 +104,5 @@ enum WatchForm: Sendable, Equatable {
         self = stream ? .eventStream : .lines
     }
 
-    var contentType: StaticString { self == .eventStream ? "text/event-stream" : "application/json" }
+    package var contentType: StaticString { self == .eventStream ? "text/event-stream" : "application/json" }
 }

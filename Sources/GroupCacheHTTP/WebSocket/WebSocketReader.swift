@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Reads WebSocket messages (RFC 6455 §5) out of a stream of bytes, unmasked and whole: a value, without I/O.
@@ -8,6 +10,9 @@ struct WebSocketReader {
         var opcode: WebSocketOpcode
         var payload: ByteBuffer
     }
+
+    /// The longest head of a frame, in bytes (RFC 6455 §5.2).
+    static let headLimit = 14
 
     /// Whether frames have to be masked: those of a client have to be, those of a server must not.
     private let expectsMask: Bool

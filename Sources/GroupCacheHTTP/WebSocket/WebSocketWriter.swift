@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import NIOCore
 
 /// Gathers what is to be sent as one WebSocket message. The payload is written first, behind room for the longest header; what is too

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// What a message of a link says of a value beside its bytes. Few values have any of it, so it is read only by who wants it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A place in a message of a link, up to an end. Reads the encoding of protocol buffers (tags, varints, lengths) and moves on.
 ///
 /// Holds no bytes: each read is given them. No input makes it trap: every step is checked against the end before it is taken.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a message of a link could not be read. The link is closed with ``closeCode``: what its sender meant is no longer known.
 struct LinkFault: Error, Hashable {
     /// What is wrong with the message. More may come.

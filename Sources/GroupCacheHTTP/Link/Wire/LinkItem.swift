@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One thing that a message of a link says, in the order in which it is written there.
 enum LinkItem: Equatable, Sendable {
     /// The name of the group with the next index, counted from 0 in each message: offsets into the message. Any bytes.

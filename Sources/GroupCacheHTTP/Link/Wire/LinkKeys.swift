@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The keys of a get of many, found one after the other. A value: a copy begins anew where the original stood.
 struct LinkKeys: Hashable, Sendable {
     /// Where to look: from the tag of the first key to the end of the request.

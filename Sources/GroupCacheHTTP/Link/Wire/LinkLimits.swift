@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// How much one message of a link may hold. What is beyond a limit is a ``LinkFault``, and the link is closed.

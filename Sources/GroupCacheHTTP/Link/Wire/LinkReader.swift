@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads one message of a link: bytes in, one ``LinkItem`` after the other out.
 ///
 /// Pure, and allocates nothing: what is found are numbers, and offsets into the message. It looks at the message as it is asked for

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A reply as it lies in a message: numbers, and offsets into the message.
 struct LinkReply: Equatable, Sendable {
     /// Of the request that this answers.

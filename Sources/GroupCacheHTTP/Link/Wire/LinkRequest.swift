@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A request as it lies in a message: numbers, and offsets into the message.
 struct LinkRequest: Equatable, Sendable {
     var id: UInt32 = 0

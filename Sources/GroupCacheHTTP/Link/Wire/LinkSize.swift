@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How many bytes the fields of a message take: so that the length of a nested message can be written before it.
 enum LinkSize {
     /// Of a number as a varint, 1 to 10.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where some bytes lie in a message of a link. Half the size of a range, so that items stay small; messages are far shorter than 4 GiB.
 struct LinkSlice: Hashable, Sendable {
     private let offset: UInt32

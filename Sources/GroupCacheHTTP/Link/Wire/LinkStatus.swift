@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What became of a request of a link. The raw value is the number on the wire.
 enum LinkStatus: UInt32, Sendable {
     case value = 0

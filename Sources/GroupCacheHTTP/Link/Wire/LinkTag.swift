@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The tags of all fields of a link's messages: the field's number × 8 + its wire type. All fit in one byte.
 enum LinkTag {
     static var group: UInt64 { 1 << 3 | 2 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Converts between durations and the numbers on the wire of a link. Total: what does not fit becomes the nearest that does.
 enum LinkTime {
     /// 2⁴² ms, 139 years, the longest time that the store keeps: a peer's larger numbers could overflow clocks.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a request of a link asks for. The raw value is the number on the wire.
 enum LinkVerb: UInt32, Sendable {
     case get = 0

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension OutputRawSpan {
     /// Appends a tag of ``LinkTag``.
     @inline(__always)
