@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// The keys of the benchmarks: `key-000000000` and so on, 13 bytes.

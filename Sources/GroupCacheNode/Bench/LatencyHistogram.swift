@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Counts of durations in buckets that are 1/32 of their size apart: quantiles within 3 %, in fixed memory.
 struct LatencyHistogram: Sendable {
     private(set) var count = 0

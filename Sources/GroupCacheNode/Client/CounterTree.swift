@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The numbers of a JSON object and of the objects in it, whatever they are called: a node of another version may count more.
 struct CounterTree: Decodable {
     /// Names (`main.items` for a number of an inner object) and numbers, in the order of the names.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What `/v1/members` says, and what is new about it since the last time: lines for people.
 struct MembersReport: Decodable, Sendable, Hashable {
     struct Item: Decodable, Sendable, Hashable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import AsyncHTTPClient
 internal import Foundation
 internal import GroupCacheHTTP
@@ -52,7 +54,9 @@ struct NodeClient: Sendable {
         var request = HTTPClientRequest(url: self.node + path)
         request.method = method
         request.headers = headers
-        request.tlsConfiguration = self.security?.tls
+        #if TLS
+            request.tlsConfiguration = self.security?.tls
+        #endif
         // Also for reading, which may need it, too (--token-reads).
         if let authorization = self.security?.authorization {
             request.headers.replaceOrAdd(name: "Authorization", value: authorization)

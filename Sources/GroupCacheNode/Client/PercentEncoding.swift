@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// RFC 3986 percent-encoding of any bytes as one path segment.
 enum PercentEncoding {
     private static let hex = Array("0123456789ABCDEF".utf8)

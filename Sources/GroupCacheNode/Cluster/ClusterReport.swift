@@ -1,12 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What `groupcache cluster` says on standard output.
 struct ClusterReport: Sendable {
     let plan: ClusterPlan
     let json: Bool
+    /// What those show who may change something over the admin ports.
+    var token: String?
 
     private struct Event: Encodable {
         var event: String
         var urls: [String]?
         var url: String?
+        var admin: String?
+        var admins: [String]?
+        var token: String?
         var pid: Int32?
         var reason: String?
     }
@@ -14,7 +21,7 @@ struct ClusterReport: Sendable {
     /// A node's process began.
     func started(_ node: Int, process: Int32) {
         if self.json {
-            self.emit(Event(event: "node", url: self.plan.urls[node], pid: process))
+            self.emit(Event(event: "node", url: self.plan.urls[node], admin: self.admin(of: node), pid: process))
         } else {
             Console.print("node \(node + 1)  \(self.plan.urls[node])  (process \(process))")
         }
@@ -22,7 +29,10 @@ struct ClusterReport: Sendable {
 
     /// Every node answers.
     func ready() {
-        if self.json { return self.emit(Event(event: "ready", urls: self.plan.urls)) }
+        if self.json {
+            let admins = self.plan.adminURLs.isEmpty ? nil : self.plan.adminURLs
+            return self.emit(Event(event: "ready", urls: self.plan.urls, admins: admins, token: self.token))
+        }
         let first = self.plan.urls[0]
         let last = self.plan.urls[self.plan.urls.count - 1]
         let group = self.plan.groups[0].prefix { $0 != "=" }
@@ -36,11 +46,18 @@ struct ClusterReport: Sendable {
               curl -i \(first)/v1/groups/\(group)/keys/nobody    # 404
               curl \(first)/v1/ring/\(group)/\(key)                 # who owns it
               curl '\(first)/v1/groups/\(group)/stats?scope=cluster'
-            stop with Ctrl-C
+            \(self.dashboard)stop with Ctrl-C
 
             ready
             """
         )
+    }
+
+    private func admin(of node: Int) -> String? { self.plan.adminURLs.isEmpty ? nil : self.plan.adminURLs[node] }
+
+    private var dashboard: String {
+        guard let admin = self.admin(of: 0) else { return "" }
+        return "dashboard \(admin)/\(self.token.map { "   token \($0)" } ?? "")\n"
     }
 
     /// A node's process ended though nobody asked it to.

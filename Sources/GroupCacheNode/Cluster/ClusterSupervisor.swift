@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 internal import NIOHTTP1
 internal import ServiceLifecycle
@@ -8,6 +10,7 @@ internal import SystemPackage
 struct ClusterSupervisor: Service {
     let plan: ClusterPlan
     let logLevel: String
+    let adminTokenFile: String?
     let report: ClusterReport
 
     /// How long the nodes may take to become ready.
@@ -67,7 +70,7 @@ struct ClusterSupervisor: Service {
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.stopLimit)]
         let result = try await Subprocess.run(
             .path(FilePath(Self.executable)),
-            arguments: Arguments(self.plan.arguments(of: node, logLevel: self.logLevel)),
+            arguments: Arguments(self.plan.arguments(of: node, logLevel: self.logLevel, adminTokenFile: self.adminTokenFile)),
             platformOptions: options,
             // Kept open and never written to: its end tells the child that this process is gone.
             input: .inputWriter,

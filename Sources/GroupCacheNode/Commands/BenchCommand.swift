@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
 
 /// `groupcache bench`.
@@ -5,6 +7,8 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measure the cache in this process, or gets from other nodes.",
-        subcommands: [BenchLocalCommand.self, BenchPeerCommand.self]
+        subcommands: [
+            BenchLocalCommand.self, BenchPeerCommand.self, BenchGetsCommand.self, BenchSnapshotCommand.self, BenchMetricsCommand.self,
+        ]
     )
 }

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
+internal import Foundation
 internal import Logging
 internal import ServiceLifecycle
 
@@ -17,6 +20,10 @@ struct ClusterCommand: AsyncParsableCommand {
     var nodes = 3
     @Option(help: "The first port; the others follow it.")
     var basePort = 8001
+    @Option(help: "The first admin port; 0: none (default: a thousand above --base-port).")
+    var adminBasePort: Int?
+    @Option(help: "A file with a token a line for the admin ports (default: one that is made up, and printed).")
+    var adminTokenFile: String?
     @Option(name: [.customLong("data"), .customLong("seed-file")], help: "A file of lines key,value instead of the built-in scores.")
     var data: String?
     @Option(name: .customLong("group"), help: "A group as in serve, instead of scores; may be repeated.")
@@ -27,15 +34,28 @@ struct ClusterCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let plan = try ClusterPlan(nodes: self.nodes, basePort: self.basePort, data: self.data, groups: self.groups)
+        var plan = try ClusterPlan(
+            nodes: self.nodes,
+            basePort: self.basePort,
+            adminBasePort: self.adminBasePort,
+            data: self.data,
+            groups: self.groups
+        )
         guard Logger.Level(rawValue: self.logLevel) != nil else {
             throw CommandError.usage("no log level \"\(self.logLevel)\"")
         }
-        try await plan.checkPorts()
+        if let note = try await plan.checkPorts() { Console.error("groupcache: \(note)") }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "groupcache.cluster")
         logger.logLevel = Logger.Level(rawValue: self.logLevel) ?? .warning
-        let supervisor = ClusterSupervisor(plan: plan, logLevel: self.logLevel, report: ClusterReport(plan: plan, json: self.json))
+        let token = self.adminTokenFile == nil && !plan.adminPorts.isEmpty ? try ClusterToken() : nil
+        defer { token?.remove() }
+        let supervisor = ClusterSupervisor(
+            plan: plan,
+            logLevel: self.logLevel,
+            adminTokenFile: self.adminTokenFile ?? token?.path,
+            report: ClusterReport(plan: plan, json: self.json, token: token?.text)
+        )
         try await Lifecycle.run([.init(service: supervisor)], logger: logger)
     }
 }

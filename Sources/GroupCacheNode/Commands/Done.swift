@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 
 /// What commands print that change something: nothing, or with `--json` an object that says so.

@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
 internal import Foundation
+internal import GroupCacheHTTP
 
 /// `groupcache ring`.
 struct RingCommand: AsyncParsableCommand {

@@ -1,5 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
+internal import CoreMetrics
 internal import Foundation
+internal import GroupCacheAdmin
 internal import Logging
 internal import ServiceLifecycle
 
@@ -15,7 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
               http(s)://…/{key}  the body of a GET; what its headers and status say of caching (RFC 9111, 5861, 9213) is heeded
               demo:              the scores that are built in
             and options capacity=64MiB, ttl=30s, eviction=lru|s3fifo, stale-if-error=1h, stale-while-revalidate=10s, negative-ttl=5s,
-            soft-timeout=1s, stand-in-ttl=10s, redirects=same-origin|any.
+            soft-timeout=1s, stand-in-ttl=10s, near-ttl=10s, redirects=same-origin|any.
             An option begins at a comma followed by a name and =; other commas are the origin's, and ,, is always one comma of it.
 
             A list of members is JSON, {"members": [{"id": "n1", "url": "http://10.0.0.1:8001", "zone": "a", "weight": 2}]}, or the same as \
@@ -96,8 +100,17 @@ struct ServeCommand: AsyncParsableCommand {
     var corsOrigins: [String] = []
     @Flag(help: "Allow an address that other machines can reach though neither a certificate nor a token is asked for.")
     var insecure = false
-    @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice).")
+    @Option(help: "trace, debug, info, notice, warning, error, critical (default: notice). Over the admin port it can be changed later.")
     var logLevel: String?
+    @Option(help: "text: a line for people; json: an object a line (default: text).")
+    var logFormat: String?
+    @Option(
+        help:
+            "Log a line for this part of the requests, drawn by lot: 0 to 1, as in 0.01 (default: 0). It has an id, the pattern of the path, status, bytes and time; never a key."
+    )
+    var accessLog: String?
+    @Option(help: "What all groups together may take at the most, as in 4GiB: a node whose capacities are more does not start.")
+    var memory: String?
     @Option(help: "How long /readyz is 503 before connections are refused (default: 0s).")
     var drainDelay: String?
     @Option(help: "How long running requests may take to finish when the node stops (default: 10s).")
@@ -124,6 +137,32 @@ struct ServeCommand: AsyncParsableCommand {
     var maxKey: String?
     @Option(help: "How many connections there may be, three quarters of them of clients that watch (1 to 1000000, default: 4096).")
     var maxConnections: String?
+    @Option(
+        help:
+            "The address of a port of its own for whoever runs this node: metrics, log levels, operations, the dashboard (default: none). Port 0: any free one."
+    )
+    var admin: String?
+    @Option(
+        help:
+            "A file with a token a line; who shows one over the admin port may change something and see keys (default: that of --token-file; without either, nobody may)."
+    )
+    var adminTokenFile: String?
+    @Option(
+        name: .customLong("admin-host"),
+        help: "A name, without a port, under which an admin port on this machine's own address may be read; may be repeated."
+    )
+    var adminHosts: [String] = []
+    @Option(
+        help:
+            "A folder to keep the keys of this node's groups in, hottest first, so that it is warm soon after a restart (default: none). It is this node's alone, or --node-id or --listen differ."
+    )
+    var snapshots: String?
+    @Option(help: "How often they are written, beside once when the node stops (default: 5m; 0s: only then).")
+    var snapshotEvery: String?
+    @Flag(help: "Keep values, too; none is served before its origin has confirmed it.")
+    var snapshotValues = false
+    @Option(help: "How many loads a second give back what was kept, at the most (default: 5000; 0: nothing is given back).")
+    var restoreRate: String?
     @Flag(help: "Check the settings and the origins, open no port, and exit.")
     var dryRun = false
     @Flag(help: "Print the URL as JSON.")
@@ -151,6 +190,16 @@ struct ServeCommand: AsyncParsableCommand {
         raw.hosts = self.hosts.isEmpty ? nil : self.hosts
         raw.corsOrigins = self.corsOrigins.isEmpty ? nil : self.corsOrigins
         raw.maxConnections = self.maxConnections
+        raw.logFormat = self.logFormat
+        raw.accessLog = self.accessLog
+        raw.memory = self.memory
+        raw.admin = self.admin
+        raw.adminTokenFile = self.adminTokenFile
+        raw.adminHosts = self.adminHosts.isEmpty ? nil : self.adminHosts
+        raw.snapshots = self.snapshots
+        raw.snapshotEvery = self.snapshotEvery
+        raw.snapshotValues = self.snapshotValues ? true : nil
+        raw.restoreRate = self.restoreRate
         raw.tlsCertificate = self.tlsCertificate
         raw.tlsKey = self.tlsKey
         raw.tlsTrustRoots = self.tlsTrustRoots
@@ -167,19 +216,26 @@ struct ServeCommand: AsyncParsableCommand {
         raw = try await raw.completed(environment: ProcessInfo.processInfo.environment, file: self.config)
         let settings = try NodeSettings(raw)
 
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        var logger = Logger(label: "groupcache")
-        logger.logLevel = settings.logLevel
-        let node = try Node(settings, logger: logger)
+        let levels = LogLevels(settings.logLevel)
+        let format = settings.logFormat
+        LoggingSystem.bootstrap { LevelledLogHandler(label: $0, levels: levels, format: format) }
+        let logger = Logger(label: "groupcache")
+        // Before the groups, which take what they count with from it.
+        let metrics = settings.admin.map { _ in PrometheusMetrics() }
+        if let metrics { MetricsSystem.bootstrap(metrics) }
+        let node = try Node(settings, metrics: metrics, levels: levels, logger: logger)
         if self.dryRun { return try await node.discard() }
 
         let watch = ServiceGroupConfiguration.ServiceConfiguration(
             service: StandardInputWatch(),
             successTerminationBehavior: .gracefullyShutdownGroup
         )
-        try await node.run(extra: self.exitWithStandardInput ? [watch] : []) { [json] url in
-            let line = json ? try? JSONText.encode(["url": url]) : "listening \(url)"
+        try await node.run(extra: self.exitWithStandardInput ? [watch] : []) { [json] url, admin in
+            var urls = ["url": url]
+            urls["admin"] = admin
+            let line = json ? try? JSONText.encode(urls) : "listening \(url)"
             Console.print(line ?? url)
+            if !json, let admin { Console.print("admin     \(admin)") }
         }
     }
 }

@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
 internal import Foundation
+internal import GroupCacheHTTP
 internal import NIOHTTP1
 
 /// `groupcache set`.

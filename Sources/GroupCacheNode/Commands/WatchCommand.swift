@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import ArgumentParser
 internal import Foundation
 internal import GroupCache
@@ -36,7 +38,7 @@ struct WatchCommand: AsyncParsableCommand {
     func run() async throws {
         if self.key != nil, self.prefix != nil { throw CommandError.usage("--key is for one key, --prefix for many") }
         let client = try self.options.client()
-        let access = try self.options.security.access()
+        let access = try self.options.asking.security.access()
         let isJSON = self.output == .json || self.options.json
         let watch = GroupWatch(self.group, node: client.node, access: access, key: self.key, prefix: self.prefix, values: self.values)
         do {

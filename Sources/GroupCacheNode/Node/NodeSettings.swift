@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
+internal import GroupCacheAdmin
 internal import GroupCacheDiscovery
 internal import GroupCacheHTTP
 internal import Logging
@@ -36,7 +39,14 @@ struct NodeSettings: Sendable {
     var maxValue: Int?
     var maxKey: Int?
     var corsOrigins: [String]
+    /// Of which part of the requests a line is logged.
+    var accessLog: Double
     var maxConnections: Int?
+    /// `nil`: none are kept.
+    var snapshots: SnapshotSettings?
+    /// `nil`: no admin port.
+    var admin: AdminConfiguration?
+    var logFormat: LevelledLogHandler.Format
 
     /// - Throws: ``CommandError`` with one line on the first thing that is wrong.
     init(_ raw: RawSettings) throws(CommandError) {
@@ -64,6 +74,7 @@ struct NodeSettings: Sendable {
             )
         }
         self.advertise = raw.advertise
+        self.admin = try Self.admin(raw, tls: self.tls, listen: self.listen)
         self.peers = raw.peers ?? []
         self.nodeID = raw.nodeID
         self.allowsEmpty = raw.allowEmpty == true
@@ -98,6 +109,19 @@ struct NodeSettings: Sendable {
             throw .usage("no log level \"\(level)\"; there are \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         self.logLevel = logLevel
+        let format = raw.logFormat ?? "text"
+        guard let logFormat = LevelledLogHandler.Format(rawValue: format) else {
+            throw .usage("--log-format is text or json, not \"\(format)\"")
+        }
+        self.logFormat = logFormat
+        self.accessLog =
+            try raw.accessLog.map { text throws(CommandError) in
+                guard let rate = Double(text), rate >= 0, rate <= 1 else {
+                    throw .usage("--access-log wants the part of the requests that is logged, from 0 to 1, as in 0.01, not \"\(text)\"")
+                }
+                return rate
+            } ?? 0
+        try Self.checkMemory(raw.memory, self.groups)
         self.drainDelay = try Self.duration("drain-delay", raw.drainDelay, default: .zero)
         self.drainTimeout = try Self.duration("drain-timeout", raw.drainTimeout, default: .seconds(10))
         self.promise = try Self.duration("promise", raw.promise, default: .seconds(5))
@@ -109,12 +133,61 @@ struct NodeSettings: Sendable {
             }
             return size
         }
+        self.snapshots = try SnapshotSettings(raw)
         self.maxKey = try raw.maxKey.map { text throws(CommandError) in
             guard let size = SizeText.parse(text), (1...Key.maximumLength).contains(size) else {
                 throw .usage("--max-key wants a size like 512 or 1KiB, at most 4KiB, not \"\(text)\"")
             }
             return size
         }
+    }
+
+    /// Refuses groups that together may take more than they are to.
+    private static func checkMemory(_ text: String?, _ groups: [GroupSpecification]) throws(CommandError) {
+        guard let text else { return }
+        guard let limit = SizeText.parse(text), limit > 0 else { throw .usage("--memory wants a size like 4GiB, not \"\(text)\"") }
+        var sum = 0
+        for group in groups {
+            let (next, overflow) = sum.addingReportingOverflow(group.capacity)
+            sum = overflow ? .max : next
+        }
+        guard sum <= limit else {
+            throw .usage(
+                "the groups may take \(SizeText.text(sum)) together, which is more than --memory \(text): give them less, as in capacity=64MiB"
+            )
+        }
+    }
+
+    private static func admin(
+        _ raw: RawSettings,
+        tls: HTTPPool.Configuration.TLS?,
+        listen: ListenAddress
+    ) throws(CommandError) -> AdminConfiguration? {
+        guard let text = raw.admin else {
+            guard raw.adminTokenFile == nil else { throw .usage("--admin-token-file needs --admin: a token for which port?") }
+            guard raw.adminHosts == nil else { throw .usage("--admin-host needs --admin: a name for which port?") }
+            return nil
+        }
+        let address = try ListenAddress(text, option: "--admin", example: "127.0.0.1:9001")
+        guard address.port == 0 || address != listen else { throw .usage("--admin and --listen are the same address: they are two ports") }
+        var admin = AdminConfiguration()
+        admin.host = address.host
+        admin.port = address.port
+        admin.tokenFile = raw.adminTokenFile ?? raw.tokenFile
+        admin.tokenReads = raw.tokenReads == true && admin.tokenFile != nil
+        admin.allowedHosts = raw.adminHosts ?? []
+        admin.insecure = raw.insecure == true
+        if var tls {
+            tls.clientVerification = .none
+            admin.tls = tls
+        }
+        guard address.isLoopback || admin.insecure || admin.tokenFile != nil else {
+            throw .usage(
+                "--admin \(address.host) can be reached from other machines, and this node asks nobody who they are; "
+                    + "listen on 127.0.0.1, or give --admin-token-file, or say --insecure if the network is yours alone"
+            )
+        }
+        return admin
     }
 
     private static func discovery(_ raw: RawSettings, _ listen: ListenAddress) throws(CommandError) -> DiscoveryLocation? {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Configuration
 internal import Foundation
 internal import SystemPackage
@@ -35,6 +37,16 @@ struct RawSettings: Sendable, Hashable {
     var maxKey: String?
     var corsOrigins: [String]?
     var maxConnections: String?
+    var admin: String?
+    var logFormat: String?
+    var accessLog: String?
+    var memory: String?
+    var adminTokenFile: String?
+    var adminHosts: [String]?
+    var snapshots: String?
+    var snapshotEvery: String?
+    var snapshotValues: Bool?
+    var restoreRate: String?
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
@@ -43,7 +55,8 @@ struct RawSettings: Sendable, Hashable {
         "tlsTrustRoots",
         "tlsClientVerification",
         "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
-        "maxKey", "corsOrigins", "maxConnections",
+        "maxKey", "corsOrigins", "maxConnections", "admin", "logFormat", "accessLog", "memory", "adminTokenFile", "adminHosts",
+        "snapshots", "snapshotEvery", "snapshotValues", "restoreRate",
     ]
 
     init() {}
@@ -104,6 +117,16 @@ struct RawSettings: Sendable, Hashable {
             if result.maxValue == nil { result.maxValue = try await reader.fetchString(forKey: "maxValue") }
             if result.maxKey == nil { result.maxKey = try await reader.fetchString(forKey: "maxKey") }
             if result.corsOrigins == nil { result.corsOrigins = try await reader.fetchStringArray(forKey: "corsOrigins") }
+            if result.logFormat == nil { result.logFormat = try await reader.fetchString(forKey: "logFormat") }
+            if result.accessLog == nil { result.accessLog = try await reader.fetchString(forKey: "accessLog") }
+            if result.memory == nil { result.memory = try await reader.fetchString(forKey: "memory") }
+            if result.admin == nil { result.admin = try await reader.fetchString(forKey: "admin") }
+            if result.adminTokenFile == nil { result.adminTokenFile = try await reader.fetchString(forKey: "adminTokenFile") }
+            if result.adminHosts == nil { result.adminHosts = try await reader.fetchStringArray(forKey: "adminHosts") }
+            if result.snapshots == nil { result.snapshots = try await reader.fetchString(forKey: "snapshots") }
+            if result.snapshotEvery == nil { result.snapshotEvery = try await reader.fetchString(forKey: "snapshotEvery") }
+            if result.snapshotValues == nil { result.snapshotValues = try await reader.fetchBool(forKey: "snapshotValues") }
+            if result.restoreRate == nil { result.restoreRate = try await reader.fetchString(forKey: "restoreRate") }
             if result.maxConnections == nil { result.maxConnections = try await reader.fetchString(forKey: "maxConnections") }
         } catch {
             throw CommandError("a setting in the environment or the file is not of its type: \(CommandError.text(of: error))")
@@ -111,6 +134,7 @@ struct RawSettings: Sendable, Hashable {
         // Peers may be written as a list or parted by commas.
         result.peers = result.peers?.flatMap { $0.split(separator: ",").map(String.init) }
         result.hosts = result.hosts?.flatMap { $0.split(separator: ",").map(String.init) }
+        result.adminHosts = result.adminHosts?.flatMap { $0.split(separator: ",").map(String.init) }
         result.corsOrigins = result.corsOrigins?.flatMap { $0.split(separator: ",").map(String.init) }
         return result
     }
@@ -122,7 +146,8 @@ struct RawSettings: Sendable, Hashable {
 
     /// What the scripts and tests of this repository are told. A node that one of them starts sees it, too.
     private static let scriptVariables: Set<String> = [
-        "GROUPCACHE_BINARY", "GROUPCACHE_CHECK_AGAIN", "GROUPCACHE_CORE_ONLY", "GROUPCACHE_FUZZ", "GROUPCACHE_GOPATH", "GROUPCACHE_IMAGE",
+        "GROUPCACHE_BINARY", "GROUPCACHE_CHECK_AGAIN", "GROUPCACHE_CORE_ONLY", "GROUPCACHE_CUTS", "GROUPCACHE_FUZZ", "GROUPCACHE_GOPATH",
+        "GROUPCACHE_IMAGE",
         "GROUPCACHE_REQUIRE", "GROUPCACHE_SCHEDULES", "GROUPCACHE_SEED", "GROUPCACHE_TAKEOVER", "GROUPCACHE_TRACES",
         "GROUPCACHE_WARNINGS_AS_ERRORS",
     ]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a command ends without success: one line for people, and the exit code for scripts.
 struct CommandError: Error, Hashable, CustomStringConvertible {
     /// The exit codes of `groupcache`. Wrong flags end with 64 (`EX_USAGE`), as ArgumentParser does it.

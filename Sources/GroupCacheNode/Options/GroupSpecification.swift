@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
+internal import GroupCacheHTTP
 
 /// What `--group NAME=ORIGIN[,option=value]…` says.
 ///
@@ -21,12 +24,14 @@ struct GroupSpecification: Sendable, Hashable {
     var softTimeout: Duration?
     /// How long what this node loads in another one's place is kept; nil: as the library has it.
     var standInTTL: Duration?
+    /// How long a copy of what a peer owns is kept if nothing is heard of that one's changes; nil: as the library has it.
+    var nearTTL: Duration?
     /// Whether redirects may lead to other hosts.
     var followsElsewhere = false
 
     private static let options = [
         "capacity", "ttl", "eviction", "stale-if-error", "stale-while-revalidate", "negative-ttl", "soft-timeout", "stand-in-ttl",
-        "redirects",
+        "near-ttl", "redirects",
     ]
 
     /// Bytes. Less is most likely a unit that was forgotten, and would keep next to nothing without a word.
@@ -75,6 +80,7 @@ struct GroupSpecification: Sendable, Hashable {
         case "stale-if-error": self.staleIfError = try self.duration(key, value)
         case "stale-while-revalidate": self.staleWhileRevalidate = try self.duration(key, value)
         case "stand-in-ttl": self.standInTTL = try self.duration(key, value)
+        case "near-ttl": self.nearTTL = try self.duration(key, value)
         case "soft-timeout": self.softTimeout = try self.duration(key, value)
         case "redirects":
             guard value == "same-origin" || value == "any" else {

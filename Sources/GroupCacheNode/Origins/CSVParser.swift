@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// Lines of `key,value` after RFC 4180: a field that holds a comma, a quote or a line end is quoted, a quote in it doubled. Lines end

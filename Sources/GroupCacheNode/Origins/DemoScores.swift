@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// The scores that `groupcache cluster` serves without any file: the text of `seeds/scores.csv`, which a test holds equal to this.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// Opens an origin in two steps: what can fail without a client, such as reading a file, then the getter.

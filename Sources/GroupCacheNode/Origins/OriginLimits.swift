@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import GroupCache
 
 /// How many loads each HTTP origin is asked for at once. Groups that read from one host share its limit, or a slow origin would be asked
