@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import GroupCacheDiscovery
 
@@ -21,11 +23,7 @@ actor SearchIndex {
 
     /// Until the task is cancelled. Nodes may stop, start anew and come along meanwhile.
     nonisolated func follow(_ group: String, at node: String, changed: @escaping @Sendable () async -> Void = {}) async throws {
-        let access = NodeAccess()
-        let watch = GroupWatch(group, node: node, access: access, values: true)
-        let result = await Result { () async throws in try await watch.run { await self.apply($0, changed) } }
-        await access.shutdown()
-        try result.get()
+        try await GroupWatch(group, node: node, values: true).run { await self.apply($0, changed) }
     }
 
     private func apply(_ event: GroupWatch.Event, _ changed: @Sendable () async -> Void) async {
@@ -38,8 +36,4 @@ actor SearchIndex {
         }
         await changed()
     }
-}
-
-extension Result where Failure == any Error {
-    init(_ body: () async throws -> Success) async { do { self = .success(try await body()) } catch { self = .failure(error) } }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Informers
 
 /// The shape of a controller: an informer knows what should be, a queue holds the keys of what has to be looked at, workers make it so.

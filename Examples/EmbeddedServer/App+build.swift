@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Foundation
 internal import GroupCache
 internal import GroupCacheHTTP
+internal import GroupCacheHummingbird
 internal import Hummingbird
 internal import Logging
-internal import NIOCore
 
 /// What the example takes from its flags.
 struct AppSettings: Sendable {
@@ -16,28 +18,38 @@ struct AppSettings: Sendable {
 func buildApplication(_ settings: AppSettings, logger: Logger) throws -> some ApplicationProtocol {
     // These are the lines that matter: a pool, which talks to the other servers, and a group, which loads what nobody has yet.
     let database = Database()
-    var configuration = HTTPPool.Configuration()
-    configuration.listen = .init(host: "127.0.0.1", port: settings.peerPort)
-    configuration.peers = settings.peers.map { HTTPPool.Peer($0) }
-    let pool = try HTTPPool(configuration: configuration, logger: logger)
-    let scores = try Group<Score>("scores", capacity: .mebibytes(64), peers: pool) { key, _ in
-        // `nil`: there is no such player.
+    let pool = try HTTPPool(
+        configuration: .init(
+            listen: .init(host: "127.0.0.1", port: settings.peerPort),
+            peers: settings.peers.map { HTTPPool.Peer($0) }
+        ),
+        logger: logger
+    )
+    let freshness = Freshness(ttl: .seconds(60), negative: .seconds(5))
+    let scores = try Group<Score>("scores", capacity: .mebibytes(64), configuration: .init(freshness: freshness), peers: pool) { key, _ in
+        // `nil`: there is no such player, which is remembered for five seconds.
         try await database.score(of: key.string)
     }
 
     let router = Router()
-    router.get("scores/:name") { request, context -> Score in
+    router.get("scores/:name") { _, context in
+        // What is not found becomes a 404 by itself.
+        try await scores.get(context.parameters.require("name"))
+    }
+    router.put("scores/:name") { request, context -> HTTPResponse.Status in
         let name = try context.parameters.require("name")
-        do {
-            return try await scores.get(name)
-        } catch GroupCacheError.notFound {
-            throw HTTPError(.notFound, message: "nobody has that name")
-        }
+        let score = try await request.decode(as: NewScore.self, context: context)
+        // First the database, then the cache: whoever asks after this has returned is told the new score, whichever server they ask.
+        try await database.set(Score(name: name, points: score.points))
+        try await scores.remove(name, wait: .applied)
+        return .noContent
     }
     router.get("stats") { _, _ in
         let statistics = scores.statistics
         return Statistics(gets: statistics.gets, cacheHits: statistics.cacheHits, queries: await database.queries)
     }
+    // The cache's own routes on the application's port, such as /v1/groups/scores/keys/Tom, for those who look from outside.
+    router.addRoutes(of: pool)
     return Application(
         router: router,
         configuration: .init(address: .hostname("127.0.0.1", port: settings.port)),
@@ -49,6 +61,11 @@ func buildApplication(_ settings: AppSettings, logger: Logger) throws -> some Ap
         },
         logger: logger
     )
+}
+
+/// What a PUT brings.
+struct NewScore: Decodable {
+    var points: Int
 }
 
 /// What `/stats` answers: how often this server's database was asked, beside what its clients asked for.

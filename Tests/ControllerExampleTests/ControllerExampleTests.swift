@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import GroupCacheTesting
 import Informers
+import InformersTesting
 import NIOConcurrencyHelpers
 import Testing
 

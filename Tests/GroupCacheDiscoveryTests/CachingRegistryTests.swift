@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCacheTesting
 import Informers
+import InformersTesting
 import Testing
 
 @testable import GroupCacheDiscovery

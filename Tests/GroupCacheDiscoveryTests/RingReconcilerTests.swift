@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import GroupCacheHTTP
 import GroupCacheTesting
 import Informers
+import InformersTesting
 import Logging
 import NIOConcurrencyHelpers
 import Testing

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the benchmarks list: about what a membership or a key's metadata would be.
 struct Record: Sendable, Hashable {
     var name: String

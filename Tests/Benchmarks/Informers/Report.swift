@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The figures, as lines or as JSON.
 struct Report {
     private let isJSON: Bool

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 
 /// libFuzzer's loop (llvm.org/docs/LibFuzzer.html): calls `test` with one input after the other until its time is over. Swift has no
@@ -26,7 +28,7 @@ enum Fuzz {
 
 /// Which decoder is tried. A run finds out more about one than about all at once, since each has a corpus of its own.
 enum FuzzTarget: String {
-    case link, websocket, request, response, requestReference, responseReference, fields, body, percent, protobuf
+    case link, websocket, request, response, requestReference, responseReference, fields, body, percent, protobuf, snapshot
 
     /// By the environment: the arguments belong to libFuzzer.
     static let chosen: FuzzTarget = {
@@ -47,6 +49,7 @@ enum FuzzTarget: String {
         case .body: fuzzBody(input)
         case .percent: fuzzPercentEncoding(input)
         case .protobuf: fuzzProtobuf(input)
+        case .snapshot: fuzzSnapshot(input)
         }
     }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCacheHTTP
 
 /// A stream of messages: as llhttp understands it, however it is cut.

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import AsyncHTTPClient
 import Foundation
 import GroupCacheTesting
 import Informers
+import InformersTesting
 import NIOConcurrencyHelpers
 import NIOHTTP1
 import Testing

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
 import GroupCache
 import GroupCacheHTTP
 import Informers
@@ -9,7 +12,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// What follows nodes over HTTP, against nodes that stop and come back.
-@Suite("Watch: following nodes", .timeLimit(.minutes(2)), .serialized) struct GroupWatchTests {
+@Suite("Watch: following nodes", .timeLimit(.minutes(10)), .serialized) struct GroupWatchTests {
     /// Runs a node for the length of `body`.
     static func withNode<R: Sendable>(
         port: Int = 0,
@@ -37,12 +40,11 @@ import Testing
         }
     }
 
-    @Test("an informer mirrors the members of a node")
+    @Test("an informer mirrors the members of a node, and closes its connections when nobody has it any more")
     func mirror() async throws {
-        let access = NodeAccess()
         try await Self.withNode { pool, _, port in
             let node = "http://127.0.0.1:\(port)"
-            let informer = SharedInformer(NodeSource.members(of: node, access: access), key: { $0.id }, configuration: .init())
+            let informer = SharedInformer(NodeSource.members(of: node), key: { $0.id }, configuration: .init())
             let task = Task { await informer.run() }
             try pool.setPeers([.init(node), .init("http://127.0.0.1:1", weight: 3)])
             try await Self.eventually { informer.store.list().count == 2 }
@@ -52,7 +54,6 @@ import Testing
             task.cancel()
             await task.value
         }
-        await access.shutdown()
     }
 
     @Test("changes are told in order; a node that starts anew is followed from its beginning, and it is said what is not known")
@@ -86,6 +87,67 @@ import Testing
         }
         watching.cancel()
         await #expect(throws: CancellationError.self) { try await watching.value }
+        await access.shutdown()
+    }
+
+    /// In rounds of 50. `GROUPCACHE_CUTS=1000` for more, `GROUPCACHE_SEED` for others.
+    @Test("nothing is lost and nothing told twice to who is cut off again and again, in the middle of whatever")
+    func cuts() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let runs = environment["GROUPCACHE_CUTS"].flatMap { Int($0) } ?? 100
+        let seed = environment["GROUPCACHE_SEED"].flatMap { UInt64($0) } ?? 14
+        for first in stride(from: 0, to: runs, by: 50) {
+            try await Self.withNode { _, group, port in
+                try await Self.cuts(group, port, seeds: (first..<min(first + 50, runs)).map { seed &* 1_000_003 &+ UInt64($0) })
+            }
+        }
+    }
+
+    private static func cuts(_ group: Group<String>, _ port: Int, seeds: [UInt64]) async throws {
+        let access = NodeAccess()
+        let watchers = try await withThrowingTaskGroup(of: (FrayedWire, NIOLockedValueBox<[GroupWatch.Event.Kind]>).self) { tasks in
+            for seed in seeds {
+                tasks.addTask {
+                    (try await FrayedWire(to: port, seed: seed, breaks: 4, longest: .seconds(1)), NIOLockedValueBox([]))
+                }
+            }
+            return try await tasks.reduce(into: []) { $0.append($1) }
+        }
+        let watching = watchers.map { wire, seen in
+            Task {
+                // The first questions may be cut off, too.
+                while !Task.isCancelled {
+                    try? await GroupWatch("g", node: "http://127.0.0.1:\(wire.port)", access: access).run { event in
+                        seen.withLockedValue { $0.append(event.kind) }
+                    }
+                }
+            }
+        }
+        // Changes go on until every wire has broken as often as it does, and everybody has come to the end.
+        var count = 0
+        while watchers.contains(where: { $0.0.breaks > 0 }) {
+            try await group.set("\(count)", to: "v")
+            count += 1
+            try await MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: .milliseconds(5)) {}.futureResult.get()
+        }
+        let last = count
+        try await group.set("\(last)", to: "v")
+        for (_, seen) in watchers {
+            try await Self.eventually { seen.withLockedValue { $0.last == .change(GroupChange(.set, key: Key("\(last)"))) } }
+        }
+        for task in watching { task.cancel() }
+        for task in watching { await task.value }
+        for (index, (wire, seen)) in watchers.enumerated() {
+            try await wire.close()
+            let kinds = seen.withLockedValue { $0 }
+            let first = kinds.first { if case .unreachable = $0 { false } else { true } }
+            #expect(kinds.count(where: { $0 == .lost }) == 1 && first == .lost, "seed \(seeds[index])")
+            let keys = kinds.compactMap { kind -> Int? in
+                guard case .change(let change) = kind else { return nil }
+                return change.key.flatMap { Int($0.string) }
+            }
+            #expect(keys == Array((keys.first ?? 0)...last), "seed \(seeds[index])")
+        }
         await access.shutdown()
     }
 

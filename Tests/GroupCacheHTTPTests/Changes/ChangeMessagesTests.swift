@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import Testing
 
@@ -10,9 +12,10 @@ struct ChangeMessagesTests {
         .tag(EntryTag("top")!, group: "scores", soft: true), .group("scores"), .everything, .copies("Tom", group: "scores"),
     ]
     static let lists: [ChangeList] = [
-        ChangeList(changes), ChangeList([]),
+        ChangeList(changes), ChangeList([]), ChangeList(changes, for: "n-größe"),
         ChangeList(after: StreamPosition(epoch: .max, sequence: .max - 7), upTo: .max, elapsed: 12, changes),
         ChangeList(after: StreamPosition(epoch: 1, sequence: 0), upTo: 0, elapsed: nil, []),
+        ChangeList(after: StreamPosition(epoch: 1, sequence: 7), upTo: 8, elapsed: 0, ring: .max - 1, [.everything]),
     ]
     static let questions: [ChangeQuestion] = [
         ChangeQuestion(follower: 7, id: "http://a:1", position: StreamPosition(epoch: 3, sequence: 300), wait: 1_000),
@@ -91,7 +94,7 @@ struct ChangeMessagesTests {
         #expect(self.list(Array(ChangeList([.key(Key(bytes: Array(repeating: 1, count: 4_097)), group: "g")]).encoded.bytes)) == nil)
         #expect(self.list(Array(ChangeList([.key(Key(bytes: Array(repeating: 1, count: 4_096)), group: "g")]).encoded.bytes)) != nil)
         // A field of a later version.
-        #expect(self.list([0x30, 0x01, 0x18, 0x05])?.end == 5)
+        #expect(self.list([0x40, 0x01, 0x18, 0x05])?.end == 5)
     }
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import NIOConcurrencyHelpers
 import NIOCore
@@ -48,6 +50,7 @@ func withMesh<R: Sendable>(
     _ count: Int,
     promise: Duration = .seconds(5),
     _ settings: GroupConfiguration = GroupConfiguration(),
+    lists: [[Int]]? = nil,
     _ body: @Sendable (Mesh) async throws -> R
 ) async throws -> R {
     var wires: [Wire] = []
@@ -56,11 +59,11 @@ func withMesh<R: Sendable>(
     let origin = NIOLockedValueBox<[Key: (value: String, loads: Int)]>([:])
     var pools: [HTTPPool] = []
     var groups: [Group<String>] = []
-    for wire in wires {
+    for (node, wire) in wires.enumerated() {
         var configuration = HTTPPool.Configuration()
         configuration.listen = .init(host: "127.0.0.1", port: 0)
         configuration.advertise = "http://127.0.0.1:\(wire.port)"
-        configuration.peers = peers
+        configuration.peers = lists.map { $0[node].map { peers[$0] } } ?? peers
         configuration.promise = promise
         let pool = try HTTPPool(configuration: configuration)
         pools.append(pool)

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
+import GroupCacheTesting
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing
@@ -99,6 +102,39 @@ struct ReturningTests {
             try stream.answered(anew, asked: mesh.pools[1].core.leases?.clock.milliseconds ?? 0) { _ in }
             #expect(mesh.groups[1].cached(key) == nil && mesh.groups[1].cached(mine) == "mine")
             #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("what was to be kept in an owner's place and lay in a buffer is not kept for longer than if it had not")
+    func bufferedStandIn() async throws {
+        var settings = GroupConfiguration()
+        settings.standInTTL = .milliseconds(400)
+        try await withMesh(3, settings) { mesh in
+            let setter = mesh.groups[1]
+            mesh.wires[0].cut()
+            // One of those for which node 2 stands in when node 0 is known to be down.
+            func standsIn() -> Key? {
+                (0..<8).map { mesh.key(of: 0, $0) }.first { mesh.pools[1].pickPeer(for: $0).owner?.id == mesh.id(2) }
+            }
+            while standsIn() == nil { try? await setter.remove(mesh.key(of: 0)) }
+            let key = try #require(standsIn())
+            let prompt = await #expect(throws: GroupCacheError.self) { try await setter.set(key, to: "prompt") }
+            #expect(prompt?.code == .notDelivered)
+            #expect(mesh.groups[2].cached(key) == "prompt", "this is whom it asks")
+            mesh.wires[2].hold()
+            let late = await #expect(throws: GroupCacheError.self) { try await setter.set(key, to: "late") }
+            #expect(late?.code == .notDelivered)
+            // It has been sent for longer than it may be kept.
+            try await eventually { mesh.groups[2].cached(key) == nil }
+            try await Task.sleep(for: .milliseconds(400))
+            mesh.wires[2].letGo()
+            mesh.wires[0].mend()
+            try await eventually {
+                #expect(mesh.groups[2].cached(key) != "late")
+                return mesh.isFollowing && mesh.pools[1].statistics.undelivered == 0
+            }
+            try await setter.set(key, to: "new")
+            #expect(try await mesh.groups[2].get(key) == "new")
         }
     }
 
@@ -207,6 +243,34 @@ struct PeerNewsTests {
         #expect(turns.takes(first.turn(three)) && !turns.takes(first.turn(one)) && turns.takes(second.turn(two)))
     }
 
+    @Test("a set says when it left by the clock of who is asked, never later than it did, however long that one's answer was on its way")
+    func moments() throws {
+        let clock = ManualClock()
+        let leases = CopyLeases(clock: CacheClock(clock))
+        let stream = PeerStream(leases, promise: .seconds(5))
+        _ = stream.take()
+        func hear(_ moment: UInt64) throws {
+            var list = ChangeList(after: self.place, upTo: 7, elapsed: 0, [])
+            list.clock = moment
+            try stream.answered(list, asked: leases.clock.milliseconds) { _ in }
+        }
+        #expect(stream.turn(1) == [leases.life, 1, 0], "nothing is known of its clock")
+        try hear(5_000)
+        clock.advance(by: .seconds(3))
+        let moment = try #require(stream.turn(2).last)
+        #expect(moment <= 8_000 && moment > 7_900 && stream.turn(2).count == 4)
+        #expect(stream.turn(0).count == 3, "a word that is no set is not dated")
+        // It begins again, and its clock with it.
+        try hear(100)
+        #expect(stream.turn(3).last ?? .max <= 100)
+        for moment in [1, UInt64.max, UInt64(Int64.max)] {
+            try hear(moment)
+            #expect((3...4).contains(stream.turn(3).count) && stream.turn(3).last ?? .max <= UInt64(Int64.max))
+        }
+        try hear(0)
+        #expect(stream.turn(3).count == 3, "as of an earlier version")
+    }
+
     @Test("members that have gone: who owes the least is forgotten first")
     func departed() {
         var departed = Departed()
@@ -214,6 +278,8 @@ struct PeerNewsTests {
         departed.owe("owing")
         for number in 0..<Departed.limit { departed.left("n\(number)", Departed.Member(epoch: 2, changes: 5, isOwed: false)) }
         #expect(departed.count == Departed.limit)
+        #expect(departed.returned("quiet", changes: 5) == nil && departed.returned("n0", changes: 5) == nil, "gone the longest ago")
+        #expect(departed.returned("n2", changes: 5) != nil)
         #expect(departed.returned("owing", changes: 5)?.hasMissed == true && departed.returned("owing", changes: 5) == nil)
         var other = Departed()
         other.left("a", Departed.Member(epoch: 1, changes: 5, isOwed: false))
@@ -254,7 +320,7 @@ struct PeerNewsTests {
     @Test("a set's turn and a change's role are said in headers, too")
     func headers() throws {
         var fields = PeerFields()
-        fields.turn = [7, 12, .max]
+        fields.turn = [7, 12, .max, 1_000]
         for role in [ChangeTerms.Role.owner, .acting, .former] {
             fields.role = role
             var buffer = ByteBuffer(string: "PUT / HTTP/1.1")
@@ -262,7 +328,7 @@ struct PeerNewsTests {
             buffer.writeString("\r\n\r\n")
             #expect(PeerFields(buffer.readableBytesUInt8Span, length: buffer.readableBytes) == fields)
         }
-        for text in ["7,12", "7,x,1", "", ",", "1,2,3,4", "fffffffffffffffff,1,1"] {
+        for text in ["7,12", "7,x,1", "", ",", "1,2,3,4,5", "fffffffffffffffff,1,1"] {
             let head = ByteBuffer(string: "PUT / HTTP/1.1\r\nGroupCache-Turn: \(text)\r\nGroupCache-Role: king\r\n\r\n")
             let read = PeerFields(head.readableBytesUInt8Span, length: head.readableBytes)
             #expect(SetTurns().takes(read.turn) && read.role == .owner, "as of an earlier version")

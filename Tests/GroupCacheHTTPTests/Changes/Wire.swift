@@ -1,12 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// A way to a node that a test can cut: others reach it by this one's port.
+/// A way to a node that a test can cut, or stop: others reach it by this one's port.
 final class Wire: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var isCut = false
+        /// What goes on to the node when it is let go; `nil`: it goes at once.
+        var held: [@Sendable () -> Void]?
         var target = 0
     }
 
@@ -28,7 +32,7 @@ final class Wire: Sendable {
                     .channelInitializer { outbound in
                         outbound.eventLoop.makeCompletedFuture {
                             try outbound.pipeline.syncOperations.addHandler(Pipe(to: inbound))
-                            try inbound.pipeline.syncOperations.addHandler(Pipe(to: outbound))
+                            try inbound.pipeline.syncOperations.addHandler(Pipe(to: outbound, state))
                         }
                     }
                     .connect(host: "127.0.0.1", port: target)
@@ -51,21 +55,45 @@ final class Wire: Sendable {
 
     func mend() { self.state.withLockedValue { $0.isCut = false } }
 
+    /// What is sent to the node lies in a buffer from now on, as where it stands still: also when its sender has closed the connection since.
+    func hold() { self.state.withLockedValue { $0.held = $0.held ?? [] } }
+
+    /// All of that comes to the node at once.
+    func letGo() {
+        let held = self.state.withLockedValue { state in
+            defer { state.held = nil }
+            return state.held ?? []
+        }
+        for go in held { go() }
+    }
+
     func close() async throws {
         self.cut()
+        self.letGo()
         try await self.listener.close()
     }
 
     private final class Pipe: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private let other: any Channel
+        /// Of the way to the node, on which things can be held.
+        private let state: NIOLockedValueBox<State>?
 
-        init(to other: any Channel) { self.other = other }
+        init(to other: any Channel, _ state: NIOLockedValueBox<State>? = nil) { (self.other, self.state) = (other, state) }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            self.other.writeAndFlush(self.unwrapInboundIn(data), promise: nil)
+            let bytes = self.unwrapInboundIn(data)
+            self.pass { [other] in other.writeAndFlush(bytes, promise: nil) }
         }
-        func channelInactive(context: ChannelHandlerContext) { self.other.close(promise: nil) }
+        func channelInactive(context: ChannelHandlerContext) { self.pass { [other] in other.close(promise: nil) } }
+
+        private func pass(_ go: @escaping @Sendable () -> Void) {
+            let isHeld = self.state?.withLockedValue { state in
+                state.held?.append(go)
+                return state.held != nil
+            }
+            if isHeld != true { go() }
+        }
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import NIOCore
 import Testing
@@ -120,6 +122,26 @@ import Testing
         #expect(throws: Refusal.self) {
             var decoder = try BodyDecoder(.chunked, limit: 300)
             while try !decoder.decode(&input, into: &body), input.readableBytes > 0 {}
+        }
+    }
+
+    @Test(
+        "a trailer that would delimit, route or end something is refused, in any case of its letters, on both sides; another is dropped",
+        arguments: [
+            "Content-Length: 3", "transfer-encoding: chunked", "HOST: b", "Connection: close", "Proxy-Connection: close", "Upgrade: a",
+            "Keep-Alive: 1", "TE: a",
+            "Trailer: T",
+        ]
+    )
+    func forbiddenTrailers(trailer: String) throws {
+        for text in ["0\r\n\(trailer)\r\n\r\n", "1\r\na\r\n0\r\nT: t\r\n\(trailer)\r\nU: u\r\n\r\n"] {
+            var input = ByteBuffer(string: text)
+            var body = ByteBuffer()
+            var decoder = try BodyDecoder(.chunked, limit: 300)
+            #expect(throws: Refusal.trailer) { _ = try decoder.decode(&input, into: &body) }
+            input = ByteBuffer(string: text.replacing(trailer, with: "X-\(trailer)"))
+            decoder = try BodyDecoder(.chunked, limit: 300)
+            #expect(try decoder.decode(&input, into: &body))
         }
     }
 

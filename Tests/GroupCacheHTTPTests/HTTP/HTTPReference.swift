@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -98,11 +100,13 @@ enum HTTPReference {
                 head.path.lowerBound..<(head.query.isEmpty ? max(head.path.upperBound, head.query.upperBound) : head.query.upperBound)
             if head.method != .other, !fields.start.hasSuffix(bytes, path) { read.message.start = "a path that is not of the target" }
             // Whatever comes then is not read.
-            read.isLast = head.closes
-            if fields.count("upgrade") > 0 && fields.hasToken("upgrade", in: "connection") || fields.start.starts(with: "CONNECT ".utf8) {
+            read.isLast = head.closes || fields.isForProxy
+            let isTunnel = fields.start.starts(with: "CONNECT ".utf8)
+            if isTunnel || fields.offersUpgrade {
                 read.excuse = .upgrade
                 read.isLast = true
-                read.body = .length(0)
+                // What the first message has of a body, it has before the connection is used for something else (RFC 9110 §7.8).
+                if isTunnel { read.body = .length(0) }
             }
             return read
         }
@@ -116,8 +120,8 @@ enum HTTPReference {
             var read = Read(length: head.length, body: head.body)
             read.message = HTTPMessage("\(head.status)", fields: fields.all)
             if fields.count("content-length") > 1 { read.excuse = .lengths }
-            read.isLast = head.closes || head.status == 101
-            if head.status != 101, fields.count("upgrade") > 0, fields.hasToken("upgrade", in: "connection") {
+            read.isLast = head.closes || head.status == 101 || fields.isForProxy
+            if head.status != 101, fields.offersUpgrade {
                 read.excuse = .upgrade
                 read.isLast = true
             }
@@ -183,6 +187,11 @@ enum HTTPReference {
         var all: [(name: String, value: String)] = []
 
         func count(_ name: String) -> Int { self.all.filter { $0.name.lowercased() == name }.count }
+        /// RFC 9110 §7.6.1 has no `Proxy-Connection` and ours passes it over, as most do; to llhttp it is `Connection`, so that it may read nothing after it.
+        var isForProxy: Bool { self.count("proxy-connection") > 0 }
+        var offersUpgrade: Bool {
+            self.count("upgrade") > 0 && (self.hasToken("upgrade", in: "connection") || self.hasToken("upgrade", in: "proxy-connection"))
+        }
         func hasToken(_ token: String, in name: String) -> Bool {
             self.all.contains { field in
                 field.name.lowercased() == name

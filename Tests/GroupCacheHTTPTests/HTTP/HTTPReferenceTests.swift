@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCacheTesting
 import Testing
 
@@ -62,6 +64,26 @@ struct HTTPReferenceTests {
             #expect(HTTPReference.difference(ours, HTTPReference.theirRequests(bytes)) != nil, "\(excuse)")
         }
         #expect(Set(samples.keys).union([.upgrade]) == Set(HTTPReference.Excuse.allCases))
+    }
+
+    @Test(
+        "a message whose trailers or proxy's fields could be read otherwise is not understood otherwise",
+        arguments: [
+            "Transfer-Encoding: chunked", "Content-Length: 5", "Connection: close", "Proxy-Connection: close",
+            "Upgrade: a\r\nConnection: upgrade", "T: t",
+        ]
+    )
+    func elsewhere(_ field: String) {
+        let next = "GET /b HTTP/1.1\r\nHost: a\r\n\r\n"
+        for text in [
+            "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\(field)\r\n\r\n" + next,
+            "PUT /a HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + next,
+            "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\(field)\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + next,
+            "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + next,
+            "GET /a HTTP/1.1\r\nHost: a\r\nProxy-\(field)\r\n\r\n" + next,
+        ] {
+            #expect(HTTPReference.differenceOfRequests(Array(text.utf8)) == nil)
+        }
     }
 
     @Test("another method, target, field or body is a difference, excuse or not")

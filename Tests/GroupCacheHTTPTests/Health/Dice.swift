@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Random numbers that a seed repeats.
 struct Dice: RandomNumberGenerator {
     var state: UInt64

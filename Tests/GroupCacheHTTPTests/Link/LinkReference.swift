@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCacheHTTP
 
 /// A second reader of the link's messages, written for clarity alone and sharing nothing with ``LinkReader``: what both make of the same

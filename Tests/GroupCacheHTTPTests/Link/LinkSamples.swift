@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCacheHTTP
 
 /// Messages that the tests of the link's codec share.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import Informers
 import NIOCore
@@ -57,6 +59,23 @@ import Testing
         }
     }
 
+    @Test("a message of any size that is allowed is read to its end, and what comes after it is answered; a larger one is refused")
+    func largeMessages() async throws {
+        let largest = ServerConnection.readAhead - WebSocketReader.headLimit
+        try await withWatchedNode { _, port, _ in
+            for size in [largest - 1, largest, largest + 1] {
+                let socket = try await WatchReader(port, "/v1/watch/groups/g?sendInitialEvents=false", headers: Self.upgrade)
+                var said = WebSocketWriter.control(.text, ByteBuffer(repeating: 0x61, count: size), mask: 0x01020304)
+                said.writeImmutableBuffer(WebSocketWriter.control(.ping, ByteBuffer(string: "there"), mask: 0x05060708))
+                try await socket.connection.send(Array(said.readableBytesView))
+                try await socket.connection.wait { received, _ in
+                    Self.messages(received).contains { $0.opcode == (size > largest ? .close : .pong) }
+                }
+                await socket.connection.close()
+            }
+        }
+    }
+
     @Test("the end of a watch closes its socket; frames that cannot be are an error of its own; so are upgrades without a key")
     func socketEnds() async throws {
         try await withWatchedNode { _, port, pool in
@@ -110,7 +129,14 @@ import Testing
             let removed = try #require(pool.core.feed).log.version
             #expect(second.hasPrefix("id: \(removed)\ndata: {\"type\":\"DELETED\""))
             await again.connection.close()
-            #expect(try await answer(port, "GET /v1/watch/groups/g", headers: accept + "Last-Event-ID: 1.5\r\n").status == 410)
+            // A browser gives up for ever upon anything but 200: that its place is gone is told within, and that it is to forget it.
+            let lost = try await WatchReader(port, "/v1/watch/groups/g", headers: accept + "Last-Event-ID: 1.5\r\n")
+            try await lost.connection.wait { received, _ in WatchReader.body(received).isWhole }
+            let told = String(decoding: WatchReader.body(lost.connection.received).bytes, as: UTF8.self)
+            #expect(lost.head.hasPrefix("HTTP/1.1 200 OK") && told.hasPrefix(#"id\#ndata: {"type":"ERROR","object":{"kind":"Status""#))
+            #expect(told.contains(#""code":410"#) && told.hasSuffix("}}\n\n"))
+            await lost.connection.close()
+            #expect(try await answer(port, "GET /v1/watch/groups/g?resourceVersion=1.5", headers: accept).status == 410)
             #expect(try await answer(port, "GET /v1/watch/groups/g", headers: accept + "Last-Event-ID: x\r\n").status == 400)
         }
     }
@@ -125,7 +151,7 @@ import Testing
                 #expect(!closed.head.contains("Access-Control") && (closed.status == 405 || closed.status == 403 || line.hasPrefix("GET")))
             }
             #expect(try await answer(port, "GET /v1/watch/groups/g", headers: Self.upgrade + origin).status == 403)
-            let own = try await WatchReader(port, "/v1/watch/groups/g", headers: Self.upgrade + "Origin: http://x\r\n")
+            let own = try await WatchReader(port, "/v1/watch/groups/g", headers: Self.upgrade + "Origin: http://localhost\r\n")
             #expect(own.head.hasPrefix("HTTP/1.1 101"))
             await own.connection.close()
         }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import GroupCache
 import Informers
@@ -68,6 +70,30 @@ import Testing
             try await group.set("new", to: "x")
             #expect(try await answer(port, "GET /v1/groups/g/keys?resourceVersion=\(version)&resourceVersionMatch=Exact").status == 410)
             #expect(try await answer(port, "GET /v1/groups/g/keys?resourceVersion=\(version)").status == 200)
+        }
+    }
+
+    @Test("a page that has its own name point at a node on this machine lists no keys; who proves a right to does")
+    func rebinding() async throws {
+        try await withWatchedNode { group, port, _ in
+            try await group.set("secret", to: "1")
+            for path in ["/v1/groups/g/keys", "/v1/watch/groups/g", "/v1/groups/g/keys?watch=true", "/v1/groups/g/keys/secret?watch=true"] {
+                for (host, status) in [("evil.example:8001", 403), ("evil.example", 403)] {
+                    let connection = try await RawConnection(port: port)
+                    try await connection.send("GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+                    try await connection.wait { received, _ in received.count > 12 }
+                    let answer = String(decoding: connection.received, as: UTF8.self)
+                    #expect(answer.hasPrefix("HTTP/1.1 \(status) ") && !answer.contains("secret"), "\(path) \(host)")
+                    await connection.close()
+                }
+            }
+            for host in ["localhost", "127.0.0.1:\(port)", "[::1]:1"] {
+                let connection = try await RawConnection(port: port)
+                try await connection.send("GET /v1/groups/g/keys HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n")
+                try await connection.wait { _, isClosed in isClosed }
+                #expect(String(decoding: connection.received, as: UTF8.self).contains("secret"))
+                await connection.close()
+            }
         }
     }
 

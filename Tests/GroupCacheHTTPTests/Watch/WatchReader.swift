@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import GroupCache
 import NIOCore
@@ -52,7 +54,7 @@ struct WatchReader {
     /// Asks, and waits for the head.
     init(_ port: Int, _ path: String, headers: String = "") async throws {
         self.connection = try await RawConnection(port: port)
-        try await self.connection.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\(headers)\r\n")
+        try await self.connection.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(headers)\r\n")
         try await self.connection.wait { received, isClosed in isClosed || Self.split(received) != nil }
     }
 
@@ -114,7 +116,7 @@ func withWatchedNode<R: Sendable>(
 /// One answer to a request without a body.
 func answer(_ port: Int, _ line: String, headers: String = "") async throws -> (status: Int, head: String, body: String) {
     let connection = try await RawConnection(port: port)
-    try await connection.send("\(line) HTTP/1.1\r\nHost: x\r\n\(headers)\r\n")
+    try await connection.send("\(line) HTTP/1.1\r\nHost: localhost\r\n\(headers)\r\n")
     let (head, body) = try await connection.response(hasBody: !line.hasPrefix("HEAD"))
     await connection.close()
     return (Int(head.dropFirst(9).prefix(3)) ?? 0, head, String(decoding: body, as: UTF8.self))

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import GroupCache
 import Informers
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import GroupCacheHTTP
@@ -13,7 +16,8 @@ import Testing
     )
     func reasons() async throws {
         try await withWatchedNode { group, port, _ in
-            let reader = try await WatchReader(port, "/v1/watch/groups/g")
+            // What there is is looked at after the head has gone: it could be what changes here.
+            let reader = try await WatchReader(port, "/v1/watch/groups/g?sendInitialEvents=false")
             #expect(reader.head.hasPrefix("HTTP/1.1 200 OK"))
             for line in [
                 "Content-Type: application/json", "Transfer-Encoding: chunked", "Cache-Control: no-store", "X-Accel-Buffering: no",
@@ -149,12 +153,12 @@ import Testing
         try await withWatchedNode { _, port, _ in
             let connection = try await RawConnection(port: port)
             for method in ["GET", "HEAD"] {
-                try await connection.send("\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+                try await connection.send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 let (head, body) = try await connection.response(hasBody: method == "GET")
                 #expect(head.dropFirst(9).prefix(3) == "\(status)")
                 if method == "GET" { #expect(String(decoding: body, as: UTF8.self).contains(#""status":"Failure""#)) }
             }
-            try await connection.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await connection.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(try await connection.response().head.hasPrefix("HTTP/1.1 200"))
             await connection.close()
         }
@@ -187,7 +191,7 @@ import Testing
             let events = try await reader.allEvents()
             let version = try #require(pool.core.feed).log.version
             #expect(events.map(\.type) == ["BOOKMARK"] && events.last?.version == "\(version)")
-            try await reader.connection.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await reader.connection.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await reader.connection.wait { received, _ in String(decoding: received, as: UTF8.self).hasSuffix("ok\n") }
             await reader.connection.close()
             let quiet = try await WatchReader(port, "/v1/watch/groups/g?timeoutSeconds=1&sendInitialEvents=false")
@@ -226,6 +230,29 @@ import Testing
         }
     }
 
+    @Test("a node that stops lets its watchers go one after the other, each with everything told and a clean end, and in time")
+    func endsOneAfterTheOther() async throws {
+        #expect(ServerConnection.spread(watchers: 1, drainTimeout: .seconds(20)) == .microseconds(200))
+        #expect(ServerConnection.spread(watchers: 5_000, drainTimeout: .seconds(20)) == .seconds(1))
+        #expect(ServerConnection.spread(watchers: 16_384, drainTimeout: .seconds(20)) == .seconds(2))
+        #expect(ServerConnection.spread(watchers: 16_384, drainTimeout: .milliseconds(500)) == .milliseconds(250))
+        #expect(ServerConnection.spread(watchers: 16_384, drainTimeout: .zero) == .zero)
+        try await withWatchedNode { group, port, pool in
+            var readers: [WatchReader] = []
+            let path = "/v1/watch/groups/g?sendInitialEvents=false&allowWatchBookmarks=true"
+            for _ in 0..<40 { readers.append(try await WatchReader(port, path)) }
+            try await group.set("a", to: "1")
+            pool.core.isDraining.store(true, ordering: .relaxed)
+            pool.core.closeLogs()
+            for reader in readers {
+                let events = try await reader.allEvents()
+                #expect(events.map(\.type) == ["MODIFIED", "BOOKMARK"] && WatchReader.body(reader.connection.received).isWhole)
+                await reader.connection.close()
+            }
+            try await eventually { pool.statistics.watchers == 0 }
+        }
+    }
+
     @Test("beyond the limit: 429 with Retry-After; what is no watch is answered all the same")
     func limits() async throws {
         try await withWatchedNode({ $0.limits.watchers = 2 }) { _, port, pool in
@@ -247,7 +274,7 @@ import Testing
     func slow() async throws {
         try await withWatchedNode({ $0.server.watchTimeout = .milliseconds(300) }) { group, port, pool in
             let slow = try await RawConnection(port: port, autoRead: false)
-            try await slow.send("GET /v1/watch/groups/g?values=true HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await slow.send("GET /v1/watch/groups/g?values=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
             let quick = try await WatchReader(port, "/v1/watch/groups/g")
             try await eventually { pool.statistics.watchers == 2 }
             let large = String(repeating: "v", count: 100_000)
@@ -269,7 +296,7 @@ import Testing
     func overtaken() async throws {
         try await withWatchedNode { group, port, pool in
             let slow = try await RawConnection(port: port, autoRead: false)
-            try await slow.send("GET /v1/watch/groups/g?values=true&sendInitialEvents=false HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await slow.send("GET /v1/watch/groups/g?values=true&sendInitialEvents=false HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await eventually { pool.core.feed?.log.statistics.watchers == 1 }
             // More than the sockets take, then more than the log holds.
             let large = String(repeating: "v", count: 200_000)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCacheTesting
 import NIOConcurrencyHelpers
 import Testing
@@ -47,6 +49,56 @@ struct HeardTests {
         #expect(cluster.loads[key] == (verb == 1 ? 1 : 2))
     }
 
+    @Test("of copies that are asked for often one is looked after: what the owner has had for longer than it may live is not its value")
+    func audit() async throws {
+        let cluster = try Cluster(2, follows: true)
+        let groups = try self.groups(cluster)
+        let key = self.key(cluster, of: 0)
+        try await self.warm(groups, key)
+        func hits() { #expect((0..<Group<Int>.hitsPerAudit).allSatisfy { _ in groups[1].cached(key) == 0 }) }
+        /// Changes what the owner has behind the back of all that tells others, a time ago.
+        func change(age: Int64) throws {
+            let (stored, size) = try groups[0].codec.kept(1, encoded: nil)
+            var victims = Victims<Int>()
+            let life = EntryLife(version: NumberSource.shared.next(), age: age)
+            _ = groups[0].insert(groups[0].hashed(key), stored, size, .main, life, Sidecar(.none), releasing: &victims)
+        }
+        func audit() async {
+            groups[1].audit()
+            for _ in 0..<1_000 { await Task.yield() }
+        }
+        hits()
+        await audit()
+        let asked = groups[0].statistics.gets
+        // The news may be on its way still.
+        try change(age: 3_000)
+        hits()
+        await audit()
+        #expect(groups[1].statistics.staleNearHits == 0 && groups[1].cached(key) == 0)
+        try change(age: 20_000)
+        // Nobody has asked often enough since.
+        await audit()
+        #expect(groups[1].statistics.staleNearHits == 0 && groups[1].cached(key) == 0)
+        hits()
+        await audit()
+        for _ in 0..<10_000 {
+            if groups[1].statistics.staleNearHits > 0 { break }
+            await Task.yield()
+        }
+        #expect(groups[1].statistics.staleNearHits == 1 && groups[1].cached(key) == nil)
+        #expect(groups[0].statistics.gets == asked, "nobody is asked for more than what is there")
+        #expect(try await groups[1].get(key) == 1 && self.origin.withLockedValue { $0[key] } == nil)
+    }
+
+    @Test("how many copies are looked after: one of so many hits, and no more than a few at once")
+    func audits() {
+        var audits = CopyAudits()
+        #expect(audits.due(9, per: 10, atMost: 4) == 0)
+        #expect(audits.due(10, per: 10, atMost: 4) == 1 && audits.due(19, per: 10, atMost: 4) == 0)
+        #expect(audits.due(39, per: 10, atMost: 4) == 2 && audits.due(1_000, per: 10, atMost: 4) == 4)
+        #expect(audits.due(1_009, per: 10, atMost: 4) == 0 && audits.due(1_010, per: 10, atMost: 4) == 1)
+    }
+
     @Test(
         "what is loaded in another node's place is kept for a time that begins with its load",
         arguments: [Duration.zero, .seconds(4), .seconds(11)]
@@ -67,6 +119,24 @@ struct HeardTests {
                 }
             }
         }
+    }
+
+    @Test("a copy of whose changes nothing is heard is kept for a time that begins with the question; another one for all of its owner's")
+    func copyTime() throws {
+        var configuration = GroupConfiguration()
+        configuration.nearTTL = .seconds(10)
+        let rules = LandingRules(configuration, StringCodec(), from: .owner, unheard: 5)
+        func life(_ stream: Int, ttl: Duration?, waited: Duration) -> EntryLife? {
+            var entry = PeerEntry(value: "v", ttl: ttl)
+            entry.stream = stream
+            guard case .store(_, _, .near, let life, _) = rules.copy("v", entry, version: 1, waited: waited) else { return nil }
+            return life
+        }
+        #expect(life(0, ttl: nil, waited: .zero)?.ttl == 10_000)
+        #expect(life(0, ttl: nil, waited: .seconds(3))?.ttl == 7_000)
+        #expect(life(0, ttl: .seconds(5), waited: .seconds(3))?.ttl == 5_000)
+        #expect(life(0, ttl: nil, waited: .seconds(10)) == nil && life(0, ttl: .seconds(5), waited: .seconds(11)) == nil)
+        #expect(life(3, ttl: .seconds(50), waited: .seconds(11))?.ttl == 50_000 && life(3, ttl: nil, waited: .seconds(11)) != nil)
     }
 
     @Test("an owner that begins anew: what is being loaded of its keys is not kept, and who comes now does not wait for it")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCacheTesting
 import NIOConcurrencyHelpers
 import Testing
@@ -13,10 +15,13 @@ import Testing
         let id: String
         let asked = NIOLockedValueBox<[ChangeTerms.Role]>([])
         private let says: GroupCacheError?
+        private let holds: Result<PeerEntry, GroupCacheError>
 
-        init(_ id: String, _ says: GroupCacheError? = nil) { (self.id, self.says) = (id, says) }
+        init(_ id: String, _ says: GroupCacheError? = nil, holds: Result<PeerEntry, GroupCacheError> = .failure(.notFound)) {
+            (self.id, self.says, self.holds) = (id, says, holds)
+        }
 
-        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { throw .notFound }
+        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { try self.holds.get() }
         func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) { try self.note(request) }
         func remove(_ request: PeerRequest) async throws(GroupCacheError) { try self.note(request) }
 
@@ -46,6 +51,9 @@ import Testing
             self.owners.withLockedValue { owners in owners.count > 1 ? owners.removeFirst() : owners.first ?? nil }
         }
         func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
+        func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {
+            self.former.map { [Peer("before"), $0] } ?? []
+        }
         func otherOwners(of key: Key) -> [any PeerGetter] { self.former.map { [$0] } ?? [] }
         func register(_ group: any PeerServing) throws(GroupCacheError) {}
         func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {}
@@ -85,6 +93,66 @@ import Testing
         #expect(group.cached("k") == "mine")
     }
 
+    @Test("what depends on something is compared with what the former owner still has, and not made when that cannot be known")
+    func comparesWithFormer() async throws {
+        func outcome(_ holds: Result<PeerEntry, GroupCacheError>, _ condition: ChangeCondition, here: String? = nil) async throws -> String
+        {
+            let group = try self.group(Pool([nil], former: Peer("former", holds: holds)))
+            if let here { try await group.set("k", to: here) }
+            do throws(GroupCacheError) {
+                let outcome = try await group.set("k", to: "new", if: condition)
+                #expect(group.cached("k") == "new")
+                return "\(outcome)"
+            } catch {
+                #expect(group.cached("k") != "new")
+                return "\(([error.code.description] + error.nodes).joined(separator: " "))"
+            }
+        }
+        let (old, gone) = (Result<PeerEntry, GroupCacheError>.success(PeerEntry(value: "old")), GroupCacheError.notHeld)
+        let (matching, other) = (ChangeCondition.matching(EntityTag(of: "old")), ChangeCondition.matching(EntityTag(of: "other")))
+        #expect(try await outcome(old, .absent) == "conditionFailed")
+        #expect(try await outcome(old, other) == "conditionFailed")
+        #expect(try await outcome(old, matching) == "replaced")
+        #expect(try await outcome(old, .present) == "replaced")
+        #expect(try await outcome(.failure(gone), .absent) == "created")
+        #expect(try await outcome(.failure(.notFound), .absent) == "created")
+        #expect(try await outcome(.failure(gone), matching) == "conditionFailed")
+        // What this node has set since is what counts.
+        #expect(try await outcome(old, matching, here: "other") == "conditionFailed")
+        #expect(try await outcome(old, other, here: "other") == "replaced")
+        for says in [GroupCacheError.deadlineExceeded, .shutDown, GroupCacheError(.peerFailed, "it cannot be reached")] {
+            #expect(try await outcome(.failure(says), .absent) == "ownerChanging former")
+        }
+    }
+
+    @Test("a key that becomes another node's while this node changes it is changed there, too, before that is acknowledged")
+    func movesMeanwhile() async throws {
+        let new = Peer("new")
+        let removing = try self.group(Pool([nil, new]))
+        try await removing.remove("k")
+        #expect(new.asked.withLockedValue { $0 } == [.owner])
+        // Who the owner is was asked before the value was stored, while it was, and after it.
+        let setting = try self.group(Pool([nil, nil, nil, new]))
+        try await setting.set("k", to: "v")
+        #expect(new.asked.withLockedValue { $0 } == [.owner, .owner] && setting.cached("k") == nil)
+        let down = Peer("down", GroupCacheError(.peerFailed, "it cannot be reached"))
+        let pool = Pool([nil, down])
+        let error = await #expect(throws: GroupCacheError.self) { try await self.group(pool).remove("k") }
+        #expect(error?.code == .notDelivered && pool.kept.withLockedValue { $0 } == ["down"])
+        // What depends on something is made once.
+        let comparing = Pool([nil, nil, nil, nil, nil, new])
+        try await self.group(comparing).set("k", to: "v", if: .absent)
+        #expect(new.asked.withLockedValue { $0 }.count == 2)
+        // A peer is told, and looks again.
+        let server = try self.group(Pool([nil, nil, nil, new])).server
+        let late = await #expect(throws: GroupCacheError.self) {
+            try await server.serveSet("k", to: PeerEntry(value: "v"), if: nil, ChangeTerms(), for: .peer)
+        }
+        let other = try self.group(Pool([nil, new])).server
+        let gone = await #expect(throws: GroupCacheError.self) { try await other.serveRemove("k", if: nil, ChangeTerms(), for: .peer) }
+        #expect(late?.code == .notOwner && gone?.code == .notOwner)
+    }
+
     @Test("two nodes that take each other for the owner are told apart by nobody")
     func ringsDiffer() async throws {
         let (one, two) = (Peer("one", .notOwner), Peer("two", .notOwner))
@@ -111,6 +179,33 @@ import Testing
         let refused = await #expect(throws: GroupCacheError.self) { try await self.group(other).set("k", to: "v", if: .absent) }
         #expect(refused?.code == .unsupported || refused?.code == .peerFailed)
         #expect(other.kept.withLockedValue { $0.isEmpty })
+    }
+
+    @Test("what is told to who acts for an owner is kept from when it was sent, also where the ring has changed; too late, not at all")
+    func acting() async throws {
+        let clock = ManualClock()
+        var settings = GroupConfiguration()
+        settings.clock = CacheClock(clock)
+        settings.standInTTL = .seconds(10)
+        for owner in [Peer("down"), nil] {
+            let group = try Group<String>("g", capacity: .mebibytes(1), configuration: settings, peers: Pool([owner])) { _, _ in "loaded" }
+            func set(_ value: String, age: Duration) async throws {
+                var terms = ChangeTerms(as: .acting)
+                terms.age = age
+                _ = try await group.server.serveSet("k", to: PeerEntry(value: ByteView(value)), if: nil, terms, for: .peer)
+            }
+            try await set("fresh", age: .seconds(4))
+            #expect(group.cached("k") == "fresh")
+            clock.advance(by: .milliseconds(5_900))
+            #expect(group.cached("k") == "fresh")
+            clock.advance(by: .milliseconds(200))
+            #expect(group.cached("k") == nil)
+            try await set("now", age: .zero)
+            for age in [Duration.seconds(10), .seconds(1 << 40), .nanoseconds(Int64.max)] {
+                let error = await #expect(throws: GroupCacheError.self) { try await set("old", age: age) }
+                #expect(error?.code == .deadlineExceeded && group.cached("k") == "now")
+            }
+        }
     }
 
     @Test("a former owner is told before the change is acknowledged; one that cannot be hears of it before it is asked again")

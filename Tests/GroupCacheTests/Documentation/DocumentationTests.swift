@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Testing
 
@@ -34,7 +36,7 @@ struct CoreDocumentationTests {
                 }
             }
         }
-        #expect(count == 8)
+        #expect(count == 9)
     }
 
     @Test("every article and every type that the catalogue names exists, and every article is named")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
 import GroupCacheTesting
 import Testing
@@ -52,6 +54,16 @@ struct Snippets {
         #expect(try await points(of: "Tom") == 630)
         #expect(try await points(of: "nobody") == nil)
         await #expect(throws: GroupCacheError.self) { try await points(of: "") }
+    }
+
+    @Test("Five minutes: a group alone")
+    func fiveMinutes() async throws {
+        let database = self.database
+        let users = try Group<User>("users", capacity: .mebibytes(64)) { key, _ in
+            try await database.user(named: key.string)
+        }
+        let tom = try await users.get("Tom")
+        #expect(tom == User(name: "Tom"))
     }
 
     @Test("TTLs: a group's, and one value's own")

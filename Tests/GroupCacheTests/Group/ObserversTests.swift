@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CoreMetrics
 import GroupCacheTesting
 import InMemoryTracing
@@ -84,6 +86,41 @@ struct ObserversTests {
         #expect(self.metrics.counters.count == made)
     }
 
+    @Test("each get that waits is timed; of hits one of 256 that come over the network, and none of this process")
+    func times() async throws {
+        let group = try self.group(peers: Peer())
+        let server = GroupServer(group)
+        for key in ["own", "own-fail", "own-nobody", "far"] { _ = try? await group.get(key) }
+        for _ in 0..<1_000 { _ = try await group.get("own") }
+        let misses = try self.metrics.expectTimer("groupcache_miss_seconds", [("group", "g")])
+        let hits = try self.metrics.expectTimer("groupcache_sampled_hit_seconds", [("group", "g")])
+        #expect(misses.values.count == 4 && misses.values.allSatisfy { $0 >= 0 })
+        #expect(hits.values.isEmpty)
+        let key = Key("own")
+        for _ in 0..<512 {
+            #expect(server.serveCached(key.bytes.span, for: .peer) != nil)
+            #expect(server.serveCached(key.bytes.span, for: .client) != nil)
+        }
+        #expect(hits.values.count == 4 && misses.values.count == 4)
+        // Where nobody collects, no clock is read.
+        #expect(!GroupMetrics(group: "g", factory: NOOPMetricsHandler.instance).isTimed)
+    }
+
+    @Test("a pool's sweep reports hits, what is held and what left it, though nobody reads statistics")
+    func swept() async throws {
+        let group = try self.group()
+        let server = GroupServer(group)
+        for _ in 0..<3 { _ = try await group.get("own") }
+        _ = try? await group.get("own-nobody")
+        server.sweep()
+        #expect(try self.total("gets") == 4 && self.total("hits") == 2 && self.total("getter_calls") == 2)
+        #expect(try self.total("stale_hits") == 0 && self.total("evictions") == 0)
+        #expect(try self.metrics.expectGauge("groupcache_items", [("group", "g")]).lastValue == 1)
+        #expect(try #require(try self.metrics.expectGauge("groupcache_bytes", [("group", "g")]).lastValue) > 8)
+        server.sweep()
+        #expect(try self.total("gets") == 4 && self.total("hits") == 2, "once")
+    }
+
     @Test("who is refused is counted")
     func overloads() async throws {
         let group = try self.group { $0.maximumWaiters = 1 }
@@ -108,9 +145,9 @@ struct ObserversTests {
         #expect(loads.map(\.errors.count) == [0, 1, 0])
         #expect(loads.first { !$0.errors.isEmpty }?.errors.first?.error is GetterFailure)
         #expect(loads.allSatisfy { $0.parentSpanID == caller.spanID && $0.traceID == caller.traceID && $0.kind == .internal })
-        #expect(loads.allSatisfy { self.text($0.attributes["groupcache.group"]) == "g" })
+        #expect(loads.allSatisfy { self.text($0.attributes["db.collection.name"]) == "g" })
         // Neither keys nor values.
-        #expect(loads.allSatisfy { $0.attributes.count == 1 })
+        #expect(loads.allSatisfy { $0.attributes.count == 3 })
         #expect(self.tracer.memory.activeSpans.isEmpty)
     }
 
@@ -125,6 +162,7 @@ struct ObserversTests {
         let span = try #require(self.spans.first { $0.operationName == "groupcache.peer.get" })
         let caller = try #require(self.spans.first { $0.operationName == "caller" })
         #expect(span.kind == .client && span.parentSpanID == caller.spanID && self.text(span.attributes["groupcache.peer"]) == "peer")
+        #expect(self.text(span.attributes["db.system.name"]) == "groupcache" && self.text(span.attributes["db.operation.name"]) == "get")
         #expect(peer.traces.withLockedValue { $0 } == ["00-\(span.traceID)-\(span.spanID)-01"])
         #expect(self.tracer.memory.activeSpans.isEmpty)
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCache
 
 // The lookups by text. (A span cannot be made inside `#expect`.)

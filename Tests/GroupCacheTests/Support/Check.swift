@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Testing
 
 /// `#expect` for what changes a value as it is asked: the macro would ask a copy.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCache
 
 /// What a pool would ask of the group.

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCacheTesting
+import InformersTesting
 import NIOConcurrencyHelpers
 import Synchronization
 import Testing

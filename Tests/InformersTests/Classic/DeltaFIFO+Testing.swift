@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import Informers
 
 /// A queue as most tests want it: lists come as `sync`, as in the older versions.

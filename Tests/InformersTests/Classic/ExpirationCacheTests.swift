@@ -1,5 +1,7 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
+import InformersTesting
 import Testing
 
 @Suite("ExpirationCache: entries that get too old")

@@ -1,5 +1,7 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
+import InformersTesting
 import Testing
 
 /// The code in the articles of `Informers.docc`, line for line: ``DocumentationTests`` compares them. Here it is compiled and run.

@@ -1,4 +1,6 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
+import InformersTesting
 import Testing
 
 @testable import Informers
@@ -184,6 +186,36 @@ struct EventLogTests {
         bench.simulation.settle()
         #expect(watch.numbers == [1])
         #expect(version == bench.log.version)
+    }
+
+    @Test(
+        "watchers can be woken a few at a time: each once for what was recorded, and again for what is recorded meanwhile",
+        arguments: [nil, "a"]
+    )
+    func few(topic: String?) throws {
+        let bench = LogBench()
+        let watches = try (0..<10).map { _ in try bench.watch(topic: "a") }
+        let other = try bench.watch(topic: "b")
+        #expect(bench.log.wakeWatchers(atMost: 4) == (0, 0))
+        _ = bench.log.record(LogChange(topic: topic, number: 1))
+        let all = topic == nil ? 11 : 10
+        #expect(bench.log.wakeWatchers(atMost: 4) == (4, all - 4))
+        bench.simulation.settle()
+        #expect(watches.count(where: { $0.numbers == [1] }) + (other.numbers == [1] ? 1 : 0) == 4)
+        _ = bench.log.record(LogChange(topic: "a", number: 2))
+        #expect(bench.log.wakeWatchers(atMost: 4) == (4, all - 8))
+        bench.simulation.settle()
+        #expect(bench.log.wakeWatchers(atMost: 4) == (all - 8, 0))
+        bench.simulation.settle()
+        // Those of the second half have read both; the others are woken for the second one, and so are these: they wait again.
+        #expect(bench.log.wakeWatchers(atMost: 20) == (10, 0) && bench.log.wakeWatchers(atMost: 20) == (0, 0))
+        bench.simulation.settle()
+        #expect(watches.allSatisfy { $0.numbers == [1, 2] } && other.numbers == (topic == nil ? [1] : []))
+        _ = bench.log.record(LogChange(topic: "a", number: 3))
+        _ = bench.log.wakeWatchers(atMost: 4)
+        bench.log.close()
+        bench.simulation.settle()
+        #expect(watches.allSatisfy { $0.numbers == [1, 2, 3] && $0.task.isDone })
     }
 
     @Test(

@@ -1,4 +1,6 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
+import InformersTesting
 import Logging
 import Testing
 

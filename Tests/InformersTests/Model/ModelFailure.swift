@@ -1,5 +1,7 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
+import InformersTesting
 
 /// What a source may answer instead of what was asked for.
 enum ModelFailure: String, Sendable, CaseIterable, CustomDebugStringConvertible {

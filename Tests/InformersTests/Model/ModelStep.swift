@@ -1,5 +1,7 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
+import InformersTesting
 
 /// One thing that happens to a source, or to those who watch it.
 enum ModelStep: Sendable, Hashable {

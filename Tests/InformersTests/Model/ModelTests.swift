@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
-import GroupCacheTesting
+import InformersTesting
 import Testing
 
 @testable import Informers

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Bytes in given pieces, then the end, an error, or nothing until cancelled.
 struct Chunks: AsyncSequence, Sendable {
     enum Ending: Sendable {

@@ -1,5 +1,7 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
+import InformersTesting
 
 /// What the tests of watches and reflectors list: a name, a value, and the version in which it was seen.
 struct Item: Sendable, Hashable, Codable, CustomStringConvertible {

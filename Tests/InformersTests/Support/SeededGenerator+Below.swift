@@ -1,4 +1,6 @@
-import GroupCacheTesting
+// SPDX-License-Identifier: Apache-2.0
+
+import InformersTesting
 
 extension SeededGenerator {
     /// A number from zero to below `limit`.

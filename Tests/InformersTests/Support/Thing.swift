@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Informers
 
 /// What the tests store: a name and a number, in some groups.

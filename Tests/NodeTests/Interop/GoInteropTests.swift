@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
+import Subprocess
 import Testing
 
 @testable import GroupCacheNode
@@ -59,6 +62,49 @@ extension ProcessTests {
                 #expect(got1 > 100)
                 let got2 = try await GroupCounters.fetch(node: ours[0], group: "scores").peerLoads
                 #expect(got2 > 100)
+            }
+        }
+
+        /// Its kernel takes connections and requests, and nobody answers. Who asks gets the value all the same, and after a few such keys at once.
+        @Test func aNodeThatStandsStillIsPassedOverAndComesBack() async throws {
+            try await withTemporaryFolder { folder in
+                try await GoPeer.build(into: folder)
+                let file = folder.appendingPathComponent("keys.csv").path
+                try InteropKeys.csv.write(toFile: file, atomically: true, encoding: .utf8)
+                _ = try await Child.run(folder.appendingPathComponent("gopeer").path, ["-until-eof"]) { child in
+                    let url = try await "http://" + child.output.line { $0.hasPrefix("listening ") }.dropFirst("listening ".count)
+                    let ports = try await FreePorts.any(1)
+                    let ring = [url, "http://127.0.0.1:\(ports[0])"]
+                    try await GoPeer.join([url], ring: ring)
+                    let arguments = ["--dialect", "groupcache", "--group", "scores=csv:\(file)", "--peer-timeout", "300ms"]
+                    try await NodeProgram.serve(ports: ports, peers: ring, arguments) { ours in
+                        var keys = try await Self.owners(go: url, ours: ours[0]).filter { $0.value == url }.keys.sorted()[...]
+                        func ask() async throws -> Int {
+                            guard let key = keys.popFirst() else {
+                                throw TestFailure("so many keys, and still none is asked for as it should be")
+                            }
+                            let answer = try await fetch(NodeProgram.keyURL(ours[0], "scores", key))
+                            #expect(answer.status == 200 && answer.text == InteropKeys.value(key), "\(key)")
+                            return try await GroupCounters.fetch(node: ours[0], group: "scores").peerErrors
+                        }
+                        let (first, loaded) = (try await ask(), try await GoPeer.loads(url).count)
+                        #expect(first == 0 && loaded == 1)
+                        child.signal(.suspend)
+                        var (errors, passedOver) = (0, 0)
+                        while passedOver < 8 {
+                            let now = try await ask()
+                            passedOver = now == errors ? passedOver + 1 : 0
+                            errors = now
+                        }
+                        #expect(errors > 0)
+                        child.signal(.resume)
+                        // By and by: it is tried again now and then.
+                        while try await GoPeer.loads(url).count < 8 {
+                            _ = try await ask()
+                            try await Task.sleep(for: .milliseconds(20))
+                        }
+                    }
+                }
             }
         }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// 2,000 keys that are hard to carry in a URL.
 enum InteropKeys {
     static let all: [String] = {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Testing
 
 @testable import GroupCacheNode
@@ -21,5 +23,22 @@ import Testing
     @Test func dataIsCheckedBeforeAnythingStarts() {
         #expect(throws: CommandError.self) { try ClusterPlan(nodes: 3, basePort: 8001, data: "/no/such.csv", groups: []) }
         #expect(throws: CommandError.self) { try ClusterPlan(nodes: 3, basePort: 8001, data: "x", groups: ["a=demo:"]) }
+    }
+
+    @Test func adminPortsLieAThousandAboveTheOthersUnlessSaidOtherwise() throws {
+        let plan = try ClusterPlan(nodes: 3, basePort: 8001, data: nil, groups: [])
+        #expect(plan.adminPorts == [9001, 9002, 9003])
+        #expect(
+            plan.arguments(of: 2, logLevel: "error", adminTokenFile: "t").suffix(4) == [
+                "--admin", "127.0.0.1:9003", "--admin-token-file", "t",
+            ]
+        )
+        #expect(try ClusterPlan(nodes: 3, basePort: 65_000, data: nil, groups: []).adminPorts.first == 64_000)
+        let none = try ClusterPlan(nodes: 3, basePort: 8001, adminBasePort: 0, data: nil, groups: [])
+        #expect(none.adminPorts.isEmpty)
+        #expect(!none.arguments(of: 0, logLevel: "error", adminTokenFile: "t").contains("--admin"))
+        for wrong in [-1, 8003, 65_534] {
+            #expect(throws: CommandError.self) { try ClusterPlan(nodes: 3, basePort: 8001, adminBasePort: wrong, data: nil, groups: []) }
+        }
     }
 }

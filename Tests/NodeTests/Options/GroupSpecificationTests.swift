@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import GroupCache
+import GroupCacheHTTP
 import Testing
 
 @testable import GroupCacheNode
@@ -47,11 +50,11 @@ import Testing
         ("http://h/{key},v2", "http://h/{key},v2"),
     ])
     func whatOnlyLooksLikeAnOptionStays(_ text: String, _ url: String) throws {
-        let group = try GroupSpecification("g=\(text),ttl=2s,soft-timeout=50ms,stand-in-ttl=3s,redirects=any")
+        let group = try GroupSpecification("g=\(text),ttl=2s,soft-timeout=50ms,stand-in-ttl=3s,near-ttl=4s,redirects=any")
         let template = try URLTemplate(url)
         #expect(
             group.origin == .http(template) && group.ttl == .seconds(2) && group.softTimeout == .milliseconds(50)
-                && group.standInTTL == .seconds(3)
+                && group.standInTTL == .seconds(3) && group.nearTTL == .seconds(4)
                 && group.followsElsewhere
         )
     }

@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
+import GroupCacheAdmin
 import GroupCacheDiscovery
 import GroupCacheHTTP
 import Testing
@@ -211,5 +214,27 @@ import Testing
         await #expect { try await RawSettings().completed(environment: [:], file: "/no/such.json") } throws: {
             ($0 as? CommandError)?.description.contains("/no/such.json") == true
         }
+    }
+
+    @Test func anAdminPortIsHeldToTheSameRulesAsTheOther() throws {
+        var raw = RawSettings()
+        raw.groups = ["a=demo:"]
+        #expect(try NodeSettings(raw).admin == nil)
+        raw.admin = "127.0.0.1:9001"
+        #expect(try NodeSettings(raw).admin?.tokenFile == nil)
+        raw.tokenFile = "tokens"
+        #expect(try NodeSettings(raw).admin?.tokenFile == "tokens")
+        raw.adminTokenFile = "others"
+        #expect(try NodeSettings(raw).admin?.tokenFile == "others")
+        (raw.tokenFile, raw.adminTokenFile) = (nil, nil)
+        for text in ["9001", ":9001", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "0.0.0.0:9001", "10.0.0.1:9001", "127.0.0.1:8001"] {
+            raw.admin = text
+            #expect(throws: CommandError.self, "\(text)") { try NodeSettings(raw) }
+        }
+        raw.admin = "0.0.0.0:9001"
+        raw.adminTokenFile = "tokens"
+        #expect(try NodeSettings(raw).admin?.host == "0.0.0.0")
+        raw.admin = nil
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
     }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Subprocess
 import Testing
@@ -59,6 +61,11 @@ extension ProcessTests {
                 #expect(got9 == "630")
 
                 end = try await self.run(["stats"] + node)
+                #expect(
+                    end.output.contains("hit ratio  ") && end.output.contains("misses  ") && end.output.contains(" KiB"),
+                    "\(end.output)"
+                )
+                end = try await self.run(["stats", "--all"] + node)
                 #expect(end.output.split(separator: "\n").contains { $0.hasPrefix("gets ") }, "\(end.output)")
                 #expect(end.output.contains("main.items"))
                 end = try await self.run(["stats", "--json"] + node)
@@ -90,6 +97,12 @@ extension ProcessTests {
                     #expect(got12 == 404)
                 }
             }
+        }
+
+        @Test(arguments: ["hit", "cached", "miss", "peer"])
+        func getsOfEachKind(_ kind: String) async throws {
+            let end = try await self.run(["bench", "gets", kind, "--count", "1000", "--concurrency", "3"])
+            #expect(end.status == .exited(0) && end.output.isEmpty, "\(end.error)")
         }
 
         @Test func localNumbersHaveTheirNames() async throws {
@@ -146,7 +159,8 @@ extension ProcessTests {
                     #expect(line.hasPrefix("{\"node\":\"\(url)\",\"event\":{\"type\":\"MODIFIED\"") && line.contains(#""name":"a""#))
                 }
             }
-            #expect(end.error.isEmpty, "\(end.error)")
+            // Nothing has gone wrong: where it listens is all that it says.
+            #expect(end.error.split(separator: "\n").allSatisfy { $0.contains(" listening") }, "\(end.error)")
         }
     }
 }

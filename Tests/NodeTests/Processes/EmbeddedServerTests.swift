@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
+import NIOHTTP1
 import Subprocess
 import Testing
 
@@ -17,13 +20,16 @@ extension ProcessTests {
         private static func run<Result: Sendable>(
             ports: [Int],
             peers: String,
+            environment: [String: String] = [:],
             _ body: @escaping @Sendable ([String]) async throws -> Result
         ) async throws -> Result {
             guard let port = ports.first else { return try await body([]) }
             let arguments = ["--port", "0", "--peer-port", "\(port)", "--peers", peers]
-            let end = try await Child.run(try Programs.path("EmbeddedServer"), arguments) { child in
+            let end = try await Child.run(try Programs.path("EmbeddedServer"), arguments, environment: environment) { child in
                 let url = try await child.output.line { $0.hasPrefix("listening ") }.dropFirst("listening ".count)
-                let result = try await Self.run(ports: Array(ports.dropFirst()), peers: peers) { try await body([String(url)] + $0) }
+                let result = try await Self.run(ports: Array(ports.dropFirst()), peers: peers, environment: environment) {
+                    try await body([String(url)] + $0)
+                }
                 child.signal(.terminate)
                 await child.wait()
                 return result
@@ -50,6 +56,35 @@ extension ProcessTests {
                 for url in urls { queries += try await fetch("\(url)/stats").json(Statistics.self).queries }
                 // Three names and "nobody".
                 #expect(queries == 4)
+            }
+        }
+
+        @Test("a change is seen at every server when the PUT has returned, and the cache's own routes are on the application's port")
+        func changes() async throws {
+            try await withTemporaryFolder { folder in
+                let file = folder.appendingPathComponent("scores.json").path
+                try #"{"Tom": 630}"#.write(toFile: file, atomically: true, encoding: .utf8)
+                let ports = try await FreePorts.any(3)
+                let peers = ports.map { "http://127.0.0.1:\($0)" }
+                try await Self.run(ports: ports, peers: peers.joined(separator: ","), environment: ["SCORES": file]) { urls in
+                    for peer in peers { _ = try await fetch("\(peer)/readyz", until: { $0.status == 200 }) }
+                    for points in [630, 700, 701, 702] {
+                        if points != 630 {
+                            let put = try await fetch("\(urls[points % 3])/scores/Tom", method: .PUT, body: #"{"points": \#(points)}"#)
+                            #expect(put.status == 204, "\(put.text)")
+                        }
+                        for url in urls {
+                            #expect(try await fetch("\(url)/scores/Tom").json(Score.self).points == points)
+                        }
+                    }
+                    let value = try await fetch("\(urls[0])/v1/groups/scores/keys/Tom")
+                    let points = try value.json(Score.self).points
+                    #expect(value.status == 200 && points == 702)
+                    let refused = try await fetch("\(urls[0])/v1/groups/scores/keys/Tom", method: .DELETE).status
+                    #expect(refused == 403)
+                    #expect(try await fetch("\(urls[0])/_groupcache/scores/Tom").status == 404)
+                    #expect(try await fetch("\(urls[0])/readyz").status == 200)
+                }
             }
         }
     }

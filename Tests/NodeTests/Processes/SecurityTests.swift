@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Subprocess
 import Testing
@@ -53,6 +55,42 @@ extension ProcessTests {
                         end = try await self.run(["bench", "peer", "--node", nodes.joined(separator: ",")] + keys + trust + proof)
                         #expect(end.status == .exited(0), "\(end.error)")
                     }
+                }
+            }
+        }
+
+        @Test("the admin port speaks TLS by the node's certificate, and its commands trust and show what they are told to")
+        func adminPort() async throws {
+            try await withTemporaryFolder { folder in
+                let openssl = try await OpenSSL(folder: folder)
+                try await openssl.issue("node")
+                let token = openssl.path("token")
+                try "correct-horse-battery-staple\n".write(toFile: token, atomically: true, encoding: .utf8)
+                let arguments = [
+                    "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--group", "scores=demo:", "--token-file", token,
+                    "--tls-certificate", openssl.path("node.pem"), "--tls-key", openssl.path("node.key"),
+                ]
+                let authority = openssl.authority
+                _ = try await NodeProgram.serve(arguments) { child, _ in
+                    let line = try await child.output.line { $0.hasPrefix("admin ") }
+                    let url = String(line.split(separator: " ").last ?? "")
+                    #expect(url.hasPrefix("https://127.0.0.1:"))
+                    let (node, trust) = (["--node", url], ["--tls-trust-roots", authority])
+                    var end = try await self.run(["explain", "Tom"] + node + trust)
+                    #expect(end.status == .exited(0) && end.output.contains("miss"), "\(end.output)\(end.error)")
+                    end = try await self.run(["loglevel", "debug"] + node + trust)
+                    #expect(end.status == .exited(1) && end.error.contains("token"), "\(end.error)")
+                    end = try await self.run(["loglevel", "debug", "--token-file", token] + node + trust)
+                    #expect(end.status == .exited(0) && end.output.contains("debug"), "\(end.output)\(end.error)")
+                    end = try await self.run(
+                        ["top", "--keys", "--count", "1", "--interval", "100ms", "--token-file", token] + node + trust
+                    )
+                    #expect(end.status == .exited(0) && end.output.contains("SHARE"), "\(end.output)\(end.error)")
+                    // A node that is not trusted, and no TLS at all.
+                    end = try await self.run(["explain", "Tom"] + node)
+                    #expect(end.status == .exited(3) && !end.error.contains("\n"), "\(end.error)")
+                    end = try await self.run(["explain", "Tom", "--node", url.replacing("https", with: "http")])
+                    #expect(end.status == .exited(3) && !end.error.contains("\n"), "\(end.error)")
                 }
             }
         }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import NIOCore
 import Subprocess
@@ -62,6 +64,10 @@ extension ProcessTests {
             Case("bench peer --concurrency 0", 64, "--concurrency"),
             Case("bench peer --transport pigeon", 64, "transport"),
             Case("bench local --rounds 0", 64, "--rounds"),
+            Case("bench gets", 64, "kind"),
+            Case("bench gets peek", 64, "kind"),
+            Case("bench gets hit --count 0", 64, "--count"),
+            Case("bench gets peer --concurrency 0", 64, "--concurrency"),
         ])
         func endWithOneLine(_ wrong: Case) async throws {
             let end = try await Child.run(try Programs.path("groupcache"), wrong.arguments)

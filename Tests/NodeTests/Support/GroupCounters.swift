@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The counters of `/v1/groups/{g}/stats` that tests look at.
 struct GroupCounters: Decodable, Sendable {
     var gets: Int
@@ -5,6 +7,7 @@ struct GroupCounters: Decodable, Sendable {
     var localLoads: Int
     var localLoadErrors: Int
     var peerLoads: Int
+    var peerErrors: Int
     var serverRequests: Int
     var notModified: Int?
 

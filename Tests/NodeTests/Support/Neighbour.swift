@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import Testing
 
@@ -9,6 +11,7 @@ enum Neighbour: String, Sendable {
     case openssl
     case etcd
     case dnsmasq
+    case redis = "redis-server"
 
     /// Whether the test is to run.
     var isWanted: Bool { self.path != nil || ProcessInfo.processInfo.environment["GROUPCACHE_REQUIRE"] == "all" }
@@ -20,6 +23,7 @@ enum Neighbour: String, Sendable {
         case .openssl: "needs openssl 3 (Debian: openssl)"
         case .etcd: "needs etcd (Debian: etcd-server)"
         case .dnsmasq: "needs dnsmasq (Debian: dnsmasq-base)"
+        case .redis: "needs Redis (Debian: redis-server)"
         case .nginx: "needs nginx (Debian: nginx-light)"
         }
     }

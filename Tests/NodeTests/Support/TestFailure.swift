@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What ends a test early, with the reason.
 struct TestFailure: Error, CustomStringConvertible {
     var description: String

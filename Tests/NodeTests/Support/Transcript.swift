@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NIOConcurrencyHelpers
 
 /// The lines that a program printed so far, and whoever waits for one.
@@ -63,6 +65,19 @@ final class Transcript: Sendable {
                 return state.waiters.remove(at: index)
             }
             waiter?.continuation.resume(throwing: CancellationError())
+        }
+    }
+
+    /// Waits until there are so many lines that match.
+    func lines(_ count: Int, where matches: @escaping @Sendable (String) -> Bool) async throws {
+        // Each line is looked at once, in order.
+        let found = NIOLockedValueBox(0)
+        _ = try await self.line { line in
+            guard matches(line) else { return false }
+            return found.withLockedValue { found in
+                found += 1
+                return found >= count
+            }
         }
     }
 }

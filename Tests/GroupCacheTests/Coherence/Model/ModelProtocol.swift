@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import GroupCache
 
 // What nodes do and tell each other. The owner of a key never changes here; that is another model's.
