@@ -163,8 +163,10 @@ public struct GroupWatch: Sendable {
                     if !isNew { try await self.tell(Event(node: node, kind: .lost), handle) }
                     isNew = false
                 }
-                for try await step in try await self.stream(node, place) {
-                    isUnreachable = false
+                let steps = try await self.stream(node, place)
+                // Here, not at its first step: a node that has nothing to tell has been reached all the same.
+                isUnreachable = false
+                for try await step in steps {
                     pause = .milliseconds(100)
                     if case .error(let status) = step.change { throw status }
                     if let event = step.object?.event(node) { try await self.tell(event, handle) }

@@ -90,6 +90,36 @@ import Testing
         await access.shutdown()
     }
 
+    @Test("of a node that was not there, came, told nothing and went it is said both times")
+    func quiet() async throws {
+        let access = NodeAccess()
+        let free = try await Self.withNode { _, _, port in port }
+        let late = "http://127.0.0.1:\(free)"
+        let seen = NIOLockedValueBox<[GroupWatch.Event.Kind]>([])
+        let times: @Sendable () -> (lost: Int, unreachable: Int) = {
+            seen.withLockedValue { kinds in
+                (kinds.count(where: { $0 == .lost }), kinds.count(where: { if case .unreachable = $0 { true } else { false } }))
+            }
+        }
+        try await Self.withNode { pool, _, port in
+            try pool.setPeers([.init("http://127.0.0.1:\(port)"), .init(late)])
+            let watch = GroupWatch("g", node: "http://127.0.0.1:\(port)", access: access)
+            let watching = Task {
+                try await watch.run { event in if event.node == late { seen.withLockedValue { $0.append(event.kind) } } }
+            }
+            try await Self.eventually { times() == (0, 1) }
+            try await Self.withNode(port: free) { pool, _, _ in
+                try await Self.eventually { times() == (1, 1) }
+                // Until it is followed: what it has told of so far is only where it is.
+                try await Self.eventually { pool.statistics.watchers == 1 }
+            }
+            try await Self.eventually { times() == (1, 2) }
+            watching.cancel()
+            await #expect(throws: CancellationError.self) { try await watching.value }
+        }
+        await access.shutdown()
+    }
+
     /// In rounds of 50. `GROUPCACHE_CUTS=1000` for more, `GROUPCACHE_SEED` for others.
     @Test("nothing is lost and nothing told twice to who is cut off again and again, in the middle of whatever")
     func cuts() async throws {
