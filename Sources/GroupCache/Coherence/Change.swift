@@ -152,6 +152,8 @@ package protocol ChangeListener: PeerServing {
     func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool)
     /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
     func made(_ change: Change)
+    /// What this node holds as the owner of keys it serves before a moment only: see ``Store/fence(until:suspect:by:)``.
+    func fence(until moment: Int64, suspect: Bool, by clock: CacheClock)
     /// Stores a value, as ``PeerServing/serveSet(_:to:if:for:)``.
     func serveSet(
         _ key: Key,

@@ -18,7 +18,7 @@ extension Group {
     func takeOver(_ load: Load) async -> Bool {
         // What this node itself loaded once is newer than what the former owner did; and who wants a load wants no copy.
         guard load.refreshes == nil, let former = self.peers?.formerOwner(of: load.key.key),
-            self.entry(load.key)?.details.kind != .main
+            !self.hasLoaded(load.key)
         else { return false }
         let shard = self.shard(load)
         let now = self.configuration.clock.milliseconds
@@ -39,6 +39,12 @@ extension Group {
         // Nobody waits any more: our getter is not called for it, either.
         if Task.isCancelled { self.land(load, .failure(.cancelled)) }
         return Task.isCancelled
+    }
+
+    /// Whether this node has something of the key that it has loaded, or was told, as the owner that it still is.
+    private func hasLoaded(_ key: HashedKey) -> Bool {
+        guard let details = self.entry(key)?.details else { return false }
+        return details.kind == .main && !details.isBypassed
     }
 
     private func peek(_ former: any PeerGetter, _ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
@@ -66,7 +72,7 @@ extension Group {
         var open: [Load] = []
         let now = self.configuration.clock.milliseconds
         for load in loads {
-            guard let former = peers.formerOwner(of: load.key.key), self.entry(load.key)?.details.kind != .main,
+            guard let former = peers.formerOwner(of: load.key.key), !self.hasLoaded(load.key),
                 self.flights.withTable(self.shard(load), { !$0.isReload(load.flight) && $0.beginPeeking(load.flight, load.key, now: now) })
             else {
                 open.append(load)

@@ -213,6 +213,10 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 
     func made(_ change: Change) { self.group.made(change) }
 
+    func fence(until moment: Int64, suspect: Bool, by clock: CacheClock) {
+        self.group.store.fence(until: moment, suspect: suspect, by: clock)
+    }
+
     func serveClear(wait: ChangeWait) async throws(GroupCacheError) { try await self.group.clear(wait: wait) }
 
     func peersChanged() { self.group.peersChanged() }

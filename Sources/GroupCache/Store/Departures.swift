@@ -100,7 +100,7 @@ extension Store {
         var held: MissReason?
         if slot >= 0 {
             let header = shard.core.pointee.slab.header(slot)
-            held = header.pointee.isNear && self.isBypassed(header) ? .unconfirmed : .expired
+            held = (header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header)) ? .unconfirmed : .expired
         }
         shard.lock.pointee.unlock()
         return held ?? self.departures.find(hash)?.reason ?? .absent

@@ -41,10 +41,12 @@ package struct EntryDetails: Sendable, Hashable {
     package var payload: Int
     /// Its age: fresh, stale or expired.
     package var state: EntryState
+    /// It is not to be served, whatever its times say.
+    package var isBypassed = false
 
     /// It is not to be served, whatever its times say.
     @usableFromInline
-    mutating func bypass() { (self.state, self.staleUntil, self.staleIfErrorUntil) = (.expired, nil, nil) }
+    mutating func bypass() { (self.state, self.staleUntil, self.staleIfErrorUntil, self.isBypassed) = (.expired, nil, nil, true) }
 }
 
 /// An entry as a listing shows it.

@@ -19,6 +19,11 @@ struct ShardCore: ~Copyable {
     @usableFromInline var negativeHits = 0
     @usableFromInline var staleHits = 0
 
+    /// The moment from which own entries are not to be served; the largest: nobody ever says so. See ``Store/fence(until:suspect:by:)``.
+    @usableFromInline var ownUntil = Int64.max
+    /// Own entries of no greater version may be older than something that was missed.
+    @usableFromInline var ownFloor: UInt64 = 0
+
     let hasher: KeyHash
     let shardBits: Int
     /// This shard's part of the store's capacity, in bytes.

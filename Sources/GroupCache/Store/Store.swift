@@ -133,7 +133,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
             return Lookup(no: .miss)
         }
         let isNear = header.pointee.isNear
-        if isNear, self.isBypassed(header) {
+        if isNear ? self.isBypassed(header) : self.isFenced(shard, header) {
             shard.lock.pointee.unlock()
             return Lookup(no: .expired)
         }
@@ -174,7 +174,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         }
         defer { shard.lock.pointee.unlock() }
         guard let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee else { return nil }
-        if header.pointee.isNear, self.isBypassed(header) { return nil }
+        if header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header) { return nil }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
             guard now < header.pointee.expires else { return nil }
@@ -211,7 +211,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let header = shard.core.pointee.slab.header(slot)
         // It stays where it is: who peeks may hold a lock under which no value is to be let go.
         if header.pointee.hasSidecar, shard.core.pointee.isGone(slot) { return Lookup(no: .miss) }
-        if header.pointee.isNear, self.isBypassed(header) { return Lookup(no: .expired) }
+        if header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header) { return Lookup(no: .expired) }
         if header.pointee.expires != 0 {
             if self.clockIsSystem { now = self.now() }
             state = shard.core.pointee.state(slot, now: now)
@@ -238,7 +238,8 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         // Whether to refresh early is drawn for each get.
         if details.expires != nil { details.state = shard.core.pointee.state(slot, now: now) }
-        if details.kind == .near, self.isBypassed(shard.core.pointee.slab.header(slot)) { return nil }
+        let header = shard.core.pointee.slab.header(slot)
+        if details.kind == .near ? self.isBypassed(header) : self.isFenced(shard, header) { return nil }
         guard details.state.isServable else { return nil }
         shard.core.pointee.gets &+= 1
         shard.core.pointee.hits &+= 1
@@ -269,7 +270,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let value = shard.core.pointee.slab.value(slot, as: Value.self).pointee
         var details = shard.core.pointee.details(slot, isNegative: value == nil, birth: self.birth, now: now)
         let header = shard.core.pointee.slab.header(slot)
-        if header.pointee.isNear, self.isBypassed(header) { details.bypass() }
+        if header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header) { details.bypass() }
         return EntryInfo(value: value, details: details, sidecar: shard.core.pointee.sidecar(slot))
     }
 
@@ -311,7 +312,7 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         let slot = shard.find(hash, packed)
         if slot >= 0, !(shard.core.pointee.slab.header(slot).pointee.hasSidecar && shard.core.pointee.isGone(slot)) {
             let header = shard.core.pointee.slab.header(slot)
-            if !header.pointee.isNear || !self.isBypassed(header) {
+            if !(header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header)) {
                 if header.pointee.expires == 0 { return false }
                 if self.clockIsSystem { now = self.now() }
                 if shard.core.pointee.state(slot, now: now).isServable { return false }

@@ -17,6 +17,16 @@ struct Standing: Sendable, Hashable {
     /// Until when the lease is known to live.
     var validUntil: Duration?
     var isRegistered = false
+    /// Until when this node may act as the owner of keys; `nil`: it may not.
+    var actsUntil: Duration?
+    /// Which time in the list this is: as long as it is the same one, it has not been out of it.
+    var tenure: UInt64 = 0
+
+    /// As a registration has it.
+    init(_ state: EtcdRegistrationState, problem: DiscoveryError?) {
+        (self.validUntil, self.isRegistered, self.actsUntil) = (state.validUntil, state.isRegistered, state.actsUntil)
+        (self.tenure, self.problem) = (state.tenure, problem)
+    }
 }
 
 /// Keeps this node's entry in etcd under a lease, for as long as it runs: the shell around ``EtcdRegistrationState``.
@@ -51,31 +61,33 @@ final class EtcdRegistration: Sendable {
         var outcome = EtcdRegistrationState.Outcome.started
         while !Task.isCancelled {
             let now = self.clock.now
-            let (action, note, standing) = self.state.withLockedValue { state in
+            let (action, note, state) = self.state.withLockedValue { state in
                 let (action, note) = state.next(outcome, now: now)
-                return (action, note, Standing(validUntil: state.validUntil, isRegistered: state.isRegistered))
+                return (action, note, state)
             }
             if let note { self.tell(note) }
-            self.report(
-                Standing(problem: self.problem.withLockedValue { $0 }, validUntil: standing.validUntil, isRegistered: standing.isRegistered)
-            )
+            self.report(Standing(state, problem: self.problem.withLockedValue { $0 }))
             if case .end = action { return }
             outcome = await self.perform(action)
         }
     }
 
     /// Says in the list that this node drains, as far as it is there. Not for a task that is cancelled.
-    func drain() async { await self.finish { $0.drain() } }
+    ///
+    /// - Returns: Whether it is said.
+    func drain() async -> Bool { await self.finish { $0.drain() } == .mine }
 
     /// Gives the lease back, and with it the entry, so that nobody waits for its end.
-    func leave() async { await self.finish { $0.leave() } }
+    func leave() async { _ = await self.finish { $0.leave() } }
 
     /// What was told last of what stands between this node and the list.
     private let problem = NIOLockedValueBox<DiscoveryError?>(nil)
 
-    private func finish(_ begin: @Sendable (inout EtcdRegistrationState) -> EtcdRegistrationState.Action) async {
+    private func finish(
+        _ begin: @Sendable (inout EtcdRegistrationState) -> EtcdRegistrationState.Action
+    ) async -> EtcdRegistrationState.Outcome? {
         let action = self.state.withLockedValue { begin(&$0) }
-        if action != .end { _ = await self.perform(action) }
+        return action == .end ? nil : await self.perform(action)
     }
 
     private func perform(_ action: EtcdRegistrationState.Action) async -> EtcdRegistrationState.Outcome {
@@ -109,8 +121,9 @@ final class EtcdRegistration: Sendable {
             problem = DiscoveryError(.unavailable, "the lease of this node, \(id), was lost; it registers again")
             self.logger.warning("members: the lease of this node, \(id), was lost; it registers again")
         case .leaseOver:
-            problem = DiscoveryError(.unavailable, "the lease of this node, \(id), is over by its own clock: others may have taken over")
-            self.logger.warning("members: the lease of this node, \(id), is over by its own clock: others may have taken over")
+            let message = "the lease of this node, \(id), is over by its own clock: others may have taken over"
+            problem = DiscoveryError(.unavailable, message)
+            self.logger.warning("members: \(message)")
         case .away(let error):
             problem = DiscoveryError(error.code, "the lease of this node cannot be kept alive: \(error.message)")
             self.logger.warning("members: the lease of this node cannot be kept alive: \(error.message)")

@@ -82,6 +82,15 @@ struct EtcdRegistrationState: Sendable {
     /// Until when the lease is known to live, by this node's clock: counted from when it was asked for.
     private(set) var validUntil: Duration?
     private(set) var isRegistered = false
+    /// Which time in the list this is. As long as the number stays the entry has not been gone.
+    private(set) var tenure: UInt64 = 0
+
+    /// Until when this node may act as the owner of keys; `nil`: it may not. Earlier than the end of its lease by a twentieth: for clocks that run at different
+    /// speeds, and for what was begun in time.
+    var actsUntil: Duration? {
+        guard self.isRegistered, let lease = self.lease, let validUntil = self.validUntil else { return nil }
+        return validUntil - .seconds(lease.seconds) / 20
+    }
     private var asked = Duration.zero
     private var problem: DiscoveryError?
     private var isAway = false
@@ -122,6 +131,7 @@ struct EtcdRegistrationState: Sendable {
             return (self.claim(seen: 0, tries: 4), nil)
         case (.claiming, .mine):
             let isNews = self.problem != nil || !self.isRegistered
+            if !self.isRegistered { self.tenure += 1 }
             self.isRegistered = true
             self.problem = nil
             return (self.rest(), isNews ? .registered : nil)
@@ -145,7 +155,8 @@ struct EtcdRegistrationState: Sendable {
             return (self.probe(), .leaseLost)
         case (.looking, .mine): return (self.rest(), nil)
         case (.looking, .absent):
-            // Somebody has deleted it by hand, and left the lease.
+            // Somebody has deleted it by hand, and left the lease. Others may have acted for this node since.
+            self.isRegistered = false
             return (self.claim(seen: 0, tries: 4), .entryGone)
         case (.looking, .taken(let url, _)):
             // Another process goes by our id. It can be reached at that URL and not this one, or the other way round: the probe shows it.

@@ -27,12 +27,27 @@ struct EndpointSliceSource: ListerWatcher {
     private let api: KubernetesAPI
     private let namespace: String
     private let service: String
+    /// The clock of ``answered``.
+    private let moment: @Sendable () -> Int64
+    /// Told when a question was sent that was answered, before what was answered is of any use.
+    private let answered: @Sendable (Int64) -> Void
+    /// When the first page of the list was asked for that is being read.
+    private let began = NIOLockedValueBox(Int64.min)
     /// Told when a watch goes on where the last one ended: the source lives, and what is known still holds.
     private let heard: @Sendable () -> Void
     /// `v1`, or `v1beta1` of clusters before 1.21; `nil`: to be asked for.
     private let version = NIOLockedValueBox<String?>(nil)
 
-    init(api: KubernetesAPI, namespace: String, service: String, heard: @escaping @Sendable () -> Void) {
+    init(
+        api: KubernetesAPI,
+        namespace: String,
+        service: String,
+        moment: @escaping @Sendable () -> Int64 = { 0 },
+        answered: @escaping @Sendable (Int64) -> Void = { _ in },
+        heard: @escaping @Sendable () -> Void
+    ) {
+        self.moment = moment
+        self.answered = answered
         self.api = api
         self.namespace = namespace
         self.service = service
@@ -48,7 +63,12 @@ struct EndpointSliceSource: ListerWatcher {
         if !options.resourceVersion.isEmpty { query.append(("resourceVersion", options.resourceVersion)) }
         if let match = options.resourceVersionMatch { query.append(("resourceVersionMatch", match.rawValue)) }
         if options.limit > 0 { query.append(("limit", "\(options.limit)")) }
-        if !options.continueToken.isEmpty { query.append(("continue", options.continueToken)) }
+        if options.continueToken.isEmpty {
+            let moment = self.moment()
+            self.began.withLockedValue { $0 = moment }
+        } else {
+            query.append(("continue", options.continueToken))
+        }
         let list: List
         do {
             list = try await self.api.get(List.self, try await self.path(), query)
@@ -63,6 +83,7 @@ struct EndpointSliceSource: ListerWatcher {
         guard let version = list.metadata.resourceVersion, !version.isEmpty else {
             throw DiscoveryError(.malformed, "\(self.name) answers a list without a resource version")
         }
+        if list.metadata.continue?.isEmpty ?? true { self.answered(self.began.withLockedValue { $0 }) }
         return ListResult((list.items ?? []).filter(self.isOurs), resourceVersion: version, continueToken: list.metadata.continue ?? "")
     }
 
@@ -72,7 +93,10 @@ struct EndpointSliceSource: ListerWatcher {
         if !options.resourceVersion.isEmpty { query.append(("resourceVersion", options.resourceVersion)) }
         if options.allowBookmarks { query.append(("allowWatchBookmarks", "true")) }
         if let timeout = options.timeout { query.append(("timeoutSeconds", "\(max(1, timeout.components.seconds))")) }
-        let body = try await self.api.open(try await self.path(), query)
+        let path = try await self.path()
+        let moment = self.moment()
+        let body = try await self.api.open(path, query)
+        self.answered(moment)
         self.heard()
         let source = DecodedWatchSource(body.map(\.readableBytesView)) { bytes in
             try JSONDecoder().decode(WatchEvent<EndpointSlice>.self, from: Data(bytes))

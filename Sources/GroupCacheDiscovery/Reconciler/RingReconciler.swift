@@ -49,6 +49,8 @@ public final class RingReconciler: Sendable {
     }
 
     private static let key = "ring"
+    /// Who this node is.
+    let identity: NodeIdentity
     private let target: any RingTarget
     private let configuration: Configuration
     private let clock: InformerClock
@@ -66,6 +68,7 @@ public final class RingReconciler: Sendable {
         clock: InformerClock = .continuous,
         logger: Logger = Logger(label: "groupcache")
     ) {
+        self.identity = identity
         self.target = target
         self.configuration = configuration
         self.clock = clock

@@ -22,7 +22,12 @@ public struct Discovery: Service {
         /// What this node says of itself where it registers itself: the part of the world that fails as one.
         public var zone: String?
         /// How long a node that has died stays in etcd's list, in whole seconds, 2...3600. Etcd may make it longer.
+        ///
+        /// When as much time, less a twentieth, has passed since the last question was sent that etcd has answered, the node acts as no owner any more.
         public var lease = Duration.seconds(15)
+        /// How long after the last question that the API server of Kubernetes has answered a node takes itself for ready still, 8 s to an hour; then it acts as no
+        /// owner any more. `nil`: without end. The API is asked four times in it.
+        public var silence: Duration? = .seconds(60)
         /// How etcd is spoken to when its URL begins with `https://`; `nil`: by the system's roots.
         public var tls: SourceTLS?
         /// Where Kubernetes is; `nil`: the cluster that this process runs in.
@@ -67,6 +72,9 @@ public struct Discovery: Service {
         case .kubernetes(let namespace, let service):
             let cluster: KubernetesCluster
             if let given = configuration.cluster { cluster = given } else { cluster = try KubernetesCluster.inCluster() }
+            if let silence = configuration.silence, silence < .seconds(8) || silence > .seconds(3_600) {
+                throw DiscoveryError(.invalidConfiguration, "an API server may be silent for 8 s to an hour, not \(silence)")
+            }
             let api = try KubernetesAPI(cluster, clock: clock)
             feed = .kubernetes(api, namespace: namespace, service: service)
             configuration.reconciler.readinessDecides = true
@@ -112,6 +120,10 @@ public struct Discovery: Service {
         self.logger = logger
         // From now on, and not only from the first answer: a node that listens already is not to be asked before.
         pool.show(HTTPPool.Membership(source: name))
+        switch feed {
+        case .polled: break
+        case .etcd, .kubernetes: pool.heard(.out)
+        }
     }
 
     /// Until the task is cancelled or the service group shuts down. The ring then stays as it is: a node that drains still answers. Where it has

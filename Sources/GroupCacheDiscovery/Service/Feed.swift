@@ -61,9 +61,14 @@ final class FeedRun: Sendable {
     /// Says in the list that this node drains, and arranges for it to leave when the pool has stopped. Bounded by the time limits of the client.
     func end() async {
         await self.probe?.client.shutdown()
-        if case .kubernetes(let api, _, _) = self.feed { await api.shutdown() }
+        if case .kubernetes(let api, _, _) = self.feed {
+            // Nobody asks any more whether it is ready, and it hands over what it has.
+            self.pool.heard(.leaving)
+            await api.shutdown()
+        }
         guard let (client, registration) = self.registered.withLockedValue({ $0 }) else { return }
-        await registration?.drain()
+        // From now on others take over from this node, which may hand over what it has, and tells them of its changes: no lease has to live for that.
+        if let registration, await registration.drain() { self.pool.heard(.leaving) }
         self.pool.whenStopped {
             await registration?.leave()
             await client.shutdown()
@@ -137,6 +142,7 @@ final class FeedRun: Sendable {
             seconds: self.configuration.lease.components.seconds,
             probe: { await self.probe?.ask() },
             report: { standing in
+                self.fence(standing)
                 self.reconciler.report(standing: standing.problem, fence: .lease(until: standing.validUntil))
                 if standing.isRegistered { isIn.open() }
             },
@@ -145,20 +151,49 @@ final class FeedRun: Sendable {
         )
     }
 
+    /// Says until when this node may act as an owner.
+    private func fence(_ standing: Standing) {
+        // The pool's clock before ours: see ``HTTPPool/moment``.
+        let moment = self.pool.moment
+        guard let until = standing.actsUntil else { return self.pool.heard(.out) }
+        self.pool.heard(.member(until: moment + (until - self.clock.now).wholeMilliseconds, tenure: standing.tenure))
+    }
+
     // MARK: Kubernetes
 
     private func runKubernetes(_ api: KubernetesAPI, _ namespace: String, _ service: String) async {
         let scheme = self.pool.configuration.tls == nil ? "http" : "https"
-        let members = EndpointSlice.members(scheme: scheme) { self.reconciler.take($0) }
-        let source = EndpointSliceSource(api: api, namespace: namespace, service: service, heard: { members.tell() })
+        let asked = NIOLockedValueBox(Int64.min)
+        let members = EndpointSlice.members(scheme: scheme) { result in
+            if let word = self.readiness.word(result, asked: asked.withLockedValue { $0 }) { self.pool.heard(word) }
+            self.reconciler.take(result)
+        }
+        let source = EndpointSliceSource(
+            api: api,
+            namespace: namespace,
+            service: service,
+            moment: { self.pool.moment },
+            answered: { moment in asked.withLockedValue { $0 = max($0, moment) } },
+            heard: { members.tell() }
+        )
+        var settings = self.settings(source.name)
+        if let silence = self.configuration.silence {
+            // Each opening of a watch is an answer. There have to be some in the time after which none is silence.
+            settings.watchTimeout = max(.seconds(1), silence / 4)
+            settings.watchGrace = silence / 4
+        }
         let reflector = Reflector(
             source,
             store: members,
-            configuration: self.settings(source.name),
+            configuration: settings,
             clock: self.clock,
             logger: self.quiet
         )
         await reflector.run()
+    }
+
+    private var readiness: ReadinessFence {
+        ReadinessFence(identity: self.reconciler.identity, silence: self.configuration.silence?.wholeMilliseconds)
     }
 
     /// How a watched source is followed.

@@ -19,6 +19,8 @@ final class PeerStream: Sendable {
         var former: Departed.Member?
         /// Something was changed while the peer could not be told at all.
         var hasMissed = false
+        /// By which ring the peer went when it last said so, and until when it would have said that it does not any more; `nil`: that is not known.
+        var confirmation: (ring: UInt64, until: Int64)?
         /// Since when its links are refused, in milliseconds; `nil`: they are not.
         var refusedSince: Int64?
         /// The peer is none of ours any more, or another stream is of it.
@@ -174,7 +176,7 @@ final class PeerStream: Sendable {
             guard let elapsed = list.elapsed else { return }
             // All that it had in its log when it went by this ring has been applied.
             self.ring.store(list.ring, ordering: .releasing)
-            try self.renew(leases, at: list.end, elapsed)
+            try self.renew(leases, at: list.end, elapsed, ring: list.ring)
         } catch {
             self.lose()
             throw error
@@ -196,12 +198,21 @@ final class PeerStream: Sendable {
         }
     }
 
-    private func renew(_ leases: CopyLeases, at end: UInt64, _ elapsed: Int64) throws(Follower.Fault) {
+    private func renew(_ leases: CopyLeases, at end: UInt64, _ elapsed: Int64, ring: UInt64) throws(Follower.Fault) {
         let until = try self.step { follower throws(Follower.Fault) in
             try follower.bookmark(at: end, elapsed: elapsed, now: leases.clock.milliseconds)
             return follower.freshUntil
         }
         leases.renew(self.row, until: until)
+        self.state.withLockedValue { $0.confirmation = (ring, until) }
+    }
+
+    /// Until when the peer goes by a ring as far as is known here: it would have told of another one by then. `nil`: it does not, or nobody knows.
+    func confirmation(of ring: UInt64) -> Int64? {
+        self.state.withLockedValue { state in
+            guard !state.isOver, let word = state.confirmation, word.ring == ring else { return nil }
+            return word.until
+        }
     }
 
     private func step<R>(_ body: (inout Follower) throws(Follower.Fault) -> R) throws(Follower.Fault) -> R {
@@ -254,7 +265,10 @@ final class PeerStream: Sendable {
     private func lose() {
         self.hears.store(false, ordering: .releasing)
         self.ring.store(0, ordering: .releasing)
-        self.state.withLockedValue { $0.follower.lose() }
+        self.state.withLockedValue { state in
+            state.follower.lose()
+            state.confirmation = nil
+        }
         self.leases?.lose(self.row)
     }
 

@@ -12,7 +12,9 @@ extension HTTPPool: RecordingPeers {
     package var recorder: (any ChangeRecorder)? { self.core.feed == nil ? nil : self.core }
     package var leases: CopyLeases? { self.core.leases }
 
-    package func owns(_ key: Span<UInt8>) -> Bool { self.core.members.withLockedValue { $0 }.owner(of: key) == nil }
+    package func owns(_ key: Span<UInt8>) -> Bool {
+        self.core.members.withLockedValue { $0 }.owner(of: key) == nil && !self.core.isFenced
+    }
 
     package func otherOwners(of key: Key) -> [any PeerGetter] {
         let members = self.core.members.withLockedValue { $0 }
@@ -220,6 +222,7 @@ extension HTTPPool: RecordingPeers {
             } hear: {
                 self.core.heard($0)
             }
+            self.core.noteConfirmations()
         } catch {
             self.core.logger.warning(
                 "a peer tells changes that cannot be; what was copied from it is not used",

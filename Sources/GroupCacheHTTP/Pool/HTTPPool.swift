@@ -161,11 +161,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         if hasNew { self.core.peersChanged.continuation.yield() }
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
-        for getter in self.core.members.withLockedValue({ $0 }).getters { getter?.standing.stream.suspect() }
-        self.core.feed?.tookOver()
-        // Who follows is told at once by which ring this node goes: see `formerOwners(toCompare:)`.
-        self.core.feed?.wake()
-        for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
+        self.ownersChanged()
     }
 
     /// What those who have gone hold they may hand over for a while, if somebody sees to it that their connections end.
@@ -185,15 +181,22 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
     }
 
     /// The node that owns `key`, whether or not it can be reached. O(1) expected; does not block.
+    ///
+    /// A node that may not act as an owner, since its lease is over or it is not ready, takes its keys for those of the node that comes after it.
     public func pickOwner(of key: Key) -> (any PeerGetter)? {
-        self.core.members.withLockedValue { $0 }.owner(of: key.bytes.span)
+        let members = self.core.members.withLockedValue { $0 }
+        if let owner = members.owner(of: key.bytes.span) { return owner }
+        guard self.core.isFenced else { return nil }
+        return members.nextOwner(of: key.bytes.span) ?? NoOwner.shared
     }
 
     /// Where to ask for `key`: its owner, or who stands in for it, and the node after that, unless it is this one. O(1) expected; does not
     /// block. A node that is not to be reached is passed over in well under a microsecond.
     public func pickPeer(for key: Key) -> PeerRoute {
         if !self.hasRun.load(ordering: .relaxed) { self.noteNotRun() }
-        return self.core.members.withLockedValue { $0 }.route(key.bytes.span)
+        let members = self.core.members.withLockedValue { $0 }
+        let route = members.route(key.bytes.span)
+        return route.owner == nil && self.core.isFenced ? members.routeAround(key.bytes.span) : route
     }
 
     /// Tells every other node but the key's owner to drop what it holds, in the dialects whose nodes can be told and have no other way to hear of it.
@@ -241,7 +244,8 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
 
     /// Which node owned `key` until a moment ago; see ``Configuration/warmTime``. O(1) expected; does not block.
     public func formerOwner(of key: Key) -> (any PeerGetter)? {
-        self.core.members.withLockedValue { $0 }.formerOwner(of: key.bytes.span, now: .now())
+        guard let former = self.core.members.withLockedValue({ $0 }).formerOwner(of: key.bytes.span, now: .now()) else { return nil }
+        return self.core.isFenced ? nil : former
     }
 
     /// Makes `group` answer to peers, and to clients on the public routes.
@@ -258,6 +262,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
         }
         if let failure { throw failure }
+        self.core.fence(group)
         self.core.noteGroup(now: .now())
     }
 

@@ -82,6 +82,28 @@ final class Members: Sendable {
         return Members(ring: self.ring, getters: self.getters, url: self.url, selfIndex: self.selfIndex, warming: warming)
     }
 
+    /// The same, but this node takes over from those who come after it, as one that has just begun.
+    func begun(warmingUntil until: NIODeadline) -> Members {
+        var warming = self.warming
+        warming.begin(until: until)
+        return Members(ring: self.ring, getters: self.getters, url: self.url, selfIndex: self.selfIndex, warming: warming)
+    }
+
+    /// Whom to ask for `key` if this node may not act for anybody: those that can be reached, in the key's order of preference. Nobody: it loads, for others.
+    func routeAround(_ key: Span<UInt8>) -> PeerRoute {
+        var route = PeerRoute(owner: nil)
+        for member in self.ring.preference(of: key) {
+            guard let getter = self.getters[member], getter.isUp else { continue }
+            guard route.owner != nil else {
+                route.owner = getter
+                continue
+            }
+            route.next = getter
+            break
+        }
+        return route
+    }
+
     /// Whom to ask for `key`.
     func route(_ key: Span<UInt8>) -> PeerRoute {
         guard let (owner, next) = self.ring.ownerAndNext(of: key), let getter = self.getters[owner] else { return .local }

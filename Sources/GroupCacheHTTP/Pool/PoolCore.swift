@@ -18,6 +18,10 @@ final class PoolCore: Sendable {
     let membership = NIOLockedValueBox<HTTPPool.Membership?>(nil)
     let counters = Counters()
     let isDraining = Atomic(false)
+    /// Until when this node may act as an owner. Locks of members, groups and shards are taken inside its own.
+    let fence = NIOLockedValueBox(OwnerFence())
+    /// ``OwnerFence/until`` of it; the largest: nobody fences this node.
+    let actsUntil = Atomic(Int64.max)
     /// By which this pool is told from any other.
     let life = UInt64.random(in: 1 ... .max)
     /// What is to be done when the last request is answered.

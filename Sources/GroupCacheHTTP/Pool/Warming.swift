@@ -77,6 +77,12 @@ struct Warming: Sendable {
         return owners
     }
 
+    /// This node owns keys from now on, as if it had just come: of what was theirs before, those know who come after it.
+    mutating func begin(until: NIODeadline) {
+        self.changes.insert(Change(until: until, ring: nil, getters: [], selfIndex: nil), at: 0)
+        self.changes = Array(self.changes.prefix(Self.limit))
+    }
+
     /// The last change is only now.
     mutating func restart(until: NIODeadline) {
         if !self.changes.isEmpty { self.changes[0].until = until }

@@ -23,7 +23,7 @@ extension Pages {
                 }
                 json.string("problem", membership.problem)
             }
-            self.fence(membership?.fence ?? .none, now, &json)
+            self.fence(membership?.fence ?? .none, isFenced: core.isFenced, now, &json)
             json.array("items") { json in
                 for node in list.nodes { json.object { self.fields(of: node, &$0) } }
             }
@@ -44,8 +44,10 @@ extension Pages {
         json.bool("self", node.isSelf)
     }
 
-    private static func fence(_ fence: HTTPPool.Membership.Fence, _ now: NIODeadline, _ json: inout JSONWriter) {
+    private static func fence(_ fence: HTTPPool.Membership.Fence, isFenced: Bool, _ now: NIODeadline, _ json: inout JSONWriter) {
         json.object("fence") { json in
+            // Whether this node may act as the owner of keys.
+            json.bool("acts", !isFenced)
             switch fence {
             case .none: json.string("kind", "none")
             case .readiness: json.string("kind", "readiness")

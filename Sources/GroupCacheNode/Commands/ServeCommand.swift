@@ -59,6 +59,15 @@ struct ServeCommand: AsyncParsableCommand {
     var weight: String?
     @Option(help: "The part of the world that fails as one, as this node registers itself with etcd.")
     var zone: String?
+    @Option(
+        help:
+            "How long a node that has died stays in etcd's list, 2s to 1h; one that etcd has not answered for so long acts as no owner (default: 15s)."
+    )
+    var lease: String?
+    @Option(
+        help: "How long after Kubernetes' last answer a node takes itself for ready, 8s to 1h; then it acts as no owner (default: 60s)."
+    )
+    var silence: String?
     @Option(help: "A PEM file with the certificates that vouch for etcd (default: the system's).")
     var discoveryTrustRoots: String?
     @Option(help: "A PEM file with the certificate that etcd is shown.")
@@ -180,6 +189,8 @@ struct ServeCommand: AsyncParsableCommand {
         raw.allowEmpty = self.allowEmpty ? true : nil
         raw.weight = self.weight
         raw.zone = self.zone
+        raw.lease = self.lease
+        raw.silence = self.silence
         raw.discoveryTrustRoots = self.discoveryTrustRoots
         raw.discoveryCertificate = self.discoveryCertificate
         raw.discoveryKey = self.discoveryKey

@@ -163,6 +163,8 @@ struct Node: Sendable {
         configuration.nodeID = settings.nodeID
         configuration.weight = settings.weight
         configuration.zone = settings.zone
+        configuration.lease = settings.lease
+        configuration.silence = settings.silence
         configuration.reconciler.allowsEmpty = settings.allowsEmpty
         do throws(DiscoveryError) {
             if settings.discoveryTrustRoots != nil || settings.discoveryCertificate != nil || settings.discoveryKey != nil {

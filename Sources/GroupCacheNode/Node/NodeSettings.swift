@@ -18,6 +18,8 @@ struct NodeSettings: Sendable {
     /// What this node says of itself where it registers itself.
     var weight: Int
     var zone: String?
+    var lease: Duration
+    var silence: Duration
     /// The files that a source behind TLS needs.
     var discoveryTrustRoots: String?
     var discoveryCertificate: String?
@@ -87,6 +89,12 @@ struct NodeSettings: Sendable {
                 return weight
             } ?? 1
         self.zone = raw.zone
+        self.lease = try Self.duration("lease", raw.lease, default: .seconds(15))
+        guard self.lease >= .seconds(2), self.lease <= .seconds(3_600), self.lease.components.attoseconds == 0 else {
+            throw .usage("--lease wants whole seconds from 2s to 1h")
+        }
+        self.silence = try Self.duration("silence", raw.silence, default: .seconds(60))
+        guard self.silence >= .seconds(8), self.silence <= .seconds(3_600) else { throw .usage("--silence wants a time from 8s to 1h") }
         self.discoveryTrustRoots = raw.discoveryTrustRoots
         self.discoveryCertificate = raw.discoveryCertificate
         self.discoveryKey = raw.discoveryKey
@@ -192,7 +200,7 @@ struct NodeSettings: Sendable {
 
     private static func discovery(_ raw: RawSettings, _ listen: ListenAddress) throws(CommandError) -> DiscoveryLocation? {
         let ofEtcd = [
-            ("weight", raw.weight), ("zone", raw.zone), ("discovery-trust-roots", raw.discoveryTrustRoots),
+            ("weight", raw.weight), ("zone", raw.zone), ("lease", raw.lease), ("discovery-trust-roots", raw.discoveryTrustRoots),
             ("discovery-certificate", raw.discoveryCertificate), ("discovery-key", raw.discoveryKey),
         ]
         func refuseEtcds() throws(CommandError) {
@@ -200,6 +208,7 @@ struct NodeSettings: Sendable {
         }
         guard let text = raw.discovery else {
             try refuseEtcds()
+            guard raw.silence == nil else { throw .usage("--silence is for --discovery kubernetes:…") }
             guard raw.nodeID == nil else { throw .usage("--node-id needs --discovery: an id in which list?") }
             guard raw.allowEmpty != true else { throw .usage("--allow-empty needs --discovery: which list may be empty?") }
             return nil
@@ -220,6 +229,10 @@ struct NodeSettings: Sendable {
             }
         } else {
             try refuseEtcds()
+        }
+        switch location {
+        case .kubernetes: break
+        case .file, .dns, .etcd: guard raw.silence == nil else { throw .usage("--silence is for --discovery kubernetes:…") }
         }
         if case .dns = location, raw.nodeID != nil { throw .usage("--node-id: DNS lists addresses, and no ids") }
         return location

@@ -14,6 +14,8 @@ struct RawSettings: Sendable, Hashable {
     var allowEmpty: Bool?
     var weight: String?
     var zone: String?
+    var lease: String?
+    var silence: String?
     var discoveryTrustRoots: String?
     var discoveryCertificate: String?
     var discoveryKey: String?
@@ -50,7 +52,7 @@ struct RawSettings: Sendable, Hashable {
 
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
-        "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "weight", "zone", "discoveryTrustRoots",
+        "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "weight", "zone", "lease", "silence", "discoveryTrustRoots",
         "discoveryCertificate", "discoveryKey", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
         "tlsTrustRoots",
         "tlsClientVerification",
@@ -89,6 +91,8 @@ struct RawSettings: Sendable, Hashable {
             if result.allowEmpty == nil { result.allowEmpty = try await reader.fetchBool(forKey: "allowEmpty") }
             if result.weight == nil { result.weight = try await reader.fetchString(forKey: "weight") }
             if result.zone == nil { result.zone = try await reader.fetchString(forKey: "zone") }
+            if result.lease == nil { result.lease = try await reader.fetchString(forKey: "lease") }
+            if result.silence == nil { result.silence = try await reader.fetchString(forKey: "silence") }
             if result.discoveryTrustRoots == nil {
                 result.discoveryTrustRoots = try await reader.fetchString(forKey: "discoveryTrustRoots")
             }

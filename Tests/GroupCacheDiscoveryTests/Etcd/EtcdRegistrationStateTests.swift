@@ -40,6 +40,51 @@ import Testing
         #expect(self.next(.mine) == .wait(.seconds(20) / 3))
     }
 
+    /// A twentieth of the lease is left for clocks that differ; what counts is when the question was sent, and who is not in the list acts for nobody.
+    @Test mutating func whoMayAct() {
+        _ = self.next(.started)
+        _ = self.next(.probed(nil))
+        _ = self.next(.granted(lease: 7, seconds: 20))
+        #expect(self.state.actsUntil == nil)
+        _ = self.next(.mine)
+        #expect(self.state.actsUntil == .seconds(19) && self.state.tenure == 1)
+        self.now = .seconds(5)
+        _ = self.next(.waited)
+        self.now = .seconds(12)
+        _ = self.next(.keptAlive(seconds: 20))
+        #expect(self.state.actsUntil == .seconds(24) && self.state.tenure == 1)
+        // The entry is gone, though the lease lives: from here on others may act, and it is another time in the list.
+        _ = self.next(.absent)
+        #expect(self.state.actsUntil == nil)
+        _ = self.next(.mine)
+        #expect(self.state.actsUntil == .seconds(24) && self.state.tenure == 2)
+        // Etcd is away: the moment stays where it is. It comes back, and the lease has lived all the time.
+        _ = self.next(.waited)
+        self.now = .seconds(60)
+        _ = self.next(.failed(Self.away))
+        #expect(self.state.actsUntil == .seconds(24) && self.state.tenure == 2)
+        _ = self.next(.waited)
+        _ = self.next(.keptAlive(seconds: 20))
+        #expect(self.state.actsUntil == .seconds(79) && self.state.tenure == 2)
+        // Another process has taken the entry.
+        _ = self.next(.taken(url: "http://elsewhere:1", revision: 9))
+        _ = self.next(.revoked)
+        #expect(self.state.actsUntil == nil)
+    }
+
+    @Test mutating func whoLosesItsLeaseMayActAgainWithAnother() {
+        self.register(lease: 7)
+        let first = self.state.tenure
+        _ = self.next(.waited)
+        _ = self.next(.keptAlive(seconds: 0))
+        #expect(self.state.actsUntil == nil)
+        _ = self.next(.probed(nil))
+        _ = self.next(.granted(lease: 8, seconds: 15))
+        #expect(self.state.actsUntil == nil)
+        _ = self.next(.mine)
+        #expect(self.state.actsUntil != nil && self.state.tenure != first)
+    }
+
     @Test mutating func whoLosesItsLeaseIsAnotherLife() {
         self.register(lease: 7)
         _ = self.next(.waited)

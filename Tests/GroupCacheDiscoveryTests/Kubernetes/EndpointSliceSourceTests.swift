@@ -258,9 +258,21 @@ import Testing
         }
     }
 
+    private struct Page: Decodable {
+        struct Fence: Decodable { var acts: Bool }
+        var fence: Fence
+    }
+
+    /// Whether a node may act as an owner.
+    private static func acts(_ client: SourceClient, _ port: Int) async throws -> Bool {
+        let answer = try await client.ask(HTTPClientRequest(url: "http://127.0.0.1:\(port)/v1/members"))
+        return try JSONDecoder().decode(Page.self, from: Data(answer.body)).fence.acts
+    }
+
     /// A node as a pod: nobody is ready before it says that it is, and it is in the ring when the slice says so.
     @Test func aPodJoinsWhenItIsReady() async throws {
         var configuration = HTTPPool.Configuration()
+        configuration.publicRoutes = true
         configuration.listen = .init(host: "127.0.0.1", port: 0)
         let pool = try HTTPPool(configuration: configuration)
         self.fake.state.withLockedValue { $0.token = nil }
@@ -288,9 +300,16 @@ import Testing
             self.fake.source.add(slice(["ready": false]))
             while try await ready() != 200 { try Task.checkCancellation() }
             #expect(pool.ring.members.isEmpty)
+            // Who is not ready acts for nobody.
+            try await #expect(!Self.acts(client, port))
             self.fake.source.modify(slice(["ready": true]))
             await until { pool.ring.members.count == 2 }
             #expect(pool.ring.members.map(\.id) == ["n1", "n2"])
+            try await #expect(Self.acts(client, port))
+            self.fake.source.modify(slice(["ready": false]))
+            while try await Self.acts(client, port) { try Task.checkCancellation() }
+            self.fake.source.modify(slice(["ready": true]))
+            while try await !Self.acts(client, port) { try Task.checkCancellation() }
             // The source is gone: the ring stays.
             try await self.fake.server.stop()
             try await #expect(ready() == 200)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import NIOHTTP1
 import Subprocess
 import Testing
 
@@ -62,7 +63,7 @@ extension ProcessTests {
 
         /// What somebody else writes there makes nobody leave.
         private static func nonsense(_ etcd: Etcd, _ one: String, _ two: String) async throws {
-            let usual = try await self.sameRing(one, two)
+            let usual = try await self.sameRing([one, two])
             try await etcd.put("/demo/members/bad", "<html>")
             try await etcd.put("/demo/members/n4", #"{"url":"http://127.0.0.1:1"}"#)
             // A node twice: the list is refused as a whole.
@@ -81,17 +82,18 @@ extension ProcessTests {
         }
 
         /// The ring, when both have the same: it follows the list by half a second.
-        private static func sameRing(_ one: String, _ two: String) async throws -> String {
+        private static func sameRing(_ nodes: [String]) async throws -> String {
             while true {
-                let ring = try await MembersPage.of(one).ring
-                if try await MembersPage.of(two).ring == ring { return ring }
+                var rings: Set<String> = []
+                for node in nodes { rings.insert(try await MembersPage.of(node).ring) }
+                if rings.count == 1, let ring = rings.first { return ring }
                 try Task.checkCancellation()
             }
         }
 
         /// Etcd is killed for some seconds: the ring stays, both answer, the age is shown. It comes back with what it had, and both go on.
         private static func killAndRestart(_ etcd: Etcd, _ one: String, _ two: String) async throws {
-            let before = try await self.sameRing(one, two)
+            let before = try await self.sameRing([one, two])
             await etcd.kill()
             let away = try await MembersPage.of(two) { ($0.problem?.contains("cannot be reached") ?? false) && ($0.ageSeconds ?? 0) > 3 }
             #expect(away.names == ["n1", "n2"] && away.ring == before)
@@ -117,6 +119,96 @@ extension ProcessTests {
             #expect(again.items.count == 2)
             let mine = try await MembersPage.of(two) { $0.problem == nil && $0.items.contains { $0.id == "n2" && $0.epoch != epoch } }
             #expect(mine.`self` == "n2")
+        }
+
+        /// A node that stands still for longer than its lease. What it says first when it goes on is what the others have made of it: its timers have not fired
+        /// yet, nobody has told it anything, and it has what it had in memory.
+        @Test func whoStandsStillBeyondItsLeaseIsNoOwnerWhenItGoesOn() async throws {
+            try await withTemporaryFolder { folder in
+                let origin = folder.appendingPathComponent("origin")
+                try FileManager.default.createDirectory(at: origin, withIntermediateDirectories: false)
+                let keys = (0..<24).map { "key-\($0)" }
+                @Sendable func write(_ text: String) throws {
+                    for key in keys { try text.write(to: origin.appendingPathComponent(key), atomically: true, encoding: .utf8) }
+                }
+                try write("old")
+                let etcd = try await Etcd(folder: folder)
+                @Sendable func arguments(_ id: String) -> [String] {
+                    [
+                        "--listen", "127.0.0.1:0", "--discovery", "etcd:\(etcd.url)/demo", "--node-id", id, "--lease", "2s",
+                        "--group", "files=dir:\(origin.path)",
+                    ]
+                }
+                @Sendable func path(_ node: String, _ key: String) -> String { "\(node)/v1/groups/files/keys/\(key)" }
+                try await etcd.run {
+                    _ = try await NodeProgram.serve(arguments("n1")) { stopped, one in
+                        try await NodeProgram.serve(arguments("n2")) { _, two in
+                            try await NodeProgram.serve(arguments("n3")) { _, three in
+                                for node in [one, two, three] {
+                                    _ = try await MembersPage.of(node) { $0.names == ["n1", "n2", "n3"] && $0.fence.acts }
+                                }
+                                let ring = try await Self.sameRing([one, two, three])
+                                struct Owner: Decodable { var owner: String }
+                                var own: [String] = []
+                                for key in keys {
+                                    try await #expect(fetch(path(one, key)).text == "old")
+                                    let owner = try await fetch("\(one)/v1/ring/files/\(key)").json(Owner.self).owner
+                                    if owner == "n1" { own.append(key) }
+                                }
+                                let mine = own.prefix(4)
+                                #expect(!mine.isEmpty)
+                                stopped.signal(.suspend)
+                                for node in [two, three] {
+                                    _ = try await MembersPage.of(node) { $0.names == ["n2", "n3"] && $0.ring != ring }
+                                }
+                                try write("new")
+                                // As owners, who acknowledge each.
+                                for key in mine { try await #expect(fetch(path(two, key), method: .DELETE).status < 300) }
+                                stopped.signal(.resume)
+                                repeat {
+                                    for key in mine {
+                                        let text = try await fetch(path(one, key)).text
+                                        #expect(text == "new")
+                                    }
+                                } while try await !MembersPage.of(two).names.contains("n1")
+                                // It comes back, as another life of itself.
+                                _ = try await MembersPage.of(one) { $0.fence.acts && $0.problem == nil }
+                                for key in mine { try await #expect(fetch(path(one, key)).text == "new") }
+                            }
+                        }.result
+                    }
+                }
+            }
+        }
+
+        /// Etcd is away for longer than any lease: as long as the members hear each other nobody has taken anybody's place.
+        @Test func etcdIsAwayForLongerThanALease() async throws {
+            try await withTemporaryFolder { folder in
+                let etcd = try await Etcd(folder: folder)
+                try await etcd.run {
+                    _ = try await NodeProgram.serve(Self.arguments(etcd, "n1") + ["--lease", "2s"]) { _, one in
+                        try await NodeProgram.serve(Self.arguments(etcd, "n2") + ["--lease", "2s"]) { _, two in
+                            for node in [one, two] { _ = try await MembersPage.of(node) { $0.names == ["n1", "n2"] && $0.fence.acts } }
+                            _ = try await Self.sameRing([one, two])
+                            await etcd.kill()
+                            for node in [one, two] {
+                                let page = try await MembersPage.of(node) { $0.fence.secondsLeft == 0 && ($0.ageSeconds ?? 0) > 10 }
+                                #expect(page.fence.acts && page.names == ["n1", "n2"])
+                            }
+                            for key in ["Tom", "Jack", "Sam"] {
+                                let url = "\(one)/v1/groups/scores/keys/\(key)"
+                                try await #expect(fetch(url, method: .PUT, body: "1").status < 300)
+                                for node in [one, two] { try await #expect(fetch("\(node)/v1/groups/scores/keys/\(key)").text == "1") }
+                            }
+                            try await etcd.start()
+                            for node in [one, two] {
+                                let back = try await MembersPage.of(node) { $0.problem == nil && ($0.fence.secondsLeft ?? 0) > 0 }
+                                #expect(back.fence.acts && back.names == ["n1", "n2"])
+                            }
+                        }.result
+                    }
+                }
+            }
         }
 
         /// Two of one id: the second says where both are, and is not ready until the first has left.

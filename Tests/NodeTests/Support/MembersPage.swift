@@ -16,6 +16,8 @@ struct MembersPage: Decodable {
     struct Fence: Decodable {
         var kind: String
         var secondsLeft: Double?
+        /// Whether the node may act as an owner.
+        var acts: Bool
     }
     var source: String
     var ring: String
