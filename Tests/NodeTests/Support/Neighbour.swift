@@ -37,6 +37,9 @@ enum Neighbour: String, Sendable {
     }
 
     private var path: String? {
+        // Another version of it than the system's, such as GROUPCACHE_ETCD=/opt/etcd-3.5/etcd.
+        let name = "GROUPCACHE_" + self.rawValue.uppercased().replacingOccurrences(of: "-", with: "_")
+        if let path = ProcessInfo.processInfo.environment[name], !path.isEmpty { return path }
         let folders =
             (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/bin"]
         guard let path = folders.map({ $0 + "/" + self.rawValue }).first(where: FileManager.default.isExecutableFile) else { return nil }
