@@ -81,6 +81,40 @@ import Testing
         #expect(reconciler.rebuilds <= 22)
     }
 
+    /// A zone that is lost is hundreds of changes. A list of all members is made of the first, and of what there is when the ring is made.
+    @Test func whatComesWithinTheDebounceIsLookedAtOnce() async throws {
+        let reconciler = self.reconciler()
+        let made = NIOLockedValueBox(0)
+        let members = NIOLockedValueBox((1...300).map { Member.named("n\($0)") })
+        func tell() {
+            reconciler.take(listing: {
+                made.withLockedValue { $0 += 1 }
+                return .success(members.withLockedValue { $0 })
+            })
+        }
+        tell()
+        try reconciler.reconcile()
+        for _ in 0..<200 {
+            members.withLockedValue { _ = $0.removeLast() }
+            tell()
+        }
+        #expect(made.withLockedValue { $0 } == 2)
+        try reconciler.reconcile()
+        #expect(made.withLockedValue { $0 } == 3 && self.ring.sets.last?.count == 100)
+        // What fails after a list came after it.
+        members.withLockedValue { _ = $0.removeLast() }
+        tell()
+        members.withLockedValue { _ = $0.removeLast() }
+        tell()
+        reconciler.take(.failure(DiscoveryError(.unavailable, "away")))
+        #expect(self.ring.problem == "away" && self.ring.shown.members.count == 98)
+        try reconciler.reconcile()
+        #expect(self.ring.sets.last?.count == 98 && self.ring.problem == "away")
+        // Nothing waits any more: the next one is looked at when it comes.
+        tell()
+        #expect(self.ring.problem == nil)
+    }
+
     @Test func aNodeThatIsToldToDrainKeepsItsRing() throws {
         let reconciler = self.reconciler()
         reconciler.take(.success([.named("n1"), .named("n2")]))

@@ -38,7 +38,7 @@ public struct HashRing: Sendable {
 
     /// A ring of `members`. Where an id is given more than once, its largest weight counts.
     ///
-    /// O(p log p) for p points in all: about 1 ms for 10 members.
+    /// O(p log p) for p points in all, and O(p) when the dialect spreads them evenly, as `native` does: some milliseconds for 100 members.
     ///
     /// - Parameters:
     ///   - members: Any number up to ``maximumMembers``, weights in ``weights``, ids not empty.
@@ -47,6 +47,21 @@ public struct HashRing: Sendable {
     /// - Throws: `invalidConfiguration` if a limit is exceeded.
     public init(_ members: some Sequence<Member>, dialect: Dialect = .native, points: Int? = nil) throws(GroupCacheError) {
         let points = points ?? dialect.points
+        let sorted = try Self.sorted(members, points: points)
+        self.init(sorted: sorted, dialect: dialect, points: points) { dialect.points(of: $0.id, count: $0.weight * points) }
+    }
+
+    /// The ring of `members` that follows another one of the same dialect and points: equal to one that is made anew, and made faster the less has changed.
+    ///
+    /// - Throws: `invalidConfiguration` if a limit is exceeded.
+    package init(_ members: some Sequence<Member>, following old: HashRing) throws(GroupCacheError) {
+        let (dialect, points) = (old.dialect, old.pointsPerWeight)
+        let sorted = try Self.sorted(members, points: points)
+        self.init(sorted: sorted, following: old) { dialect.points(of: $0.id, count: $0.weight * points) }
+    }
+
+    /// `members` in order, each once.
+    private static func sorted(_ members: some Sequence<Member>, points: Int) throws(GroupCacheError) -> [Member] {
         guard Self.pointRange.contains(points) else {
             throw GroupCacheError(.invalidConfiguration, "a ring has 1 to 65536 points per unit of weight")
         }
@@ -62,7 +77,7 @@ public struct HashRing: Sendable {
         guard sorted.count <= Self.maximumMembers, sorted.reduce(0, { $0 + $1.weight * points }) <= Self.maximumPoints else {
             throw GroupCacheError(.invalidConfiguration, "a ring has at most 65536 members and 4194304 points")
         }
-        self.init(sorted: sorted, dialect: dialect, points: points) { dialect.points(of: $0.id, count: $0.weight * points) }
+        return sorted
     }
 
     /// A ring of members of weight 1 with these ids.
@@ -77,6 +92,28 @@ public struct HashRing: Sendable {
         self.table = PointTable(members.map(positions))
         self.pointsPerWeight = points
         self.version = Self.version(of: members, dialect: dialect, points: points)
+    }
+
+    /// A ring that follows another one, whose points of members that are in both are copied.
+    init(sorted members: [Member], following old: HashRing, positions: (Member) -> [UInt64]) {
+        self.members = members
+        self.dialect = old.dialect
+        self.pointsPerWeight = old.pointsPerWeight
+        self.version = Self.version(of: members, dialect: old.dialect, points: old.pointsPerWeight)
+        var names = [Int32](repeating: -1, count: old.members.count)
+        var added: [Int] = []
+        var former = 0
+        for (index, member) in members.enumerated() {
+            while former < old.members.count, old.members[former].precedes(member) { former += 1 }
+            if former < old.members.count, old.members[former] == member { names[former] = Int32(index) } else { added.append(index) }
+        }
+        if added.isEmpty, members.count == old.members.count {
+            self.table = old.table
+        } else if added.count > members.count / 4 {
+            self.table = PointTable(members.map(positions))
+        } else {
+            self.table = PointTable(changing: old.table, names: names, adding: added.map { ($0, positions(members[$0])) })
+        }
     }
 
     /// The number of points of all members together.

@@ -7,38 +7,22 @@
 final class PointTable: Sendable {
     /// Sorted; at equal positions the member with the greatest index comes first and owns the keys. Two more at the end are `.max`, so
     /// that a search needs no test for the end.
-    private let positions: [UInt64]
+    let positions: [UInt64]
     /// The member of each point; one more at the end repeats the first, because behind the last point the ring begins again.
-    private let owners: [UInt16]
+    let owners: [UInt16]
     /// Where the points of each bucket begin, and at the end their count. A bucket is the positions that share their top bits; there are
-    /// two to four buckets per point, so most of them hold no point or one.
-    private let buckets: [UInt32]
-    private let bucketShift: UInt64
+    /// about two to four buckets per point, so most of them hold no point or one.
+    let buckets: [UInt32]
+    let bucketShift: UInt64
     /// How many points there are.
     let count: Int
 
-    /// A table of `positions[member]` for every member. O(p log p) for p points.
-    init(_ positions: [[UInt64]]) {
-        var points: [(position: UInt64, owner: UInt16)] = []
-        points.reserveCapacity(positions.reduce(0) { $0 + $1.count })
-        for (member, positions) in positions.enumerated() {
-            for position in positions { points.append((position, UInt16(truncatingIfNeeded: member))) }
-        }
-        points.sort { a, b in a.position == b.position ? a.owner > b.owner : a.position < b.position }
-
-        self.count = points.count
-        self.positions = points.map(\.position) + [.max, .max]
-        self.owners = points.map(\.owner) + points.prefix(1).map(\.owner)
-
-        let bits = max(1, Int.bitWidth - (2 * points.count).leadingZeroBitCount)
-        self.bucketShift = UInt64(64 - bits)
-        var buckets: [UInt32] = []
-        buckets.reserveCapacity((1 << bits) + 1)
-        for (index, point) in points.enumerated() {
-            while buckets.count <= Int(point.position >> self.bucketShift) { buckets.append(UInt32(index)) }
-        }
-        buckets.append(contentsOf: repeatElement(UInt32(points.count), count: (1 << bits) + 1 - buckets.count))
+    init(positions: [UInt64], owners: [UInt16], buckets: [UInt32]) {
+        self.positions = positions
+        self.owners = owners
         self.buckets = buckets
+        self.count = positions.count - 2
+        self.bucketShift = UInt64(buckets.count.leadingZeroBitCount + 1)
     }
 
     /// The first point that is not below `position`; ``count`` if there is none, which stands for the first point.

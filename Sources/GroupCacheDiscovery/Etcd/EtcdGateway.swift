@@ -104,7 +104,7 @@ extension EtcdSource {
     static func members(
         _ prefix: EtcdPrefix,
         logger: Logger,
-        take: @escaping @Sendable (Result<[Member], DiscoveryError>) -> Void
+        take: @escaping @Sendable (@escaping Listing) -> Void
     ) -> MemberStore<EtcdEntry> {
         MemberStore(
             name: \.key,

@@ -146,7 +146,7 @@ extension EndpointSlice {
     /// The members that a reflector finds in slices.
     static func members(
         scheme: String,
-        take: @escaping @Sendable (Result<[Member], DiscoveryError>) -> Void
+        take: @escaping @Sendable (@escaping Listing) -> Void
     ) -> MemberStore<EndpointSlice> {
         MemberStore(name: \.metadata.name, members: { SliceMembers.members(of: $0, scheme: scheme) }, take: take)
     }

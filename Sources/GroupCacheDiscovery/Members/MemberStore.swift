@@ -3,7 +3,10 @@
 internal import Informers
 internal import NIOConcurrencyHelpers
 
-/// What a reflector has of a source, made into a list of members after each change.
+/// The list as it is when this is called. To make one of a thousand members takes a while, and a zone that is lost is hundreds of changes.
+typealias Listing = @Sendable () -> Result<[Member], DiscoveryError>
+
+/// What a reflector has of a source, to be made into a list of members after a change.
 final class MemberStore<Object: Sendable>: ReflectorStore {
     private struct State: Sendable {
         var objects: [String: Object] = [:]
@@ -13,19 +16,20 @@ final class MemberStore<Object: Sendable>: ReflectorStore {
     private let name: @Sendable (Object) -> String
     private let merge: @Sendable (_ old: Object?, _ new: Object) -> Object
     private let members: @Sendable ([Object]) -> Result<[Member], DiscoveryError>
-    private let take: @Sendable (Result<[Member], DiscoveryError>) -> Void
+    private let take: @Sendable (@escaping Listing) -> Void
     private let state = NIOLockedValueBox(State())
 
     /// - Parameters:
     ///   - name: of an object, by which it is known again.
     ///   - merge: what is kept of an object that comes when there is an old one of that name.
     ///   - members: the list that the objects are. They come in no order.
-    ///   - take: told of each list, also of one that is the same: then the source has said once more that it is so.
+    ///   - take: told of each change, and when nothing has changed: then the source has said once more that it is so. Whoever is told makes the list when he
+    ///     needs it.
     init(
         name: @escaping @Sendable (Object) -> String,
         merge: @escaping @Sendable (_ old: Object?, _ new: Object) -> Object = { $1 },
         members: @escaping @Sendable ([Object]) -> Result<[Member], DiscoveryError>,
-        take: @escaping @Sendable (Result<[Member], DiscoveryError>) -> Void
+        take: @escaping @Sendable (@escaping Listing) -> Void
     ) {
         self.name = name
         self.merge = merge
@@ -56,10 +60,10 @@ final class MemberStore<Object: Sendable>: ReflectorStore {
     /// The source lives, and nothing has changed.
     func updateResourceVersion(_ resourceVersion: String) { self.tell() }
 
-    /// Hands on the list as it is. Without a first list there is none: a change tells of a part.
+    /// There is a list, and it may be another one. Without a first list there is none: a change tells of a part.
     func tell() {
-        let objects: [Object]? = self.state.withLockedValue { $0.hasList ? Array($0.objects.values) : nil }
-        if let objects { self.take(self.members(objects)) }
+        guard self.state.withLockedValue({ $0.hasList }) else { return }
+        self.take { self.members(self.state.withLockedValue { Array($0.objects.values) }) }
     }
 
     private func put(_ object: Object) {

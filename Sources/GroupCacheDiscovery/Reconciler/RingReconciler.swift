@@ -39,6 +39,10 @@ public final class RingReconciler: Sendable {
         var fence = Fence.none
         var isReady = false
         var rebuilds = 0
+        /// Whether a pass is to come that looks at what waits.
+        var isDue = false
+        /// A list that nobody has looked at yet.
+        var waiting: Listing?
     }
 
     /// As ``MembershipView/Fence-swift.enum``, by the clock.
@@ -59,6 +63,9 @@ public final class RingReconciler: Sendable {
     private let state: NIOLockedValueBox<State>
     /// Held over a pass. The queue makes one at a time; whoever calls ``reconcile()`` besides waits here.
     private let passing = NIOLock()
+
+    /// Held while a list is made and looked at.
+    private let listing = NIOLock()
 
     /// A reconciler that has heard nothing yet, and leaves the ring alone until it has.
     public init(
@@ -87,13 +94,46 @@ public final class RingReconciler: Sendable {
 
     /// The source has spoken, or failed to. Does not block for long, and never touches the ring: ``run()`` does.
     public func take(_ result: Result<[Member], DiscoveryError>) {
+        self.listing.withLock {
+            // What came before this comes before it.
+            self.takeWaiting()
+            self.put(result)
+        }
+        self.show()
+    }
+
+    /// The source has a list that may be another one. It is looked at now, unless a pass is due within the debounce anyway: that one looks at it then.
+    func take(listing: @escaping Listing) {
+        let isLeft = self.state.withLockedValue { state in
+            guard state.isDue, state.have != nil else { return false }
+            state.waiting = listing
+            return true
+        }
+        if isLeft { return }
+        self.listing.withLock {
+            self.takeWaiting()
+            self.put(listing())
+        }
+        self.show()
+    }
+
+    /// Under ``listing``.
+    private func takeWaiting() {
+        if let waiting = self.state.withLockedValue({ $0.waiting.take() }) { self.put(waiting()) }
+    }
+
+    /// Under ``listing``: a list that was made before another one is not to come after it.
+    private func put(_ result: Result<[Member], DiscoveryError>, inPass: Bool = false) {
         let now = self.clock.now
         let (outcome, isFirst, age) = self.state.withLockedValue { state in
             let isFirst = state.have == nil
-            return (state.list.take(result, now: now), isFirst, state.list.lastWord.map { now - $0 })
+            let outcome = state.list.take(result, now: now)
+            if case .changed = outcome, !inPass { state.isDue = true }
+            return (outcome, isFirst, state.list.lastWord.map { now - $0 })
         }
         switch outcome {
         case .same: break
+        case .changed where inPass: break
         case .changed:
             // The first list is what everybody waits for.
             if isFirst { self.queue.add(Self.key) } else { self.queue.add(Self.key, after: self.configuration.debounce) }
@@ -102,7 +142,6 @@ public final class RingReconciler: Sendable {
             let kept = age.map { "the ring stays as the list of \($0.components.seconds) s ago has it" } ?? "there has been no list yet"
             self.logger.warning("members: \(error.message); \(kept)")
         }
-        self.show()
     }
 
     /// What is known of this node's own place in the list, and how long it keeps it.
@@ -122,6 +161,13 @@ public final class RingReconciler: Sendable {
         defer {
             self.passing.unlock()
             self.show()
+        }
+        self.listing.withLock {
+            let waiting = self.state.withLockedValue { state in
+                state.isDue = false
+                return state.waiting.take()
+            }
+            if let waiting { self.put(waiting(), inPass: true) }
         }
         // One look: a list that comes during the pass has put the key into the queue once more.
         let (wanted, all, own, have, oldOwn) = self.state.withLockedValue { state in

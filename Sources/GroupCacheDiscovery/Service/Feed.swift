@@ -103,12 +103,8 @@ final class FeedRun: Sendable {
         self.registered.withLockedValue { $0 = (client, registration) }
         // A list without this node would be one to complain about.
         if registration == nil { isIn.open() }
-        let members = EtcdSource.members(prefix, logger: self.logger) { self.reconciler.take($0) }
-        var settings = self.settings(url)
-        // Etcd never ends a watch. It is opened anew each while: a connection that is half open would tell nothing for ever, and each opening
-        // is a word that what is known still holds.
-        settings.watchTimeout = .seconds(15)
-        settings.watchGrace = .zero
+        let members = EtcdSource.members(prefix, logger: self.logger) { self.reconciler.take(listing: $0) }
+        let settings = Self.etcdSettings(url) { self.reconciler.take(.failure($0)) }
         let reflector = Reflector(
             EtcdSource(gateway: gateway, heard: { members.tell() }),
             store: members,
@@ -124,6 +120,16 @@ final class FeedRun: Sendable {
             }
             await tasks.waitForAll()
         }
+    }
+
+    /// How etcd is followed.
+    static func etcdSettings(_ name: String, failed: @escaping @Sendable (DiscoveryError) -> Void) -> ReflectorConfiguration {
+        var settings = self.settings(name, failed: failed)
+        // Etcd never ends a watch. It is opened anew each while: a connection that is half open would tell nothing for ever, and each opening
+        // is a word that what is known still holds.
+        settings.watchTimeout = .seconds(15)
+        settings.watchGrace = .zero
+        return settings
     }
 
     private func registration(_ gateway: EtcdGateway, _ isIn: Latch) -> EtcdRegistration? {
@@ -164,7 +170,9 @@ final class FeedRun: Sendable {
     private func runKubernetes(_ api: KubernetesAPI, _ namespace: String, _ service: String) async {
         let scheme = self.pool.configuration.tls == nil ? "http" : "https"
         let asked = NIOLockedValueBox(Int64.min)
-        let members = EndpointSlice.members(scheme: scheme) { result in
+        let members = EndpointSlice.members(scheme: scheme) { listing in
+            // At once: whether this node is ready does not wait for the debounce.
+            let result = listing()
             if let word = self.readiness.word(result, asked: asked.withLockedValue { $0 }) { self.pool.heard(word) }
             self.reconciler.take(result)
         }
@@ -176,7 +184,7 @@ final class FeedRun: Sendable {
             answered: { moment in asked.withLockedValue { $0 = max($0, moment) } },
             heard: { members.tell() }
         )
-        var settings = self.settings(source.name)
+        var settings = Self.settings(source.name) { self.reconciler.take(.failure($0)) }
         if let silence = self.configuration.silence {
             // Each opening of a watch is an answer. There have to be some in the time after which none is silence.
             settings.watchTimeout = max(.seconds(1), silence / 4)
@@ -197,7 +205,9 @@ final class FeedRun: Sendable {
     }
 
     /// How a watched source is followed.
-    private func settings(_ name: String) -> ReflectorConfiguration {
+    ///
+    /// - Parameter failed: told of what goes wrong and is no part of the protocol.
+    static func settings(_ name: String, failed: @escaping @Sendable (DiscoveryError) -> Void) -> ReflectorConfiguration {
         var settings = ReflectorConfiguration()
         // A list is small, and a node that is blind for half a minute is worse than a few questions more.
         settings.backoff = Backoff(initial: .milliseconds(500), maximum: .seconds(5))
@@ -207,7 +217,7 @@ final class FeedRun: Sendable {
             if error is CancellationError { return }
             // Whoever ends watches at once is listed again: what is known is fresh all the same.
             if let error = error as? WatchError, error.code == .veryShortWatch { return }
-            self.reconciler.take(.failure(DiscoveryError(error, name: name)))
+            failed(DiscoveryError(error, name: name))
         }
         return settings
     }

@@ -130,31 +130,14 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         self.warn(of: peers)
     }
 
-    private func replaceMembers(_ make: (Members) throws(GroupCacheError) -> Members) throws(GroupCacheError) {
+    /// Puts what `make` makes of the members in their place. Whoever asks meanwhile is not held up: to make a ring takes milliseconds.
+    func replaceMembers(_ make: (Members) throws(GroupCacheError) -> Members) throws(GroupCacheError) {
         // One change after the other, with what the groups make of it: were the ring changed back while they still look, they would find
         // nothing moved, though others may have changed it meanwhile. No other lock is held here, and none that is taken below waits for this one.
         self.changing.lock()
         defer { self.changing.unlock() }
-        let gone: [HTTPGetter]
-        let isChanged: Bool
-        let hasNew: Bool
-        do {
-            (gone, isChanged, hasNew) = try self.core.members.withLockedValue { members in
-                let old = members
-                members = try make(old)
-                let (before, now) = (old.getters.compactMap { $0 }, members.getters.compactMap { $0 })
-                let (kept, known) = (Set(now.map(ObjectIdentifier.init)), Set(before.map(ObjectIdentifier.init)))
-                let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
-                let new = now.filter { !known.contains(ObjectIdentifier($0)) }
-                // In one step with the list: nobody asks a member that comes back before it is known what it has to hear first.
-                self.core.swap(gone, for: new)
-                return (gone, old.ring.version != members.ring.version || old.selfIndex != members.selfIndex, !new.isEmpty)
-            }
-        } catch let error as GroupCacheError {
-            throw error
-        } catch {
-            throw GroupCacheError(.invalidConfiguration, "the peers could not be set", cause: error)
-        }
+        let (old, members, gone, hasNew) = try self.exchangeMembers(make)
+        let isChanged = old.ring.version != members.ring.version || old.selfIndex != members.selfIndex
         self.leave(gone)
         self.core.memberLog.update { self.core.memberNodes() }
         // Also of one that is only reached by another address now.
@@ -162,6 +145,29 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
         self.ownersChanged()
+    }
+
+    /// - Returns: what was there, what is there now, who has gone, and whether somebody has come.
+    private func exchangeMembers(
+        _ make: (Members) throws(GroupCacheError) -> Members
+    ) throws(GroupCacheError) -> (old: Members, new: Members, gone: [HTTPGetter], hasNew: Bool) {
+        while true {
+            let old = self.core.members.withLockedValue { $0 }
+            let members = try make(old)
+            let (before, now) = (old.getters.compactMap { $0 }, members.getters.compactMap { $0 })
+            let (kept, known) = (Set(now.map(ObjectIdentifier.init)), Set(before.map(ObjectIdentifier.init)))
+            let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
+            let new = now.filter { !known.contains(ObjectIdentifier($0)) }
+            let isDone = self.core.members.withLockedValue { current in
+                // A fence that ended meanwhile, say, begins to warm up: that is not to be lost.
+                guard current === old else { return false }
+                current = members
+                // In one step with the list: nobody asks a member that comes back before it is known what it has to hear first.
+                self.core.swap(gone, for: new)
+                return true
+            }
+            if isDone { return (old, members, gone, !new.isEmpty) }
+        }
     }
 
     /// What those who have gone hold they may hand over for a while, if somebody sees to it that their connections end.

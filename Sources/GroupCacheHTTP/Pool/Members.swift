@@ -177,7 +177,14 @@ final class Members: Sendable {
                 )
             }
         }
-        let ring = members.isEmpty ? HashRing(dialect: dialect.ring) : try HashRing(members, dialect: dialect.ring)
+        let ring: HashRing
+        if members.isEmpty {
+            ring = HashRing(dialect: dialect.ring)
+        } else if let old {
+            ring = try HashRing(members, following: old.ring)
+        } else {
+            ring = try HashRing(members, dialect: dialect.ring)
+        }
         let former = Dictionary((old?.getters ?? []).compactMap { $0 }.map { ($0.id, $0) }) { first, _ in first }
         let getters: [HTTPGetter?] = ring.members.map { member in
             guard member.id != selfID, let peerURL = byID[member.id] else { return nil }

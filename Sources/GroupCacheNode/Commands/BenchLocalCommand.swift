@@ -14,7 +14,9 @@ struct BenchLocalCommand: AsyncParsableCommand {
             growth_longest_us is the processor time of the longest insert of four times as many entries, growth_hit_max_us and \
             replace_hit_max_us the longest hit while they arrive and while as many entries are replaced. negative_ns and stale_ns are hits of keys \
             that do not exist and of values past their time, miss_us and miss_codable_us gets whose getter answers at once, of bytes and of a \
-            Codable value, kept. served_codable_ratio is the time of a hit for a peer of a Codable value, as bytes, by that of raw bytes. \
+            Codable value, kept. ring512_new_ms and \
+            ring512_change_ms are processor time of a ring of 512 members from nothing and with one member less or more, pool512_change_ms of all \
+            that a pool does then; ring1000 and pool1000 of 1,000. served_codable_ratio is the time of a hit for a peer of a Codable value, as bytes, by that of raw bytes. \
             Build with -c release.
             """
     )
@@ -35,6 +37,7 @@ struct BenchLocalCommand: AsyncParsableCommand {
         // Memory first, while nothing else has been allocated and freed.
         let overhead = try await MemoryBenchmark(entries: self.entries).run()
         var results = try await LocalBenchmark(rounds: self.rounds, operations: self.operations).run()
+        results += try RingBenchmark(rounds: self.rounds).run()
         results += try await WaysBenchmark(rounds: self.rounds, operations: self.operations).run()
         if let overhead { results.append(("overhead_bytes_per_entry", overhead)) }
         results += try await GrowthBenchmark(entries: 4 * self.entries).run()

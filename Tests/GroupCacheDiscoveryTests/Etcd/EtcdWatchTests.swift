@@ -122,7 +122,7 @@ import Testing
     /// What one entry says that cannot be read neither keeps the others away nor takes its node out.
     @Test func nonsenseOfOneIsItsOwn() {
         let log = Lists()
-        let members = EtcdSource.members(EtcdPrefix("d"), logger: .silent) { log.take($0) }
+        let members = EtcdSource.members(EtcdPrefix("d"), logger: .silent) { log.take($0()) }
         func entry(_ id: String, _ value: String? = nil) -> EtcdEntry {
             EtcdEntry(key: "/d/members/\(id)", value: Array((value ?? #"{"url":"http://\#(id):1"}"#).utf8))
         }

@@ -30,7 +30,7 @@ import Testing
             let client = SourceClient(name: server.url, tls: nil)
             let gateway = EtcdGateway(url: server.url, prefix: EtcdPrefix("d"), client: client)
             let lists = Lists()
-            let members = EtcdSource.members(gateway.prefix, logger: .silent) { lists.take($0) }
+            let members = EtcdSource.members(gateway.prefix, logger: .silent) { lists.take($0()) }
             var settings = ReflectorConfiguration()
             settings.backoff = Backoff(initial: .milliseconds(10), maximum: .milliseconds(10))
             settings.onError = { error in

@@ -34,7 +34,7 @@ import Testing
         try await self.fake.server.run {
             let api = try KubernetesAPI(KubernetesCluster(url: self.fake.server.url, tokenFile: file), clock: .continuous)
             let followed = Followed()
-            let members = EndpointSlice.members(scheme: "http") { followed.lists.take($0) }
+            let members = EndpointSlice.members(scheme: "http") { followed.lists.take($0()) }
             let source = EndpointSliceSource(api: api, namespace: "prod", service: "cache", heard: { members.tell() })
             var settings = ReflectorConfiguration()
             settings.pageSize = pageSize
