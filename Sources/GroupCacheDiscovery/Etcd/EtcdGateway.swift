@@ -110,6 +110,11 @@ extension EtcdSource {
             name: \.key,
             merge: { old, new in
                 var entry = new
+                // Each list brings all of them once more, most as they were.
+                if let old, let member = old.member, old.value == new.value {
+                    entry.member = member
+                    return entry
+                }
                 do throws(DiscoveryError) {
                     entry.member = try prefix.member(new)
                 } catch {

@@ -62,7 +62,10 @@ final class ClusterSimulation {
     func put(_ member: Member) {
         self.listed[member.id] = member
         self.nodes[member.id]?.member = member
-        self.source.put(EtcdEntry(key: self.prefix.key(of: member.id), value: member.etcdValue))
+        var entry = EtcdEntry(key: self.prefix.key(of: member.id), value: member.etcdValue)
+        // Read once, and not by each node.
+        entry.member = try! self.prefix.member(entry)
+        self.source.put(entry)
         self.changed()
     }
 
@@ -153,7 +156,11 @@ final class ClusterSimulation {
         let identity = NodeIdentity(id: member.id)
         let target = SimulatedTarget(id: member.id, rings: self.rings)
         let reconciler = RingReconciler(target, identity: identity, clock: clock, logger: .silent)
-        let store = EtcdSource.members(self.prefix, logger: .silent) { reconciler.take(listing: $0) }
+        let store = MemberStore<EtcdEntry>(
+            name: \.key,
+            members: { .success($0.compactMap(\.member)) },
+            take: { reconciler.take(listing: $0) }
+        )
         var settings = FeedRun.etcdSettings("etcd") { reconciler.take(.failure($0)) }
         settings.generator = SeededGenerator(seed: self.random.next())
         let latency = Duration.milliseconds(Int.random(in: 1...40, using: &self.random))
