@@ -150,10 +150,10 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
             if await !self.deliver(to: peer.node) { deaf.append(peer.id) }
         }
         if !deaf.isEmpty { throw GroupCacheError.notDelivered.about(deaf) }
-        guard wait == .applied, !others.isEmpty else { return }
+        guard wait.isApplied, !others.isEmpty else { return }
         if !self.follows { throw GroupCacheError.cannotFollow.about(others.map(\.id)) }
         for peer in others {
-            if let log = peer.node.log.withLockedValue({ $0 }) { try await log.applied(log.position.sequence, standInTTL: .zero) }
+            if let log = peer.node.log.withLockedValue({ $0 }) { try await log.applied(log.position.sequence, standInTTL: .zero, within: wait.within) }
         }
     }
 

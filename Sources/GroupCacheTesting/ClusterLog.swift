@@ -51,7 +51,7 @@ final class ClusterLog: ChangeRecorder {
     func wake() { self.wakeFollowers() }
 
     /// Whoever can be reached is told at once, by the task that made the change, or by one that was telling others already.
-    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {
+    func applied(_ sequence: UInt64, standInTTL: Duration, within time: Duration?) async throws(GroupCacheError) {
         var hasTold = false
         while true {
             let (deaf, isBusy) = self.state.withLockedValue { state in
@@ -62,7 +62,7 @@ final class ClusterLog: ChangeRecorder {
             if isBusy {
                 await Task.yield()
             } else if hasTold {
-                throw GroupCacheError.notDelivered.about(deaf)
+                throw GroupCacheError.unheard(by: deaf)
             } else {
                 // It may have been recorded just now, by somebody who has not told of it yet.
                 self.wake()

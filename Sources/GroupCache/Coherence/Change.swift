@@ -51,11 +51,23 @@ package struct StreamPosition: Sendable, Hashable {
 }
 
 /// When a change is done, for who makes it.
-public enum ChangeWait: Sendable, Hashable {
+public struct ChangeWait: Sendable, Hashable {
+    /// Whether more nodes than the owner are waited for.
+    package let isApplied: Bool
+    /// For how long they are waited for; `nil`: until it is known of all.
+    package let within: Duration?
+
     /// When the owner has it. Nodes that follow the owner serve what was there before for as long as the promise says, at the most.
-    case owner
+    public static let owner = Self(isApplied: false, within: nil)
     /// When no node that follows the owner serves what was there before: each has said so, or what it holds has come to its end.
-    case applied
+    public static let applied = Self(isApplied: true, within: nil)
+
+    /// As ``applied``, but for so long at the most, from when the owner has the change: then `notDelivered` names the nodes that may serve what was there
+    /// before. Not below zero, which asks who they are just then.
+    public static func applied(within time: Duration) -> Self { Self(isApplied: true, within: max(.zero, time)) }
+
+    /// What is left to wait after a time.
+    package func after(_ time: Duration) -> Self { self.within.map { .applied(within: $0 - time) } ?? self }
 }
 
 /// On what terms a node makes a change that another one asks for.
@@ -191,9 +203,11 @@ package protocol ChangeRecorder: Sendable {
     func wake()
     /// Returns when no node serves what was there before the change of that sequence.
     ///
-    /// - Parameter standInTTL: How long a node may keep what it has loaded in this one's place.
+    /// - Parameters:
+    ///   - standInTTL: How long a node may keep what it has loaded in this one's place.
+    ///   - time: For how long it is waited; `nil`: until no node does.
     /// - Throws: `notDelivered` with the nodes that may, when the time is over; `cannotFollow` with those of which nobody can say.
-    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError)
+    func applied(_ sequence: UInt64, standInTTL: Duration, within time: Duration?) async throws(GroupCacheError)
 }
 
 extension ChangeRecorder {

@@ -73,10 +73,13 @@ extension Group {
         if self.peers == nil { return }
         guard let recording else { throw .cannotFollow }
         var failure: GroupCacheError?
+        let began = self.configuration.clock.milliseconds
         do throws(GroupCacheError) { try await recording.spread(change, wait: wait) } catch { failure = error }
-        if wait == .applied, let recorder, let sequence {
+        if wait.isApplied, let recorder, let sequence {
+            // The others have waited for theirs meanwhile.
+            let left = wait.after(.milliseconds(self.configuration.clock.milliseconds - began))
             do throws(GroupCacheError) {
-                try await recorder.applied(sequence, standInTTL: self.longestUnheard)
+                try await recorder.applied(sequence, standInTTL: self.longestUnheard, within: left.within)
             } catch {
                 // Who has not made the change is worse off than who has copies of it.
                 failure = failure.map { $0.code == error.code ? $0.about(Array(Set($0.nodes + error.nodes))) : $0 } ?? error

@@ -13,7 +13,7 @@ extension Group {
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
-        let terms = ChangeTerms(wait: wait, standInTTL: wait == .applied ? self.longestUnheard : .zero)
+        let terms = ChangeTerms(wait: wait, standInTTL: wait.isApplied ? self.longestUnheard : .zero)
         let owner = self.peers?.pickOwner(of: key.key)
         // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have
         // failed after it stored the value. And when its value was not the one that the caller had expected: the caller may have that from our copy.
@@ -109,9 +109,9 @@ extension Group {
             }
             if !unheard.isEmpty { throw GroupCacheError.notDelivered.about(unheard) }
         }
-        guard terms.wait == .applied else { return }
+        guard terms.wait.isApplied else { return }
         // At least that of the change; it may be a later one.
-        try await recorder.applied(recorder.position.sequence, standInTTL: self.longestUnheard)
+        try await recorder.applied(recorder.position.sequence, standInTTL: self.longestUnheard, within: terms.wait.within)
     }
 
     /// How long a node may keep what it has of this one without hearing of its changes: what it has loaded in its place, or copied when it could not follow.

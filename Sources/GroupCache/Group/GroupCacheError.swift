@@ -104,6 +104,7 @@ public struct GroupCacheError: Error, Sendable {
         var retryAfter: Duration?
         var group: String?
         var nodes: [String] = []
+        var isMade = false
     }
 
     private final class Storage: Sendable {
@@ -154,6 +155,12 @@ public struct GroupCacheError: Error, Sendable {
     public var nodes: [String] {
         get { self.storage.content.nodes }
         set { self.content.nodes = newValue }
+    }
+
+    /// Whether the node that has to make a change has made it, and only others are waited for.
+    package var isMade: Bool {
+        get { self.storage.content.isMade }
+        set { self.content.isMade = newValue }
     }
 
     /// An error with a code, one line of constant text and what caused it.
@@ -246,6 +253,13 @@ extension GroupCacheError {
     package func about(_ nodes: [String]) -> Self {
         var error = self
         error.nodes = nodes.sorted()
+        return error
+    }
+
+    /// The change is made, and these nodes may serve what was there before.
+    package static func unheard(by nodes: [String]) -> Self {
+        var error = Self.notDelivered.about(nodes)
+        error.isMade = true
         return error
     }
 

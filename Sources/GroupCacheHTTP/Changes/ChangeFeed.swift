@@ -243,8 +243,14 @@ final class ChangeFeed: Sendable {
 
     // MARK: Who waits for all
 
-    func applied(_ sequence: UInt64, standInTTL: Duration, others: [String]) async throws(GroupCacheError) {
+    func applied(
+        _ sequence: UInt64,
+        standInTTL: Duration,
+        within time: Duration? = nil,
+        others: [String]
+    ) async throws(GroupCacheError) {
         let changed = Self.now
+        let end = time.map { changed + min(Int64($0.milliseconds), .max - changed) } ?? .max
         while true {
             let now = Self.now
             let waiting = self.state.withLockedValue { state -> (until: Int64, members: [UInt64], names: [String], arrivals: Int)? in
@@ -263,10 +269,10 @@ final class ChangeFeed: Sendable {
                 }
             }
             guard let waiting else { return }
-            if Task.isCancelled { throw GroupCacheError.notDelivered.about(waiting.names) }
+            if Task.isCancelled || now >= end { throw GroupCacheError.unheard(by: waiting.names) }
             // Who is not here can only come; and that somebody else has heard of later changes is nothing to those who wait for the time.
             let reason = waiting.members.isEmpty ? FeedWaiters.Reason.arrival : .acknowledgement(of: sequence)
-            let isFull = await self.wait(for: reason, until: waiting.until + 1) { state, _ in
+            let isFull = await self.wait(for: reason, until: min(waiting.until + 1, end)) { state, _ in
                 waiting.members.isEmpty ? state.arrivals != waiting.arrivals : state.audience.applied >= sequence
             }
             if isFull {

@@ -23,7 +23,12 @@ private enum Tag {
     static var ring: UInt64 { 6 << 3 | 1 }
     static var node: UInt64 { 7 << 3 | 2 }
     static var clock: UInt64 { 8 << 3 | 0 }
-    static var lastOfList: UInt64 { 8 }
+    static var within: UInt64 { 9 << 3 | 0 }
+    static var lastOfList: UInt64 { 9 }
+
+    static var unheard: UInt64 { 1 << 3 | 2 }
+    static var unheardCount: UInt64 { 2 << 3 | 0 }
+    static var lastOfUnheard: UInt64 { 2 }
 
     static var kind: UInt64 { 1 << 3 | 0 }
     static var group: UInt64 { 2 << 3 | 2 }
@@ -93,8 +98,13 @@ struct ChangeList: Equatable, Sendable {
     var clock: UInt64 = 0
     /// Of a make: which node is to hear of them, by its id, and cannot be reached by who asks; empty: the one that is asked makes them.
     var node = ""
+    /// Of a make that waits: for how long at the most, in milliseconds; `nil`: until all have heard. Then the answer names who has not: ``UnheardNodes``.
+    var within: Int64?
 
     init(_ changes: [Change], for node: String = "") { (self.changes, self.node) = (changes, node) }
+
+    /// A time as it crosses the wire, one more than it is: 0 is none.
+    private static func time(_ number: UInt64) -> Int64? { number == 0 ? nil : Int64(clamping: number - 1) }
 
     /// The changes, each once; only the greatest, if that covers all.
     var distinct: [Change] {
@@ -118,9 +128,8 @@ struct ChangeList: Equatable, Sendable {
             case Tag.epoch: place.epoch = try cursor.fixed64(bytes)
             case Tag.after: place.sequence = try cursor.varint(bytes)
             case Tag.upTo: self.end = try cursor.varint(bytes)
-            case Tag.elapsed:
-                let number = try cursor.varint(bytes)
-                self.elapsed = number == 0 ? nil : Int64(clamping: number - 1)
+            case Tag.elapsed: self.elapsed = Self.time(try cursor.varint(bytes))
+            case Tag.within: self.within = Self.time(try cursor.varint(bytes))
             case Tag.ring: self.ring = try cursor.fixed64(bytes)
             case Tag.clock: self.clock = try cursor.varint(bytes)
             case Tag.node:
@@ -142,6 +151,7 @@ struct ChangeList: Equatable, Sendable {
         }
         buffer.write(Tag.upTo, self.end)
         if let elapsed { buffer.write(Tag.elapsed, UInt64(max(0, elapsed)) + 1) }
+        if let within { buffer.write(Tag.within, UInt64(max(0, within)) + 1) }
         for change in self.changes {
             let (kind, group, name) = change.parts
             let count =
@@ -155,6 +165,40 @@ struct ChangeList: Equatable, Sendable {
         if self.ring != 0 { buffer.write(Tag.ring, fixed: self.ring) }
         if self.clock != 0 { buffer.write(Tag.clock, self.clock) }
         if !self.node.isEmpty { buffer.write(Tag.node, self.node.utf8) }
+        return ByteView(buffer.readableBytesView)
+    }
+}
+
+/// The ids of the nodes that may still serve what was there before a change, when somebody has waited as long as it wanted.
+struct UnheardNodes: Equatable, Sendable {
+    /// How many are named at the most; whoever waits for more than those knows enough.
+    static let limit = 1_024
+    /// None: those who have followed an earlier life of the answerer, which nobody can name.
+    var ids: [String]
+
+    init(_ ids: [String]) { self.ids = Array(ids.prefix(Self.limit)) }
+
+    /// - Throws: for bytes that are none.
+    init(_ bytes: Span<UInt8>) throws(LinkFault) {
+        var cursor = LinkCursor(0..<bytes.count)
+        self.ids = []
+        while !cursor.isAtEnd {
+            let tag = try cursor.varint(bytes)
+            switch tag {
+            case Tag.unheard:
+                let range = try cursor.bytes(bytes)
+                guard range.count <= 2_048, self.ids.count < Self.limit else { throw .length }
+                self.ids.append(bytes.string(range))
+            case Tag.unheardCount: _ = try cursor.varint(bytes)
+            default: try cursor.skip(tag, known: Tag.lastOfUnheard, bytes)
+            }
+        }
+    }
+
+    var encoded: ByteView {
+        var buffer = ByteBuffer()
+        buffer.write(Tag.unheardCount, UInt64(self.ids.count))
+        for id in self.ids { buffer.write(Tag.unheard, id.utf8) }
         return ByteView(buffer.readableBytesView)
     }
 }

@@ -29,19 +29,37 @@ extension HTTPGetter {
     ///   - node: The id of one that cannot be reached: the peer is to tell that one of them, and makes none itself; empty: it makes them.
     ///   - wait: Returns when everybody who follows the peer has heard of these and of all before.
     func make(_ changes: [Change], for node: String = "", wait: ChangeWait, standInTTL: Duration = .zero) async throws(GroupCacheError) {
-        // As long as anybody may serve anything, if it has to wait.
-        let timeout: Int64 = wait == .owner ? 5_000 : 120_000
-        let marks: LinkMarks = wait == .applied ? .waits : []
+        var list = ChangeList(changes, for: node)
+        list.within = wait.within.map { min(Int64($0.milliseconds), Self.longestWait) }
+        // As long as anybody may serve anything, if it has to wait; or as it is told to, and the way there and back.
+        let timeout = wait.isApplied ? list.within.map { $0 + Self.wayBack } ?? Self.longestWait : 5_000
+        let marks: LinkMarks = wait.isApplied ? .waits : []
         let answer: PeerEntry
         do throws(GroupCacheError) {
-            answer = try await self.call(.changes(.make, ChangeList(changes, for: node).encoded, marks, standInTTL), timeout: timeout)
+            answer = try await self.call(.changes(.make, list.encoded, marks, standInTTL), timeout: timeout)
         } catch {
             switch error.code {
             case .unsupported, .badRequest, .noSuchGroup: throw GroupCacheError.cannotFollow.about([self.id])
             default: throw error
             }
         }
-        if wait == .applied, !answer.isApplied { throw GroupCacheError.cannotFollow.about([self.id]) }
+        guard wait.isApplied, !answer.isApplied else { return }
+        // It names who has not heard; or it is of a version that does not know what is asked.
+        let unheard = try? Self.unheard(answer.value)
+        throw unheard.map { .unheard(by: $0.ids.isEmpty ? [self.id] : $0.ids) } ?? GroupCacheError.cannotFollow.about([self.id])
+    }
+
+    /// For how long a peer waits until others have heard, in milliseconds, at the most.
+    private static let longestWait: Int64 = 120_000
+    /// How much longer its answer may take than it waits, in milliseconds.
+    private static let wayBack: Int64 = 500
+
+    private static func unheard(_ value: ByteView) throws(LinkFault) -> UnheardNodes? {
+        if value.isEmpty { return nil }
+        let result = value.withSpan { bytes -> Result<UnheardNodes, LinkFault> in
+            do throws(LinkFault) { return .success(try UnheardNodes(bytes)) } catch { return .failure(error) }
+        }
+        return try result.get()
     }
 
     /// Removes a value, and what the peer loads within a time from now on it does not keep. Over a link only, and only at who knows of that.
@@ -57,14 +75,14 @@ extension HTTPGetter {
 
     /// Waits, if that is asked for, until everybody who follows the peer has heard of a change that it has made.
     func finish(_ request: PeerRequest) async throws(GroupCacheError) {
-        guard request.terms.wait == .applied else { return }
+        guard request.terms.wait.isApplied else { return }
         do throws(GroupCacheError) {
-            try await self.make([], wait: .applied, standInTTL: request.terms.standInTTL)
+            try await self.make([], wait: request.terms.wait, standInTTL: request.terms.standInTTL)
         } catch {
             // The change is made: who takes this for a change that may not be would have the owner drop it again.
             switch error.code {
-            case .peerFailed, .deadlineExceeded, .shutDown, .overloaded:
-                var failure = GroupCacheError.notDelivered
+            case .peerFailed, .deadlineExceeded, .shutDown, .overloaded, .cancelled:
+                var failure = GroupCacheError.unheard(by: [self.id])
                 failure.cause = error
                 throw failure
             default: throw error

@@ -42,9 +42,16 @@ extension LinkServer {
             for change in changes { core.made(change) }
             guard waits else { return .done }
             do throws(GroupCacheError) {
-                try await core.applied(core.position.sequence, standInTTL: standIn)
+                try await core.applied(
+                    core.position.sequence,
+                    standInTTL: standIn,
+                    within: list.within.map { .milliseconds($0) }
+                )
                 return .applied
             } catch {
+                if list.within != nil, error.isMade {
+                    return .entry(ServedEntry(value: UnheardNodes(error.nodes).encoded, source: .main))
+                }
                 return .failure(error)
             }
         }

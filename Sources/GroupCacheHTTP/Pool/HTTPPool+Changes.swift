@@ -77,10 +77,11 @@ extension HTTPPool: RecordingPeers {
             }
             return await tasks.reduce(into: [(String, GroupCacheError)]()) { if let some = $1 { $0.append(some) } }
         }
-        guard let first = failures.first else { return }
+        if failures.isEmpty { return }
         let deaf = failures.filter { $0.1.code == .cannotFollow }
         if !deaf.isEmpty { throw GroupCacheError.cannotFollow.about(deaf.map(\.0)) }
-        throw (failures.count == 1 && !first.1.nodes.isEmpty ? first.1 : GroupCacheError.notDelivered.about(failures.map(\.0)))
+        // Who has made it says who has not heard of it; of the others it is they.
+        throw GroupCacheError.notDelivered.about(Array(Set(failures.flatMap { $1.nodes.isEmpty ? [$0] : $1.nodes })))
     }
 
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool {
@@ -257,11 +258,11 @@ extension PoolCore: ChangeRecorder {
 
     func wake() { self.feed?.wake() }
 
-    func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {
+    func applied(_ sequence: UInt64, standInTTL: Duration, within time: Duration?) async throws(GroupCacheError) {
         let getters = self.members.withLockedValue { $0 }.getters.compactMap { $0 }
         let deaf = getters.filter { $0.standing.stream.ability == .refuses }
         if !deaf.isEmpty { throw GroupCacheError.cannotFollow.about(deaf.map(\.id)) }
-        try await self.feed?.applied(sequence, standInTTL: standInTTL, others: getters.map(\.id))
+        try await self.feed?.applied(sequence, standInTTL: standInTTL, within: time, others: getters.map(\.id))
     }
 
     /// What those hear who come back, and what those leave who go.

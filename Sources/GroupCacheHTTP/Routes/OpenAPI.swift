@@ -92,7 +92,7 @@ enum OpenAPI {
               tags: [keys]
               operationId: clearGroup
               summary: Remove every value of the group from all nodes.
-              parameters: [{ $ref: "#/components/parameters/wait" }]
+              parameters: [{ $ref: "#/components/parameters/wait" }, { $ref: "#/components/parameters/waitSeconds" }]
               responses: { "204": { description: It is done. }, "202": { $ref: "#/components/responses/Pending" }, default: { $ref: "#/components/responses/Failure" } }
           /v1/groups/{group}/keys:get:
             parameters: [{ $ref: "#/components/parameters/group" }]
@@ -140,6 +140,7 @@ enum OpenAPI {
               summary: Set a value at the owner of its key.
               parameters:
                 - { $ref: "#/components/parameters/wait" }
+                - { $ref: "#/components/parameters/waitSeconds" }
                 - { name: Cache-Control, in: header, description: "max-age=seconds: how long it is fresh.", schema: { type: string } }
                 - { name: Cache-Tag, in: header, schema: { type: string } }
                 - { name: If-Match, in: header, schema: { type: string } }
@@ -154,7 +155,7 @@ enum OpenAPI {
               tags: [keys]
               operationId: removeKey
               summary: Remove a value.
-              parameters: [{ $ref: "#/components/parameters/wait" }]
+              parameters: [{ $ref: "#/components/parameters/wait" }, { $ref: "#/components/parameters/waitSeconds" }]
               responses: { "204": { description: It is done. }, "202": { $ref: "#/components/responses/Pending" }, default: { $ref: "#/components/responses/Failure" } }
           /v1/groups/{group}/tags/{tag}:
             parameters: [{ $ref: "#/components/parameters/group" }, { name: tag, in: path, required: true, schema: { type: string } }]
@@ -164,6 +165,7 @@ enum OpenAPI {
               summary: Remove every value that has a tag, from all nodes.
               parameters:
                 - { $ref: "#/components/parameters/wait" }
+                - { $ref: "#/components/parameters/waitSeconds" }
                 - { name: soft, in: query, schema: { type: boolean, default: false } }
               responses: { "204": { description: It is done. }, "202": { $ref: "#/components/responses/Pending" }, default: { $ref: "#/components/responses/Failure" } }
           /v1/watch/groups/{group}:
@@ -297,6 +299,11 @@ enum OpenAPI {
             group: { name: group, in: path, required: true, schema: { type: string, minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9._-]+$" } }
             key: { name: key, in: path, required: true, description: Percent-encoded; a slash in it is %2F., schema: { type: string, minLength: 1 } }
             wait: { name: wait, in: query, schema: { enum: [owner, applied] } }
+            waitSeconds:
+              name: timeoutSeconds
+              in: query
+              description: "With wait=applied: after so long the answer is 202 and names the nodes that may still serve what was there before."
+              schema: { type: integer, minimum: 0, maximum: 86400 }
             prefix: { name: prefix, in: query, description: Only keys that begin so; at most 4096 bytes., schema: { type: string } }
             resourceVersion:
               name: resourceVersion

@@ -16,30 +16,32 @@ extension Router {
             if control.lifetime == 0 {
                 return .now(.failure(Failure(400, "max-age=0: a value that is stale at once cannot be set", .request)))
             }
-            guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
-            guard let attributes = Self.attributes(head, bytes) else {
-                return .now(.failure(Failure(400, "Content-Type is one media type of at most 256 printable characters", .request)))
-            }
-            return self.ifAsked(head, bytes, isSet: true) { condition in
-                let ttl: Duration? = control.lifetime.map { .seconds($0) }
-                var entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
-                entry.attributes = attributes
-                if head.hasTags {
-                    do throws(GroupCacheError) {
-                        entry.attributes = try attributes.adding(tags: CacheTags.names(bytes, length: head.length))
-                    } catch {
-                        return .now(.failure(Failure(400, error.message, .request)))
-                    }
+            return self.withTerms(head, bytes) { terms in
+                guard let attributes = Self.attributes(head, bytes) else {
+                    return .now(.failure(Failure(400, "Content-Type is one media type of at most 256 printable characters", .request)))
                 }
-                return Serving.set(group, key, to: entry, if: condition, terms, for: .client, .client)
+                return self.ifAsked(head, bytes, isSet: true) { condition in
+                    let ttl: Duration? = control.lifetime.map { .seconds($0) }
+                    var entry = PeerEntry(value: ByteView(copying: body.readableBytesUInt8Span), ttl: ttl)
+                    entry.attributes = attributes
+                    if head.hasTags {
+                        do throws(GroupCacheError) {
+                            entry.attributes = try attributes.adding(tags: CacheTags.names(bytes, length: head.length))
+                        } catch {
+                            return .now(.failure(Failure(400, error.message, .request)))
+                        }
+                    }
+                    return Serving.set(group, key, to: entry, if: condition, terms, for: .client, .client)
+                }
             }
         }
     }
 
     func removeKey(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>, key range: Range<Int>) -> Answer {
         self.withKey(bytes, group: name, key: range) { group, key in
-            guard let terms = Self.terms(head, bytes) else { return .now(.failure(.unknownWait)) }
-            return self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, terms, for: .client, .client) }
+            self.withTerms(head, bytes) { terms in
+                self.ifAsked(head, bytes, isSet: false) { Serving.remove(group, [key], if: $0, terms, for: .client, .client) }
+            }
         }
     }
 
@@ -51,11 +53,12 @@ extension Router {
             guard EntryTag(bytes: decoded) != nil, let tag = String(validating: decoded, as: UTF8.self) else {
                 return .now(.failure(Failure(400, "a tag is text of 1 to \(EntryTag.maximumLength) bytes", .request)))
             }
-            guard let wait = Self.terms(head, bytes)?.wait else { return .now(.failure(.unknownWait)) }
-            switch Query.value("soft", head.query, bytes) {
-            case nil, Array("false".utf8): return Serving.remove(group, tag: tag, soft: false, wait: wait)
-            case Array("true".utf8): return Serving.remove(group, tag: tag, soft: true, wait: wait)
-            default: return .now(.failure(Failure(400, "soft is true or false", .request)))
+            return self.withTerms(head, bytes) { terms in
+                switch Query.value("soft", head.query, bytes) {
+                case nil, Array("false".utf8): return Serving.remove(group, tag: tag, soft: false, wait: terms.wait)
+                case Array("true".utf8): return Serving.remove(group, tag: tag, soft: true, wait: terms.wait)
+                default: return .now(.failure(Failure(400, "soft is true or false", .request)))
+                }
             }
         }
     }
@@ -63,16 +66,26 @@ extension Router {
     /// `?wait=applied`.
     func clear(_ head: RequestHead, _ bytes: Span<UInt8>, group name: Range<Int>) -> Answer {
         self.withGroup(name, bytes) { group in
-            guard let wait = Self.terms(head, bytes)?.wait else { return .now(.failure(.unknownWait)) }
-            return Serving.clear(group, wait: wait)
+            self.withTerms(head, bytes) { Serving.clear(group, wait: $0.wait) }
         }
     }
 
-    /// When a client's change is done: `?wait=owner`, which is the default, or `?wait=applied`; `nil`: it is neither.
-    static func terms(_ head: RequestHead, _ bytes: Span<UInt8>) -> ChangeTerms? {
-        guard let wait = Query.value("wait", head.query, bytes) else { return ChangeTerms() }
+    private func withTerms(_ head: RequestHead, _ bytes: Span<UInt8>, _ body: (ChangeTerms) -> Answer) -> Answer {
+        do throws(Failure) { return body(try Self.terms(head, bytes)) } catch { return .now(.failure(error)) }
+    }
+
+    /// When a client's change is done: `?wait=owner`, which is the default, or `?wait=applied`, and then perhaps `&timeoutSeconds=2`.
+    private static func terms(_ head: RequestHead, _ bytes: Span<UInt8>) throws(Failure) -> ChangeTerms {
+        guard Query.has("wait", head.query, bytes) else { return ChangeTerms() }
+        let wait = Query.value("wait", head.query, bytes) ?? []
         if wait.elementsEqual("owner".utf8) { return ChangeTerms() }
-        return wait.elementsEqual("applied".utf8) ? ChangeTerms(wait: .applied) : nil
+        guard wait.elementsEqual("applied".utf8) else { throw .unknownWait }
+        guard Query.has("timeoutSeconds", head.query, bytes) else { return ChangeTerms(wait: .applied) }
+        let seconds = Query.value("timeoutSeconds", head.query, bytes) ?? []
+        guard let number = seconds.span.decimal(0..<seconds.count), number <= 86_400 else {
+            throw Failure(400, "timeoutSeconds is a whole number of seconds, at most 86400", .request)
+        }
+        return ChangeTerms(wait: .applied(within: .seconds(number)))
     }
 
     /// What a client says of a value beside its bytes: its media type, unless that is the one which is given back without. `nil`: it is none.

@@ -127,7 +127,8 @@ enum ChangeReply: Sendable {
 
     func failure(_ error: GroupCacheError) -> Response {
         switch self {
-        case .client: .failure(Failure(error))
+        // One node has made it, and that is all that it takes to be made.
+        case .client: (error.isMade ? .pending(error) : nil) ?? .failure(Failure(error))
         case .everywhere: .pending(error) ?? .failure(Failure(error))
         case .peer(let dialect): .peerFailure(error, dialect)
         }

@@ -106,6 +106,28 @@ struct ChangeFeedTests {
         #expect(error?.code == .notDelivered && error?.nodes == ["f1", "f2"])
     }
 
+    @Test("who waits for so long at the most is told then who has not heard, and not when all have", arguments: [0, 30])
+    func within(time: Int) async throws {
+        let feed = self.feed(promise: .seconds(60), known: .seconds(100))
+        let place = try #require(try await self.ask(feed, nil).start)
+        _ = try await self.ask(feed, place)
+        let sequence = feed.record(.everything)
+        let error = await #expect(throws: GroupCacheError.self) {
+            try await feed.applied(sequence, standInTTL: .zero, within: .milliseconds(time), others: ["f1", "f2"])
+        }
+        #expect(error?.code == .notDelivered && error?.nodes == ["f1", "f2"] && error?.isMade == true)
+        #expect(feed.waitingCount == 0)
+        let told = try await self.ask(feed, place)
+        _ = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: told.end))
+        try await feed.applied(sequence, standInTTL: .zero, within: .milliseconds(time), others: ["f1"])
+        // As long as there may be.
+        async let long: Void = feed.applied(feed.record(.everything), standInTTL: .zero, within: .seconds(Int64.max / 10), others: ["f1"])
+        try await eventually { feed.waitingCount == 1 }
+        let last = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: told.end))
+        _ = try await self.ask(feed, StreamPosition(epoch: place.epoch, sequence: last.end))
+        try await long
+    }
+
     @Test("a thousand followers; too many are refused, and make room when they do not come back")
     func crowd() async throws {
         let feed = self.feed(promise: .seconds(60))

@@ -16,7 +16,14 @@ struct ChangeMessagesTests {
         ChangeList(after: StreamPosition(epoch: .max, sequence: .max - 7), upTo: .max, elapsed: 12, changes),
         ChangeList(after: StreamPosition(epoch: 1, sequence: 0), upTo: 0, elapsed: nil, []),
         ChangeList(after: StreamPosition(epoch: 1, sequence: 7), upTo: 8, elapsed: 0, ring: .max - 1, [.everything]),
+        waiting(0), waiting(.max - 1),
     ]
+    private static func waiting(_ time: Int64) -> ChangeList {
+        var list = ChangeList(changes)
+        list.within = time
+        return list
+    }
+
     static let questions: [ChangeQuestion] = [
         ChangeQuestion(follower: 7, id: "http://a:1", position: StreamPosition(epoch: 3, sequence: 300), wait: 1_000),
         ChangeQuestion(follower: .max, id: "", position: nil, wait: 0),

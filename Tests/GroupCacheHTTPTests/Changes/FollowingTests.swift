@@ -2,6 +2,7 @@
 
 import GroupCache
 import NIOConcurrencyHelpers
+import NIOCore
 import Testing
 
 @testable import GroupCacheHTTP
@@ -54,6 +55,42 @@ struct FollowingTests {
                 try await mesh.groups[round % 2].set(key, to: "set", wait: .applied)
                 for node in 0..<3 { #expect(try await mesh.groups[node].get(key) == "set") }
             }
+        }
+    }
+
+    @Test("wait: .applied(within:): what is made is made, and who may not have heard is named, wherever the change was asked for")
+    func within() async throws {
+        // The third node does not follow the first, and its own ring has two.
+        try await withMesh(3, promise: .seconds(60), lists: [[0, 1, 2], [0, 1, 2], [1, 2]]) { mesh in
+            let key = mesh.key(of: 0)
+            for node in 0..<2 {
+                for wait in [ChangeWait.applied(within: .milliseconds(20)), .applied(within: .zero)] {
+                    mesh.put("\(node)", at: key)
+                    let errors = await [
+                        #expect(throws: GroupCacheError.self) { try await mesh.groups[node].set(key, to: "set", wait: wait) },
+                        #expect(throws: GroupCacheError.self) { try await mesh.groups[node].remove(key, wait: wait) },
+                        #expect(throws: GroupCacheError.self) { try await mesh.groups[node].remove(tag: "t", wait: wait) },
+                        #expect(throws: GroupCacheError.self) { try await mesh.groups[node].clear(wait: wait) },
+                    ]
+                    for (index, error) in errors.enumerated() {
+                        #expect(error?.code == .notDelivered, "\(index) \(node) \(String(describing: error))")
+                        #expect(error?.nodes.contains(mesh.id(2)) == true, "\(index) \(String(describing: error))")
+                        if index < 2 { #expect(error?.isMade == true) }
+                    }
+                    #expect(mesh.groups[0].cached(key) == nil)
+                    #expect(try await mesh.groups[0].get(key) == "\(node)")
+                }
+            }
+            // Which are a client's words.
+            let connection = try await RawConnection(port: try #require(mesh.pools[1].boundAddress.port))
+            try await connection.send(
+                "PUT /v1/groups/g/keys/\(key.string)?wait=applied&timeoutSeconds=0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nv"
+            )
+            let (head, body) = try await connection.response(hasBody: true)
+            #expect(head.hasPrefix("HTTP/1.1 202 "), "\(head)")
+            #expect(String(decoding: body, as: UTF8.self).contains(mesh.id(2)))
+            await connection.close()
+            #expect(mesh.groups[0].cached(key) == "v")
         }
     }
 

@@ -65,6 +65,7 @@ func withMesh<R: Sendable>(
         configuration.advertise = "http://127.0.0.1:\(wire.port)"
         configuration.peers = lists.map { $0[node].map { peers[$0] } } ?? peers
         configuration.promise = promise
+        configuration.publicRoutes = true
         let pool = try HTTPPool(configuration: configuration)
         pools.append(pool)
         groups.append(

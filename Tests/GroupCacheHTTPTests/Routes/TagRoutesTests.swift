@@ -39,7 +39,7 @@ import Testing
                 #expect(status == 204)
                 #expect(group.entry(Key(key))?.attributes.tags == tags, "\(key)")
             }
-            for tag in ["b%2Fc", "gr%C3%B6%C3%9Fe?soft=true&wait=applied", "a?soft=false&wait=owner"] {
+            for tag in ["b%2Fc", "gr%C3%B6%C3%9Fe?soft=true&wait=applied&timeoutSeconds=7", "a?soft=false&wait=owner&timeoutSeconds=x"] {
                 #expect(group["one"] == "v")
                 let status = try await self.ask("DELETE /v1/groups/scores/tags/\(tag)", connection).status
                 #expect(status == 204)
@@ -47,7 +47,7 @@ import Testing
             }
             #expect(group["one"] == nil && group["same"] == nil && group["none"] == "v" && group["Tom"] == "630")
             #expect(group.tags.map(\.tag) == ["b/c", "größe", "a"] && group.tags.map(\.soft) == [false, true, false])
-            #expect(group.waits == [.owner, .applied, .owner])
+            #expect(group.waits == [.owner, .applied(within: .seconds(7)), .owner])
         }
     }
 
@@ -57,7 +57,11 @@ import Testing
             ("DELETE /v1/groups/scores/tags/", "", 400), ("DELETE /v1/groups/scores/tags/%FF", "", 400),
             ("DELETE /v1/groups/scores/tags/%4", "", 400), ("DELETE /v1/groups/scores/tags/\(String(repeating: "t", count: 129))", "", 400),
             ("DELETE /v1/groups/scores/tags/a?soft=yes", "", 400), ("DELETE /v1/groups/scores/tags/a?wait=forever", "", 400),
-            ("DELETE /v1/groups/scores/keys?wait=", "", 400), ("DELETE /v1/groups/nothing/tags/a", "", 404),
+            ("DELETE /v1/groups/scores/keys?wait=", "", 400), ("DELETE /v1/groups/scores/keys?wait", "", 400),
+            ("DELETE /v1/groups/scores/keys?wait=applied&timeoutSeconds", "", 400),
+            ("DELETE /v1/groups/scores/tags/a?wait=applied&timeoutSeconds=1s", "", 400),
+            ("PUT /v1/groups/scores/keys/new?wait=applied&timeoutSeconds=-1", "", 400),
+            ("DELETE /v1/groups/scores/keys/Tom?wait=applied&timeoutSeconds=86401", "", 400), ("DELETE /v1/groups/nothing/tags/a", "", 404),
             ("DELETE /v1/groups/nothing/keys", "", 404), ("DELETE /v1/groups/scores/tags/a/b", "", 404),
             ("GET /v1/groups/scores/tags/a", "", 405),
             ("PUT /v1/groups/scores/keys/new", "Cache-Tag: 1,2,3,4,5,6,7,8,9\r\n", 400),

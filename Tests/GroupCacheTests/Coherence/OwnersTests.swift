@@ -65,7 +65,7 @@ import Testing
         var position: StreamPosition { StreamPosition(epoch: 1, sequence: 0) }
         func record(_ change: Change) -> UInt64 { 1 }
         func wake() {}
-        func applied(_ sequence: UInt64, standInTTL: Duration) async throws(GroupCacheError) {}
+        func applied(_ sequence: UInt64, standInTTL: Duration, within time: Duration?) async throws(GroupCacheError) {}
     }
 
     private func group(_ pool: Pool) throws -> Group<String> { try Group("g", capacity: .mebibytes(1), peers: pool) { _, _ in "loaded" } }
