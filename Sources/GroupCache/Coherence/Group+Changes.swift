@@ -69,6 +69,8 @@ extension Group {
 
     /// Makes a change here and at every other node.
     private func make(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
+        // There seems to be nobody to tell.
+        if self.recording?.knowsOwners == false { throw .ownersUnknown }
         let sequence = self.made(change)
         if self.peers == nil { return }
         guard let recording else { throw .cannotFollow }

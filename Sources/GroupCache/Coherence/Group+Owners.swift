@@ -13,6 +13,8 @@ extension Group {
         isConditional: Bool,
         _ change: ((any PeerGetter)?, ChangeTerms) async throws(GroupCacheError) -> Void
     ) async throws(GroupCacheError) {
+        // Else it would take itself for the owner, and nobody would ever hear of the change.
+        if self.recording?.knowsOwners == false { throw .ownersUnknown }
         let terms = ChangeTerms(wait: wait, standInTTL: wait.isApplied ? self.longestUnheard : .zero)
         let owner = self.peers?.pickOwner(of: key.key)
         // After the owner has the new value, not before: in between, a get would fetch the old one again. Also when the owner failed, for it may have

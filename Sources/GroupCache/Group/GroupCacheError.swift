@@ -249,6 +249,9 @@ extension GroupCacheError {
     /// The owner is new.
     public static let ownerChanging = Self(.ownerChanging, "the key has just come to its owner; try again")
 
+    /// Nobody has said yet who owns what.
+    package static let ownersUnknown = Self(.ownerChanging, "this node has not heard yet who the others are; try again")
+
     /// This error, about some nodes.
     package func about(_ nodes: [String]) -> Self {
         var error = self

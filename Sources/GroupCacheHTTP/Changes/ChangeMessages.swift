@@ -197,7 +197,8 @@ struct UnheardNodes: Equatable, Sendable {
 
     var encoded: ByteView {
         var buffer = ByteBuffer()
-        buffer.write(Tag.unheardCount, UInt64(self.ids.count))
+        // One more, since a number that is zero is not written, and nothing would be an answer of an earlier version.
+        buffer.write(Tag.unheardCount, UInt64(self.ids.count) + 1)
         for id in self.ids { buffer.write(Tag.unheard, id.utf8) }
         return ByteView(buffer.readableBytesView)
     }

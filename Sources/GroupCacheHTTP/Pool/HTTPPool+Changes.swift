@@ -48,7 +48,8 @@ extension HTTPPool: RecordingPeers {
     package func handsOver(_ key: Span<UInt8>) -> Bool { self.isDraining || !self.owns(key) }
 
     package var knowsOwners: Bool {
-        self.core.membership.withLockedValue { $0 == nil } || !self.core.members.withLockedValue { $0 }.ring.members.isEmpty
+        // A list may be empty, and meant so.
+        self.core.membership.withLockedValue { $0?.isReady ?? true } || !self.core.members.withLockedValue { $0 }.ring.members.isEmpty
     }
 
     package var promise: Duration { self.configuration.promise }

@@ -43,6 +43,17 @@ struct ChangeMessagesTests {
         #expect(self.list(Array(list.encoded.bytes)) == list)
     }
 
+    @Test("who has not heard; that nobody can name them is an answer, too", arguments: [[], ["http://a:1"], ["n-größe", ""]])
+    func unheard(_ ids: [String]) throws {
+        let bytes = Array(UnheardNodes(ids).encoded.bytes)
+        #expect(!bytes.isEmpty)
+        #expect(try UnheardNodes(bytes.span) == UnheardNodes(ids))
+        for length in 0..<bytes.count { _ = try? UnheardNodes(Array(bytes[..<length]).span) }
+        let many = Array(repeating: "n", count: 5_000)
+        #expect(try UnheardNodes(Array(UnheardNodes(many).encoded.bytes).span).ids.count == UnheardNodes.limit)
+        #expect(throws: LinkFault.self) { try UnheardNodes(Array([[UInt8]](repeating: [0x0A, 0x01, 0x61], count: 1_025).joined()).span) }
+    }
+
     @Test("questions", arguments: questions)
     func question(_ question: ChangeQuestion) throws {
         let bytes = Array(question.encoded.bytes)

@@ -38,9 +38,12 @@ import Testing
         let acting: Peer?
         let kept = NIOLockedValueBox<[String]>([])
         let takes: Bool
+        let knowing: NIOLockedValueBox<Bool>
+        var knowsOwners: Bool { self.knowing.withLockedValue { $0 } }
 
-        init(_ owners: [Peer?], former: Peer? = nil, acting: Peer? = nil, takes: Bool = true) {
+        init(_ owners: [Peer?], former: Peer? = nil, acting: Peer? = nil, takes: Bool = true, knowsOwners: Bool = true) {
             self.owners = NIOLockedValueBox(owners)
+            self.knowing = NIOLockedValueBox(knowsOwners)
             (self.former, self.acting, self.takes) = (former, acting, takes)
         }
 
@@ -91,6 +94,20 @@ import Testing
         let group = try self.group(Pool([old, nil]))
         try await group.set("k", to: "mine")
         #expect(group.cached("k") == "mine")
+    }
+
+    @Test("a node that has not heard yet who the others are changes nothing: it would take itself for the owner, and tell nobody")
+    func knowsNobody() async throws {
+        let pool = Pool([nil], knowsOwners: false)
+        let group = try self.group(pool)
+        await self.changes(group) { #expect($0?.code == .ownerChanging) }
+        let tag = await #expect(throws: GroupCacheError.self) { try await group.remove(tag: "t") }
+        let clear = await #expect(throws: GroupCacheError.self) { try await group.clear(wait: .applied) }
+        #expect(tag?.code == .ownerChanging && clear?.code == .ownerChanging)
+        #expect(group.cached("k") == nil)
+        pool.knowing.withLockedValue { $0 = true }
+        try await group.set("k", to: "v")
+        #expect(group.cached("k") == "v")
     }
 
     @Test("what depends on something is compared with what the former owner still has, and not made when that cannot be known")
