@@ -157,6 +157,27 @@ extension Group {
         return true
     }
 
+    // MARK: What is not this node's own
+
+    /// What this node answers a peer of a key that is another's, with no more time than it may be served here itself. Who asks hears of no change by the
+    /// stream of this node; given the value's own time it would begin a new one, and the next one that asks it another.
+    func bounded(_ served: ServedEntry, _ details: EntryDetails) -> ServedEntry {
+        guard !served.isOwn, let recording = self.recording else { return served }
+        let left: Int64
+        if details.kind == .near {
+            // What nothing is heard of has a time of its own, which is what is left of it.
+            guard details.stream != 0, details.stream != CopyLeases.unheard, let leases = self.store.leases else { return served }
+            left = leases.left(details.stream)
+        } else {
+            guard recording.sweeps else { return served }
+            let now = self.configuration.clock.milliseconds
+            left = self.moves.withLockedValue { $0.left(now) }
+        }
+        var served = served
+        served.ttl = min(served.ttl ?? .milliseconds(left), .milliseconds(left))
+        return served
+    }
+
     // MARK: The former owner
 
     /// What this node has of a key that is another's now, or is loading just now.
@@ -190,7 +211,8 @@ extension Group {
             served.value = encoded
         }
         if served.source == .main { served.isHandedOver = handsOver }
-        return self.dated(self.signed(served), entry)
+        let dated = self.dated(self.signed(served), entry)
+        return served.source == .main ? dated : self.bounded(dated, entry.details)
     }
 
     /// The owners of keys have changed. O(entries).
@@ -269,6 +291,9 @@ struct MovedKeys: Sendable {
         (self.first, self.until) = (nil, .max)
         return true
     }
+
+    /// For how much longer any of it is kept; zero: nobody has said yet that there is something.
+    func left(_ now: Int64) -> Int64 { self.isPending ? max(0, self.until - now) : 0 }
 
     /// Owners have changed.
     mutating func ringChanged() { self.stamp = NumberSource.shared.next() }

@@ -51,7 +51,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         do throws(GroupCacheError) {
             return try await Self.following(request.trail) { () async throws(GroupCacheError) in
                 let found = options.isStrict ? self.group.peek(key) : self.group.find(request.key).found
-                var served = try self.group.served(key, try await self.group.answer(key, found, options))
+                var served = try self.group.served(key, try await self.group.answer(key, found, options), for: requester)
                 // One within its grace is served at once, unless the caller does not want it.
                 served.wasStale = served.wasStale || found.state == .expired || (found.state == .stale && served.source != .stale)
                 return served
@@ -89,7 +89,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
             await group.answers(to: keys, options) { _, key, outcome in
                 let served: Result<ServedEntry, GroupCacheError>
                 switch outcome {
-                case .success(let answer): served = Result { () throws(GroupCacheError) in try group.served(key, answer) }
+                case .success(let answer): served = Result { () throws(GroupCacheError) in try group.served(key, answer, for: requester) }
                 case .failure(let error): served = .failure(Self.forPeers(error, requester))
                 }
                 await each(key.key, served)
@@ -248,12 +248,14 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 extension Group {
     /// What the store can answer right now.
     func servedFromStore(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
-        guard var served = self.found(key, for: requester) else { return nil }
-        if requester == .peer, served.source == .main { served.isOwn = self.recording?.owns(key) ?? false }
-        return served
+        guard let (found, details) = self.found(key, for: requester) else { return nil }
+        guard requester == .peer else { return found }
+        var served = found
+        if served.source == .main { served.isOwn = self.recording?.owns(key) ?? false }
+        return self.bounded(served, details)
     }
 
-    private func found(_ key: Span<UInt8>, for requester: Requester) -> ServedEntry? {
+    private func found(_ key: Span<UInt8>, for requester: Requester) -> (ServedEntry, EntryDetails)? {
         key.withUnsafeBytes { bytes in
             let hash = self.store.hash(bytes)
             guard let found = self.store.lookupEntry(hash, bytes) else { return nil }
@@ -267,7 +269,7 @@ extension Group {
             }
             if requester == .peer { self.counters.serverRequests.increment() }
             let source: ServedEntry.Source = state == .stale ? .stale : found.details.kind == .near ? .near : .main
-            return self.dated(self.signed(ServedEntry(value: served, source: source)), found)
+            return (self.dated(self.signed(ServedEntry(value: served, source: source)), found), found.details)
         }
     }
 
@@ -282,7 +284,7 @@ extension Group {
         return encoded
     }
 
-    func served(_ key: HashedKey, _ answer: Answer) throws(GroupCacheError) -> ServedEntry {
+    func served(_ key: HashedKey, _ answer: Answer, for requester: Requester = .peer) throws(GroupCacheError) -> ServedEntry {
         var encoded: ByteView?
         if answer.value != nil { encoded = try self.codec.encoded(try self.value(of: answer)) }
         var served = self.signed(ServedEntry(value: encoded, source: answer.source, collapsed: answer.collapsed, ttl: answer.ttl))
@@ -305,7 +307,7 @@ extension Group {
         }
         var dated = self.dated(served, entry)
         dated.isStored = answer.source == .loaded
-        return dated
+        return requester == .peer ? self.bounded(dated, entry.details) : dated
     }
 
     /// `served` with the name of the form that its value has.

@@ -77,6 +77,12 @@ package final class CopyLeases: @unchecked Sendable {
     /// A node whose changes were not heard is heard from now on. What was loaded in its place may be from before one of them.
     package func suspectUnheard() { self.suspect(Self.unheard) }
 
+    /// How long copies of a node may be served if nothing more is heard of it, in milliseconds.
+    package func left(_ row: Int) -> Int64 {
+        let until = self.rows[row].freshUntil.load(ordering: .acquiring)
+        return until == .min ? 0 : max(0, until - self.clock.milliseconds)
+    }
+
     /// Whether a copy of that number may be served.
     @usableFromInline
     func allows(_ row: Int, number: UInt64) -> Bool {

@@ -43,6 +43,8 @@ package struct EntryDetails: Sendable, Hashable {
     package var state: EntryState
     /// It is not to be served, whatever its times say.
     package var isBypassed = false
+    /// Of a copy: the row of ``CopyLeases`` that it lives by; 0: none.
+    package var stream = 0
 
     /// It is not to be served, whatever its times say.
     @usableFromInline

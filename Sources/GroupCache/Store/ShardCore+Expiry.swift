@@ -146,7 +146,8 @@ extension ShardCore {
             staleIfErrorUntil: expires.map { $0 + graces.1 },
             cost: header.isNear ? 0 : header.cost.microseconds,
             payload: Int(header.payload),
-            state: state
+            state: state,
+            stream: header.isNear ? header.stream : 0
         )
     }
 

@@ -55,6 +55,57 @@ struct HandingOverTests {
         }
     }
 
+    private static func server(_ mesh: Mesh, _ node: Int) throws -> any PeerServing {
+        try #require(mesh.pools[node].core.groups.withLockedValue { $0.find("g") })
+    }
+
+    /// Whoever is given more time than is left keeps it beyond the promise, and hands it on with a new time again.
+    @Test("a copy is answered to peers with no more time than its stream is fresh for")
+    func copiesOfCopies() async throws {
+        var settings = Self.settings
+        settings.nearTTL = .seconds(60)
+        try await withMesh(3, promise: .seconds(2), settings) { mesh in
+            let key = mesh.key(of: 0)
+            mesh.put("v", at: key)
+            try await mesh.copy(key, at: 1)
+            mesh.wires[0].cut()
+            let group = try Self.server(mesh, 1)
+            let cached = group.serveCached(key.bytes.span, for: .peer)
+            let forPeers = try #require(cached)
+            #expect(forPeers.source == .near && !forPeers.isOwn)
+            #expect(try #require(forPeers.ttl) <= .seconds(2))
+            let peeked = try #require(group.servePeek(key))
+            #expect(try #require(peeked.ttl) <= .seconds(2))
+            var request = PeerRequest(group: "g", key: key)
+            request.allowStale = true
+            let answered = try await group.serve(request, for: .peer)
+            #expect(try #require(answered.ttl) <= .seconds(2))
+            // To a client it is said how long the value may live, which is no matter of nodes.
+            if let client = group.serveCached(key.bytes.span, for: .client) { #expect(client.ttl ?? .zero > .seconds(500)) }
+        }
+    }
+
+    @Test("what has moved to another node is answered to peers with the time that it stays, and to its owner with all of its own")
+    func moved() async throws {
+        try await withMesh(3, Self.settings) { mesh in
+            let keys = try await Self.fill(mesh)
+            let group = try Self.server(mesh, 0)
+            for key in keys {
+                let own = group.serveCached(key.bytes.span, for: .peer)
+                #expect(own?.isOwn == true && own?.ttl ?? .zero > .seconds(500))
+            }
+            let others = (1..<3).map { HTTPPool.Peer(mesh.id($0), weight: 90) }
+            try mesh.pools[0].setPeers(others + [HTTPPool.Peer(mesh.id(0))])
+            let key = try #require(keys.first { mesh.pools[0].pickOwner(of: $0) != nil })
+            let cached = group.serveCached(key.bytes.span, for: .peer)
+            let moved = try #require(cached)
+            #expect(moved.source == .main && !moved.isOwn)
+            #expect(try #require(moved.ttl) <= .seconds(2))
+            let handed = try #require(group.servePeek(key))
+            #expect(handed.isHandedOver && handed.ttl ?? .zero > .seconds(500))
+        }
+    }
+
     @Test("who drains hands over to those of whom it knows that they come after it; who goes by another ring may keep it for a while only")
     func leavesToOthers() async throws {
         try await withMesh(3, Self.settings) { mesh in
