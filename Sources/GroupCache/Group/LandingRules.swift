@@ -129,7 +129,7 @@ struct LandingRules<Value: Sendable> {
         if entry.stream < 0 { return .none }
         // Of what is changed there this node hears: it may be kept for as long as its owner keeps it. If not, it may be as old as the question: the answer may
         // have lain in a buffer, of this very node while it stood still.
-        let fresh = entry.stream == 0 ? min(self.nearTTL - waited, entry.ttl ?? self.nearTTL) : entry.ttl
+        let fresh = entry.stream == 0 ? min(self.nearTTL - max(.zero, waited), entry.ttl ?? self.nearTTL) : entry.ttl
         guard fresh ?? .seconds(1) > .zero, let (stored, size) = try? self.codec.kept(value, encoded: entry.value) else { return .none }
         var life = EntryLife(ttl: fresh?.milliseconds, version: version, age: entry.ageInMilliseconds, stamp: version)
         life.stream = entry.stream == 0 ? self.unheard : entry.stream
