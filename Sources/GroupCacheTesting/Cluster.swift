@@ -153,7 +153,8 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         guard wait.isApplied, !others.isEmpty else { return }
         if !self.follows { throw GroupCacheError.cannotFollow.about(others.map(\.id)) }
         for peer in others {
-            if let log = peer.node.log.withLockedValue({ $0 }) { try await log.applied(log.position.sequence, standInTTL: .zero, within: wait.within) }
+            guard let log = peer.node.log.withLockedValue({ $0 }) else { continue }
+            try await log.applied(log.position.sequence, standInTTL: .zero, within: wait.within)
         }
     }
 
