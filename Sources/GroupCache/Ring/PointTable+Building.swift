@@ -14,23 +14,10 @@ extension PointTable {
         let count = positions.reduce(0) { $0 + $1.count }
         let bits = Self.bits(for: count)
         let parts = PointParts(positions, count: count, bits: max(0, bits - Self.partBits))
-        var owners: [UInt16] = []
-        var buckets: [UInt32] = []
-        let sorted = [UInt64](unsafeUninitializedCapacity: count + 2) { sorted, sortedCount in
-            owners = [UInt16](unsafeUninitializedCapacity: count + 1) { owners, ownersCount in
-                buckets = [UInt32](unsafeUninitializedCapacity: (1 << bits) + 1) { buckets, bucketsCount in
-                    for part in 0..<parts.count { Self.sort(parts, part, bits: bits, into: (sorted, owners, buckets)) }
-                    buckets.initializeElement(at: 1 << bits, to: UInt32(count))
-                    bucketsCount = (1 << bits) + 1
-                }
-                if count > 0 { owners.initializeElement(at: count, to: owners[0]) }
-                ownersCount = count > 0 ? count + 1 : 0
-            }
-            sorted.initializeElement(at: count, to: .max)
-            sorted.initializeElement(at: count + 1, to: .max)
-            sortedCount = count + 2
-        }
-        self.init(positions: sorted, owners: owners, buckets: buckets)
+        var points = Points(count: count, bits: bits)
+        var places = [UInt32](repeating: 0, count: (1 << bits) / parts.count)
+        for part in 0..<parts.count { Self.sort(parts, part, bits: bits, &places, &points.positions, &points.owners, &points.buckets) }
+        self.init(points)
     }
 
     /// The power of two of buckets for so many points: two to four for each, and of many one to two. What a table of many spares in memory it gains in the
@@ -47,61 +34,81 @@ extension PointTable {
         return (3 * least / 4...5 * least / 2).contains(1 << bits)
     }
 
-    private typealias Output = (
-        positions: UnsafeMutableBufferPointer<UInt64>,
-        owners: UnsafeMutableBufferPointer<UInt16>,
-        buckets: UnsafeMutableBufferPointer<UInt32>
-    )
-
     /// Puts the points of one part in order, and says where its buckets begin.
-    private static func sort(_ parts: PointParts, _ part: Int, bits: Int, into output: Output) {
-        let (positions, owners, buckets) = output
+    ///
+    /// - Parameter places: where the next point of each of the part's buckets comes to; as many as a part has.
+    private static func sort(
+        _ parts: PointParts,
+        _ part: Int,
+        bits: Int,
+        _ places: inout [UInt32],
+        _ allPositions: inout [UInt64],
+        _ allOwners: inout [UInt16],
+        _ allBuckets: inout [UInt32]
+    ) {
         let shift = UInt64(64 - bits)
         let points = parts.starts[part]..<parts.starts[part + 1]
-        let (first, count) = ((part << bits) / parts.count, (1 << bits) / parts.count)
-        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count) { places in
-            places.initialize(repeating: 0)
-            for point in points { places[Int(truncatingIfNeeded: parts.positions[point] >> shift) - first] += 1 }
-            var next = UInt32(points.lowerBound)
-            for bucket in 0..<count {
-                let size = places[bucket]
-                places[bucket] = next
-                buckets.initializeElement(at: first + bucket, to: next)
-                next += size
-            }
-            for point in points {
-                let position = parts.positions[point]
-                let bucket = Int(truncatingIfNeeded: position >> shift) - first
-                let start = Int(buckets[first + bucket])
-                var place = Int(places[bucket])
-                places[bucket] += 1
-                // Those of one position came with the greatest owner first, and stay so.
-                if place - start < Self.crowd {
-                    while place > start, positions[place - 1] > position {
-                        positions[place] = positions[place - 1]
-                        owners[place] = owners[place - 1]
-                        place -= 1
-                    }
+        let count = places.count
+        let first = part * count
+        var positions = allPositions.mutableSpan
+        var owners = allOwners.mutableSpan
+        var buckets = allBuckets.mutableSpan
+        var next = places.mutableSpan
+        for bucket in 0..<count { next[bucket] = 0 }
+        for point in points { next[Int(truncatingIfNeeded: parts.positions[point] >> shift) - first] += 1 }
+        var start = UInt32(points.lowerBound)
+        for bucket in 0..<count {
+            let size = next[bucket]
+            next[bucket] = start
+            buckets[first + bucket] = start
+            start += size
+        }
+        for point in points {
+            let position = parts.positions[point]
+            let bucket = Int(truncatingIfNeeded: position >> shift) - first
+            let start = Int(buckets[first + bucket])
+            var place = Int(next[bucket])
+            next[bucket] += 1
+            // Those of one position came with the greatest owner first, and stay so.
+            if place - start < Self.crowd {
+                while place > start, positions[place - 1] > position {
+                    positions[place] = positions[place - 1]
+                    owners[place] = owners[place - 1]
+                    place -= 1
                 }
-                positions.initializeElement(at: place, to: position)
-                owners.initializeElement(at: place, to: parts.owners[point])
             }
-            for bucket in 0..<count {
-                let start = Int(buckets[first + bucket])
-                let end = Int(places[bucket])
-                if end - start > Self.crowd { Self.sortByComparing(positions, owners, start..<end) }
-            }
+            positions[place] = position
+            owners[place] = parts.owners[point]
+        }
+        for bucket in 0..<count {
+            let (start, end) = (Int(buckets[first + bucket]), Int(next[bucket]))
+            if end - start > Self.crowd { Self.sortByComparing(&positions, &owners, start..<end) }
         }
     }
 
     private static func sortByComparing(
-        _ positions: UnsafeMutableBufferPointer<UInt64>,
-        _ owners: UnsafeMutableBufferPointer<UInt16>,
+        _ positions: inout MutableSpan<UInt64>,
+        _ owners: inout MutableSpan<UInt16>,
         _ points: Range<Int>
     ) {
-        var sorted = points.map { (position: positions[$0], owner: owners[$0]) }
+        var sorted: [(position: UInt64, owner: UInt16)] = []
+        for point in points { sorted.append((positions[point], owners[point])) }
         sorted.sort { a, b in a.position == b.position ? a.owner > b.owner : a.position < b.position }
         for (index, point) in zip(points, sorted) { (positions[index], owners[index]) = point }
+    }
+}
+
+/// What a table is made of, while it is made.
+struct Points {
+    var positions: [UInt64]
+    var owners: [UInt16]
+    var buckets: [UInt32]
+
+    /// So many points, of which none is there yet, in two to the power of `bits` buckets.
+    init(count: Int, bits: Int) {
+        self.positions = [UInt64](repeating: .max, count: count + 2)
+        self.owners = [UInt16](repeating: 0, count: count + 1)
+        self.buckets = [UInt32](repeating: UInt32(count), count: (1 << bits) + 1)
     }
 }
 
@@ -122,21 +129,19 @@ private struct PointParts {
         }
         for part in 0..<(1 << bits) { starts[part + 1] += starts[part] }
         var next = starts
-        var owners: [UInt16] = []
-        self.positions = [UInt64](unsafeUninitializedCapacity: count) { places, placesCount in
-            owners = [UInt16](unsafeUninitializedCapacity: count) { names, namesCount in
-                for (member, positions) in members.enumerated().reversed() {
-                    for position in positions {
-                        let part = Int(truncatingIfNeeded: position >> shift)
-                        places.initializeElement(at: next[part], to: position)
-                        names.initializeElement(at: next[part], to: UInt16(truncatingIfNeeded: member))
-                        next[part] += 1
-                    }
-                }
-                namesCount = count
+        var points = [UInt64](repeating: 0, count: count)
+        var owners = [UInt16](repeating: 0, count: count)
+        for (member, positions) in members.enumerated().reversed() {
+            var places = points.mutableSpan
+            var names = owners.mutableSpan
+            for position in positions {
+                let part = Int(truncatingIfNeeded: position >> shift)
+                places[next[part]] = position
+                names[next[part]] = UInt16(truncatingIfNeeded: member)
+                next[part] += 1
             }
-            placesCount = count
         }
+        self.positions = points
         self.owners = owners
         self.starts = starts
         self.count = 1 << bits

@@ -16,25 +16,11 @@ extension PointTable {
         // While there are about as many points as before, the buckets stay as they are, and only begin elsewhere.
         let isRefilled = !Self.isFit(bits: UInt64.bitWidth - Int(old.bucketShift), for: count)
         let bits = isRefilled ? Self.bits(for: count) : UInt64.bitWidth - Int(old.bucketShift)
-        var owners: [UInt16] = []
-        var buckets: [UInt32] = []
-        let positions = [UInt64](unsafeUninitializedCapacity: count + 2) { positions, positionsCount in
-            owners = [UInt16](unsafeUninitializedCapacity: count + 1) { owners, ownersCount in
-                buckets = [UInt32](unsafeUninitializedCapacity: (1 << bits) + 1) { buckets, bucketsCount in
-                    var merge = PointMerge(old, names, positions, owners, isRefilled ? nil : buckets)
-                    for point in 0..<new.count { merge.insert(new.positions[point], UInt16(added[new.member(at: point)].member)) }
-                    merge.finish()
-                    if isRefilled { Self.fill(buckets, bits: bits, with: positions, count: count) }
-                    bucketsCount = (1 << bits) + 1
-                }
-                if count > 0 { owners.initializeElement(at: count, to: owners[0]) }
-                ownersCount = count > 0 ? count + 1 : 0
-            }
-            positions.initializeElement(at: count, to: .max)
-            positions.initializeElement(at: count + 1, to: .max)
-            positionsCount = count + 2
-        }
-        self.init(positions: positions, owners: owners, buckets: buckets)
+        var merge = PointMerge(old, names, into: Points(count: count, bits: bits), begins: !isRefilled)
+        for point in 0..<new.count { merge.insert(new.positions[point], UInt16(added[new.member(at: point)].member)) }
+        merge.finish()
+        if isRefilled { merge.points.fillBuckets(bits: bits) }
+        self.init(merge.points)
     }
 
     /// How many points stay.
@@ -44,23 +30,21 @@ extension PointTable {
         for point in 0..<self.count { kept += names[Int(self.owners[point])] < 0 ? 0 : 1 }
         return kept
     }
+}
 
-    private static func fill(
-        _ buckets: UnsafeMutableBufferPointer<UInt32>,
-        bits: Int,
-        with positions: UnsafeMutableBufferPointer<UInt64>,
-        count: Int
-    ) {
+extension Points {
+    /// Says where the buckets begin.
+    fileprivate mutating func fillBuckets(bits: Int) {
         let shift = UInt64(64 - bits)
         var next = 0
-        for point in 0..<count {
-            let bucket = Int(truncatingIfNeeded: positions[point] >> shift)
+        for point in 0..<self.positions.count - 2 {
+            let bucket = Int(truncatingIfNeeded: self.positions[point] >> shift)
             while next <= bucket {
-                buckets.initializeElement(at: next, to: UInt32(point))
+                self.buckets[next] = UInt32(point)
                 next += 1
             }
         }
-        buckets[next...].initialize(repeating: UInt32(count))
+        // Those behind the last point begin at the end, as they were made.
     }
 }
 
@@ -68,28 +52,17 @@ extension PointTable {
 private struct PointMerge {
     private let old: PointTable
     private let names: [Int32]
-    private let positions: UnsafeMutableBufferPointer<UInt64>
-    private let owners: UnsafeMutableBufferPointer<UInt16>
-    private let buckets: UnsafeMutableBufferPointer<UInt32>?
+    var points: Points
+    /// Whether buckets are those of `old`, and it is to be said where they begin.
+    private let begins: Bool
     /// The next point of `old`, and the place that it comes to.
     private var point = 0
     private var place = 0
     /// The next bucket.
     private var bucket = 0
 
-    /// - Parameter buckets: as many as `old` has; `nil`: they are left alone.
-    init(
-        _ old: PointTable,
-        _ names: [Int32],
-        _ positions: UnsafeMutableBufferPointer<UInt64>,
-        _ owners: UnsafeMutableBufferPointer<UInt16>,
-        _ buckets: UnsafeMutableBufferPointer<UInt32>?
-    ) {
-        self.old = old
-        self.names = names
-        self.positions = positions
-        self.owners = owners
-        self.buckets = buckets
+    init(_ old: PointTable, _ names: [Int32], into points: Points, begins: Bool) {
+        (self.old, self.names, self.points, self.begins) = (old, names, points, begins)
     }
 
     /// A point more. They come in order.
@@ -103,16 +76,15 @@ private struct PointMerge {
         }
         self.copy(to: end)
         self.note(position)
-        self.positions.initializeElement(at: self.place, to: position)
-        self.owners.initializeElement(at: self.place, to: owner)
+        self.points.positions[self.place] = position
+        self.points.owners[self.place] = owner
         self.place += 1
     }
 
     /// There are no more.
     mutating func finish() {
         self.copy(to: self.old.count)
-        guard let buckets else { return }
-        self.begin(through: buckets.count - 1)
+        self.begin(through: self.points.buckets.count - 1)
     }
 
     private mutating func copy(to end: Int) {
@@ -127,22 +99,20 @@ private struct PointMerge {
     }
 
     /// Copies up to the first point that has left, and counts.
-    private func copyRun(to end: Int) -> Int {
-        // Indices are those of points of `old`, and of its members.
+    private mutating func copyRun(to end: Int) -> Int {
         let (first, place) = (self.point, self.place)
-        let (oldOwners, newNames) = (self.old.owners, self.names)
-        let owners = oldOwners.span
-        let names = newNames.span
+        let (oldPositions, oldOwners, names) = (self.old.positions, self.old.owners, self.names)
         var point = first
+        var owners = self.points.owners.mutableSpan
         while point < end {
-            let name = names[unchecked: Int(owners[unchecked: point])]
+            // Indices are those of points of `old`, and of its members.
+            let name = names[Int(oldOwners[point])]
             guard name >= 0 else { break }
-            self.owners.initializeElement(at: place + point - first, to: UInt16(truncatingIfNeeded: name))
+            owners[place + point - first] = UInt16(truncatingIfNeeded: name)
             point += 1
         }
-        self.old.positions.withUnsafeBufferPointer { positions in
-            _ = UnsafeMutableBufferPointer(rebasing: self.positions[place...]).initialize(fromContentsOf: positions[first..<point])
-        }
+        var positions = self.points.positions.mutableSpan
+        for offset in 0..<(point - first) { positions[place + offset] = oldPositions[first + offset] }
         return point - first
     }
 
@@ -151,14 +121,11 @@ private struct PointMerge {
 
     /// Where buckets begin, up to this one: as in `old`, but for what has come and gone so far.
     private mutating func begin(through last: Int) {
-        guard let buckets, self.bucket <= last else { return }
-        self.shift(self.bucket...last, buckets, by: UInt32(truncatingIfNeeded: self.place &- self.point))
+        guard self.begins, self.bucket <= last else { return }
+        let difference = UInt32(truncatingIfNeeded: self.place &- self.point)
+        let (old, range) = (self.old.buckets, self.bucket...last)
+        var buckets = self.points.buckets.mutableSpan
+        for bucket in range { buckets[bucket] = old[bucket] &+ difference }
         self.bucket = last + 1
-    }
-
-    private func shift(_ range: ClosedRange<Int>, _ buckets: UnsafeMutableBufferPointer<UInt32>, by difference: UInt32) {
-        let oldBuckets = self.old.buckets
-        let old = oldBuckets.span
-        for bucket in range { buckets.initializeElement(at: bucket, to: old[unchecked: bucket] &+ difference) }
     }
 }

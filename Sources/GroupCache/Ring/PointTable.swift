@@ -17,12 +17,14 @@ final class PointTable: Sendable {
     /// How many points there are.
     let count: Int
 
-    init(positions: [UInt64], owners: [UInt16], buckets: [UInt32]) {
-        self.positions = positions
-        self.owners = owners
-        self.buckets = buckets
-        self.count = positions.count - 2
-        self.bucketShift = UInt64(buckets.count.leadingZeroBitCount + 1)
+    /// A table of points that are all there.
+    init(_ points: consuming Points) {
+        self.count = points.positions.count - 2
+        points.owners[self.count] = points.owners[0]
+        self.positions = points.positions
+        self.owners = points.owners
+        self.buckets = points.buckets
+        self.bucketShift = UInt64(points.buckets.count.leadingZeroBitCount + 1)
     }
 
     /// The first point that is not below `position`; ``count`` if there is none, which stands for the first point.
