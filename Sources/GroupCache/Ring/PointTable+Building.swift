@@ -107,7 +107,7 @@ struct Points {
     /// So many points, of which none is there yet, in two to the power of `bits` buckets.
     init(count: Int, bits: Int) {
         self.positions = [UInt64](repeating: .max, count: count + 2)
-        self.owners = [UInt16](repeating: 0, count: count + 1)
+        self.owners = [UInt16](repeating: 0, count: count == 0 ? 0 : count + 1)
         self.buckets = [UInt32](repeating: UInt32(count), count: (1 << bits) + 1)
     }
 }

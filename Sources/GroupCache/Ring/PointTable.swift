@@ -20,7 +20,7 @@ final class PointTable: Sendable {
     /// A table of points that are all there.
     init(_ points: consuming Points) {
         self.count = points.positions.count - 2
-        points.owners[self.count] = points.owners[0]
+        if self.count > 0 { points.owners[self.count] = points.owners[0] }
         self.positions = points.positions
         self.owners = points.owners
         self.buckets = points.buckets
