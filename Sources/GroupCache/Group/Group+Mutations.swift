@@ -12,8 +12,9 @@ extension Group {
     ///   - tags: By which it can be removed together with others, with ``remove(tag:soft:wait:)``: at most 8, each of 1 to 128 bytes.
     ///   - wait: When this returns.
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `codecFailed`, `invalidConfiguration` for TTL and tags, `valueTooLarge` when the
-    ///   value cannot be kept; `notDelivered`, `cannotFollow` and `ringsDiffer` as ``remove(_:settle:wait:)-(Key,_,_)``, when the owner has not the value and
-    ///   will be told to drop what it has; and whatever the owner answers if that is another node. The old value is gone in every case but the first four.
+    ///   value cannot be kept; `ownerChanging` while this node has not heard yet who the others are; `notDelivered`, `cannotFollow` and `ringsDiffer` as
+    ///   ``remove(_:settle:wait:)-(Key,_,_)``, when the owner has not the value and will be told to drop what it has; and whatever the owner answers if that
+    ///   is another node. The old value is gone in every case but the first four and `ownerChanging`.
     ///   In the dialects of Go every other node is told, too: `peerFailed` names those that have not heard, `unsupported` says that none can be told.
     public func set(
         _ key: Key,
@@ -75,7 +76,8 @@ extension Group {
     ///   - wait: When this returns.
     /// - Throws: ``GroupCacheError``: `emptyKey`, `keyTooLong`, `invalidConfiguration` for the time; `notDelivered`, with their ids, when nodes could not be
     ///   told: they are as soon as they can be reached and before anything else is asked of them, and serve until then what they have to those who reach
-    ///   them; `cannotFollow` when it cannot be known whether all have heard; `ringsDiffer`; and whatever the owner answers if that is another node, of
+    ///   them; `cannotFollow` when it cannot be known whether all have heard; `ringsDiffer`; `ownerChanging`, and nothing has changed, while this node has not
+    ///   heard yet who the others are; and whatever the owner answers if that is another node, of
     ///   which one that knows no time to settle is not asked: `unsupported`.
     public func remove(_ key: Key, settle: Duration = .zero, wait: ChangeWait = .owner) async throws(GroupCacheError) {
         try await self.erase(key, if: nil, settle: settle, wait: wait)

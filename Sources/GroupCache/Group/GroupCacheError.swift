@@ -82,7 +82,8 @@ public struct GroupCacheError: Error, Sendable {
         public static let cannotFollow = Self(base: .cannotFollow)
         /// Two nodes send a change to each other, since each takes the other for the owner. Try again: rings become the same.
         public static let ringsDiffer = Self(base: .ringsDiffer)
-        /// The key has just come to its owner, which does not know yet what the former one has. Try again.
+        /// The key has just come to its owner, which does not know yet what the former one has; or this node has not heard yet who the others are. Nothing has
+        /// changed. Try again.
         public static let ownerChanging = Self(base: .ownerChanging)
 
         /// The name of the code, fit for a metric label.
