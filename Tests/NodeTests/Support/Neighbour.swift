@@ -37,7 +37,7 @@ enum Neighbour: String, Sendable {
     }
 
     private var path: String? {
-        // Another version of it than the system's, such as GROUPCACHE_ETCD=/opt/etcd-3.5/etcd.
+        // Another version of it than the system's, by its path: GROUPCACHE_ETCD=PATH.
         let name = "GROUPCACHE_" + self.rawValue.uppercased().replacingOccurrences(of: "-", with: "_")
         if let path = ProcessInfo.processInfo.environment[name], !path.isEmpty { return path }
         let folders =
