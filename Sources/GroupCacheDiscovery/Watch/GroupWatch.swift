@@ -160,7 +160,11 @@ public struct GroupWatch: Sendable {
                     let now = try await self.version(of: node)
                     // From its beginning, if it can tell that: then nothing is missed of it. Else, and of one that was there before, from now on.
                     place = isNew ? ResourceVersion(epoch: now.epoch, sequence: 0) : now
-                    if !isNew { try await self.tell(Event(node: node, kind: .lost), handle) }
+                    if !isNew {
+                        try await self.tell(Event(node: node, kind: .lost), handle)
+                        // Whoever has been told that it is followed is told, too, when it goes before the watch has begun.
+                        isUnreachable = false
+                    }
                     isNew = false
                 }
                 let steps = try await self.stream(node, place)
@@ -181,7 +185,10 @@ public struct GroupWatch: Sendable {
                 let now = try? await self.version(of: node)
                 let isAnotherLife = now.map { $0.epoch != place?.epoch } ?? false
                 place = isAnotherLife ? now.map { ResourceVersion(epoch: $0.epoch, sequence: 0) } : nil
-                if isAnotherLife { try await self.tell(Event(node: node, kind: .lost), handle) }
+                if isAnotherLife {
+                    try await self.tell(Event(node: node, kind: .lost), handle)
+                    isUnreachable = false
+                }
             } catch {
                 try Task.checkCancellation()
                 if !isUnreachable {

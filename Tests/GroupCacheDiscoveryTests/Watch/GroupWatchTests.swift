@@ -72,8 +72,9 @@ import Testing
             try await Self.eventually { kinds().count == 4 }
             return (port, watching)
         }
+        // The node has ended, and that may have been told by now, too.
         #expect(
-            kinds() == [
+            Array(kinds().prefix(4)) == [
                 .lost, .change(GroupChange(.set, key: "a")), .change(GroupChange(.remove, key: "größe/1")), .change(GroupChange(.clear)),
             ]
         )
@@ -93,8 +94,6 @@ import Testing
     @Test("of a node that was not there, came, told nothing and went it is said both times")
     func quiet() async throws {
         let access = NodeAccess()
-        let free = try await Self.withNode { _, _, port in port }
-        let late = "http://127.0.0.1:\(free)"
         let seen = NIOLockedValueBox<[GroupWatch.Event.Kind]>([])
         let times: @Sendable () -> (lost: Int, unreachable: Int) = {
             seen.withLockedValue { kinds in
@@ -102,6 +101,9 @@ import Testing
             }
         }
         try await Self.withNode { pool, _, port in
+            // While this one listens, which would else be given the same port.
+            let free = try await Self.withNode { _, _, port in port }
+            let late = "http://127.0.0.1:\(free)"
             try pool.setPeers([.init("http://127.0.0.1:\(port)"), .init(late)])
             let watch = GroupWatch("g", node: "http://127.0.0.1:\(port)", access: access)
             let watching = Task {
