@@ -38,6 +38,11 @@ struct InformerExampleTests {
         func wait(for expected: () -> [String: Int]) async {
             while self.view != expected(), !Task.isCancelled { await self.told.wait() }
         }
+
+        /// Waits until it has been told enough: what it knows is in the store before the handler is told of it, and an informer that is stopped tells no more.
+        func waitUntilTold(_ isEnough: ([String]) -> Bool) async {
+            while !isEnough(self.printed), !Task.isCancelled { await self.told.wait() }
+        }
     }
 
     private static func score(_ name: String, _ points: Int) -> Score {
@@ -100,6 +105,8 @@ struct InformerExampleTests {
             points += 1
             server.source.add(Self.score("last", points))
             await follower.wait { server.source.objects.mapValues(\.points) }
+            let line = "there comes last with \(points) points"
+            await follower.waitUntilTold { $0.contains(line) }
             group.cancelAll()
         }
         #expect(follower.view == server.source.objects.mapValues(\.points))
@@ -129,6 +136,7 @@ struct InformerExampleTests {
             server.source.add(Self.score("Jack", 589), silently: true)
             server.source.resetWatch()
             await follower.wait { ["Tom": 631, "Sam": 567, "Jack": 589] }
+            await follower.waitUntilTold { $0.count >= 4 }
             group.cancelAll()
         }
         #expect(server.answers[410] == 1)
