@@ -10,7 +10,7 @@ import Testing
 
 extension ProcessTests {
     @Suite struct ClusterTests {
-        /// Starts a cluster on free ports and calls `body` when it is ready.
+        /// Starts a cluster on free ports and calls `body` when it is ready, and its nodes know each other.
         static func run<Result: Sendable>(
             _ arguments: [String] = [],
             nodes: Int = 3,
@@ -21,8 +21,20 @@ extension ProcessTests {
             let all = ["cluster", "--nodes", "\(nodes)", "--base-port", "\(base)"] + arguments
             return try await Child.run(try Programs.path("groupcache"), all, folder: URL(fileURLWithPath: "/")) { child in
                 _ = try await child.output.line { $0 == "ready" }
+                // A node may answer before its process is spoken of.
+                try await child.output.lines(nodes) { $0.hasPrefix("node ") }
+                for admin in try Self.admins(child, nodes) { try await PeersPage.acquainted(admin, others: nodes - 1) }
                 return try await body(child, urls)
             }
+        }
+
+        /// The admin ports, which follow one another from the one that the cluster prints.
+        private static func admins(_ child: Child, _ nodes: Int) throws -> [String] {
+            let line = child.output.lines.first { $0.hasPrefix("dashboard ") } ?? ""
+            guard let url = line.split(separator: " ").dropFirst().first, let first = URL(string: String(url))?.port else {
+                throw TestFailure("the cluster has no admin ports: \(child.error.text)")
+            }
+            return (first..<first + nodes).map { "http://127.0.0.1:\($0)" }
         }
 
         /// The process of each node, as the cluster prints it.
