@@ -87,16 +87,17 @@ extension ProcessTests {
                             #expect(answer.status == 200 && answer.text == InteropKeys.value(key), "\(key)")
                             return try await GroupCounters.fetch(node: ours[0], group: "scores").peerErrors
                         }
-                        let (first, loaded) = (try await ask(), try await GoPeer.loads(url).count)
-                        #expect(first == 0 && loaded == 1)
+                        // In the time that it has, which may be over on a machine that is busy: by and by one comes from there.
+                        var before = 0
+                        repeat { before = try await ask() } while try await GoPeer.loads(url).isEmpty
                         child.signal(.suspend)
-                        var (errors, passedOver) = (0, 0)
+                        var (errors, passedOver) = (before, 0)
                         while passedOver < 8 {
                             let now = try await ask()
                             passedOver = now == errors ? passedOver + 1 : 0
                             errors = now
                         }
-                        #expect(errors > 0)
+                        #expect(errors > before)
                         child.signal(.resume)
                         // By and by: it is tried again now and then.
                         while try await GoPeer.loads(url).count < 8 {

@@ -15,7 +15,8 @@ extension ProcessTests {
                     await gate.wait()
                     return StubOrigin.text("late")
                 }
-                let arguments = ["--listen", "127.0.0.1:0", "--group", "pages=\(template)", "--drain-delay", "2s"]
+                // So long is it seen that it drains: long enough to look at it also where much else is going on.
+                let arguments = ["--listen", "127.0.0.1:0", "--group", "pages=\(template)", "--drain-delay", "6s"]
                 let end = try await NodeProgram.serve(arguments) { child, url in
                     let got1 = try await fetch("\(url)/readyz").status
                     #expect(got1 == 200)
