@@ -59,19 +59,23 @@ import Testing
     }
 
     /// Asks until the other node has been asked: its link opens with the first request.
-    private static func known(_ ring: Ring, _ key: String) async throws -> Explanation.Elsewhere {
+    ///
+    /// - Parameter isFirst: whether there may be no link yet, so that something has to be asked of the other node. Once there is one, an answer that takes too
+    ///   long is only asked for again: what is counted there is not to be of this.
+    private static func known(_ ring: Ring, _ key: String, isFirst: Bool = false) async throws -> Explanation.Elsewhere {
         while true {
             let explanation = try await ring.explain(key)
             let other = try #require(explanation.elsewhere.first { $0.id == ring.other.url })
             if other.holds != "unknown" { return other }
-            _ = try? await ring.groups[0].get("\(key)-\(UInt64.random(in: 0 ... .max))")
+            try Task.checkCancellation()
+            if isFirst { _ = try? await ring.groups[0].get("\(key)-\(UInt64.random(in: 0 ... .max))") }
         }
     }
 
     @Test func `Of a value is told how long it has been there and for how long it stays, of the rest that there is none`() async throws {
         try await Self.ring { ring in
             let key = try await ring.key("key")
-            #expect(try await Self.known(ring, key).holds == "nothing")
+            #expect(try await Self.known(ring, key, isFirst: true).holds == "nothing")
             _ = try await ring.groups[1].get(key)
             let gets = ring.groups[1].statistics.gets
             let value = try await Self.known(ring, key)
@@ -98,7 +102,7 @@ import Testing
         try await Self.ring(peers.map { HTTPPool.Peer($0) }) { ring in
             let key = try await ring.key("key")
             _ = try await ring.groups[1].get(key)
-            #expect(try await Self.known(ring, key).holds == "value")
+            #expect(try await Self.known(ring, key, isFirst: true).holds == "value")
             let explanation = try await ring.explain(key)
             #expect(explanation.elsewhere.count == 3)
             for peer in peers {
