@@ -47,6 +47,17 @@ extension ProcessTests {
             }
         }
 
+        /// How often a key may have been loaded by another node than its owner, or by that one, too: an owner that stands still for a tenth of a second is not
+        /// waited for, and one that has been found down is passed over for any key until it is back.
+        private static func standIns(_ admins: [String], keys: Int) async throws -> Int {
+            var count = 0
+            for admin in admins {
+                for name in ["hedges", "retries"] { count += try await PeersPage.count(name, of: admin) }
+                count += try await PeersPage.count("opened", of: admin) * keys
+            }
+            return count
+        }
+
         private struct Status: Decodable {
             struct Details: Decodable { var kind: String }
             var kind: String
@@ -58,6 +69,9 @@ extension ProcessTests {
 
         @Test func everyNodeAnswersAndEachKeyIsLoadedOnce() async throws {
             let end = try await Self.run { child, urls in
+                let admins = try Self.admins(child, urls.count)
+                let keys = try DemoScores.table().count
+                let before = try await Self.standIns(admins, keys: keys)
                 for url in urls {
                     let tom = try await fetch("\(url)/v1/groups/scores/keys/Tom")
                     #expect(tom.status == 200 && tom.text == "630")
@@ -78,10 +92,10 @@ extension ProcessTests {
                 }
                 var loads: [String: Int] = [:]
                 for url in urls { loads[url] = try await GroupCounters.fetch(node: url, group: "scores").localLoads }
-                let keys = try DemoScores.table().count
                 // Each score once in the whole cluster; "nobody" as often as its owner was asked, since nothing is remembered of it.
                 let sum = loads.values.reduce(0, +)
-                #expect(sum >= keys + 1 && sum <= keys + 3, "\(loads)")
+                let standIns = try await Self.standIns(admins, keys: keys) - before
+                #expect(sum >= keys + 1 && sum <= keys + 3 + standIns, "\(loads), \(standIns)")
                 #expect(loads.values.allSatisfy { $0 < keys }, "one node owns everything: \(loads)")
                 child.signal(.interrupt)
                 await child.wait()

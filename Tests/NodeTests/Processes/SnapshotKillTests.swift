@@ -76,7 +76,8 @@ extension ProcessTests {
                             headers: ["Authorization": "Bearer \(Self.token)"],
                             body: body
                         )
-                        #expect(begun.status == 202)
+                        // 200 when it has ended before it was answered.
+                        #expect([200, 202].contains(begun.status), "\(begun.text)")
                         // A turn of the loop at a time, so that the moment is not missed; if it is, the next turn tries again.
                         while !Self.isWriting(in: kept), Self.number(of: file) == number {
                             try Task.checkCancellation()

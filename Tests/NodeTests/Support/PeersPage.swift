@@ -18,4 +18,11 @@ struct PeersPage: Decodable {
     static func acquainted(_ admin: String, others: Int) async throws {
         _ = try await fetch("\(admin)/v1/overview") { try $0.json(PeersPage.self).nodes.count { !$0.isSelf && $0.isKnown } == others }
     }
+
+    /// What a node has counted of its peers, all of them together: `groupcache_peer_` and that name.
+    static func count(_ name: String, of admin: String) async throws -> Int {
+        let lines = try await fetch("\(admin)/metrics").text.split(separator: "\n")
+        let samples = lines.filter { $0.hasPrefix("groupcache_peer_\(name)_total{") }.compactMap { $0.split(separator: " ").last }
+        return samples.reduce(0) { $0 + Int(Double($1) ?? 0) }
+    }
 }
