@@ -38,31 +38,6 @@ extension ProcessTests {
             return end.result
         }
 
-        /// Waits until each server asks each of the others for what that one owns. They begin one after the other: who finds another one missing takes it for
-        /// down, loads in its place, and tries again by and by.
-        ///
-        /// - Parameter peers: in the order of `urls`.
-        private static func acquainted(_ urls: [String], _ peers: [String]) async throws {
-            struct Owner: Decodable { var owner: String }
-            for (here, url) in urls.enumerated() {
-                var unknown = Set(peers)
-                unknown.remove(peers[here])
-                var number = 0
-                while !unknown.isEmpty {
-                    try Task.checkCancellation()
-                    // Another name each time: that there is nobody of that name is remembered.
-                    number += 1
-                    let name = "stranger-\(here)-\(number)"
-                    let owner = try await fetch("\(url)/v1/ring/scores/\(name)").json(Owner.self).owner
-                    guard unknown.contains(owner), let there = peers.firstIndex(of: owner) else { continue }
-                    let before = try await GroupCounters.fetch(node: urls[there], group: "scores").serverRequests
-                    _ = try await fetch("\(url)/scores/\(name)")
-                    let after = try await GroupCounters.fetch(node: urls[there], group: "scores").serverRequests
-                    if after > before { unknown.remove(owner) }
-                }
-            }
-        }
-
         private static func queries(_ urls: [String]) async throws -> Int {
             var queries = 0
             for url in urls { queries += try await fetch("\(url)/stats").json(Statistics.self).queries }
@@ -74,7 +49,7 @@ extension ProcessTests {
             let peers = ports.map { "http://127.0.0.1:\($0)" }
             try await Self.run(ports: ports, peers: peers.joined(separator: ",")) { urls in
                 for peer in peers { _ = try await fetch("\(peer)/readyz", until: { $0.status == 200 }) }
-                try await Self.acquainted(urls, peers)
+                try await Acquaintance.wait(urls, peers: peers)
                 let before = try await Self.queries(urls)
                 for (name, points) in [("Tom", 630), ("Jack", 589), ("Sam", 567)] {
                     let answers = try await withThrowingTaskGroup(of: Score.self) { tasks in
@@ -100,7 +75,7 @@ extension ProcessTests {
                 let peers = ports.map { "http://127.0.0.1:\($0)" }
                 try await Self.run(ports: ports, peers: peers.joined(separator: ","), environment: ["SCORES": file]) { urls in
                     for peer in peers { _ = try await fetch("\(peer)/readyz", until: { $0.status == 200 }) }
-                    try await Self.acquainted(urls, peers)
+                    try await Acquaintance.wait(urls, peers: peers)
                     for points in [630, 700, 701, 702] {
                         if points != 630 {
                             let put = try await fetch("\(urls[points % 3])/scores/Tom", method: .PUT, body: #"{"points": \#(points)}"#)

@@ -12,9 +12,12 @@ extension ProcessTests {
             #expect(end.status == .exited(0), "\(arguments) \(end.error)")
         }
 
-        /// Runs the third of three nodes while `body` does.
+        /// Runs the third of three nodes while `body` does, which begins when the others know it: a change whose owner they cannot tell is none that is told.
         private static func third(_ port: Int, _ peers: [String], _ body: @escaping @Sendable () async throws -> Void) async throws {
-            try await NodeProgram.serve(ports: [port], peers: peers, ["--group", "scores=demo:"]) { _ in try await body() }
+            try await NodeProgram.serve(ports: [port], peers: peers, ["--group", "scores=demo:"]) { _ in
+                try await Acquaintance.wait(peers, peers: peers)
+                try await body()
+            }
         }
 
         private static func following(_ watch: Child, _ node: String, times: Int) async throws {
