@@ -101,7 +101,12 @@ final class TinyServer: Sendable {
     }
 
     fileprivate func opened(_ channel: any Channel) {
-        self.state.withLockedValue { $0.connections[ObjectIdentifier(channel)] = (channel, nil) }
+        let isUp = self.state.withLockedValue { state in
+            state.connections[ObjectIdentifier(channel)] = (channel, nil)
+            return state.server != nil
+        }
+        // Accepted just before the stop, which has not found it.
+        if !isUp { channel.close(promise: nil) }
     }
 
     fileprivate func closed(_ channel: any Channel) {
