@@ -63,6 +63,8 @@ import Testing
         _ = try await group.get("Tom")
         #expect(group.statistics.misses.removed == 1)
 
+        // It goes before the clear: what is remembered of departures is few places, and of two that leave together one may take the other's.
+        try await group.remove("Tom")
         _ = try await group.get("Jack")
         try await group.clear()
         #expect(group.server.explain("Jack").miss == .cleared)
