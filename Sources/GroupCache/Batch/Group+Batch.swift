@@ -161,7 +161,7 @@ extension Group {
                 self.flights.leave(waiter.id, shard: waiter.request.shard, with: .failure(error))
             }
         }
-        let expiry = options.timeout.map { self.flights.deadlines.add(after: $0) { leave(.deadlineExceeded) } }
+        let expiry = options.timeout.map { self.flights.deadlines.add(at: began + $0.milliseconds) { leave(.deadlineExceeded) } }
         await withTaskCancellationHandler {
             var open = items.count
             while open > 0 {

@@ -160,27 +160,28 @@ final class Flights: Sendable {
     /// Waits for the current load of a key, or starts it.
     ///
     /// - Parameters:
-    ///   - timeout: After it this caller goes, with ``GroupCacheError/Code/deadlineExceeded``; the load goes on for the others.
+    ///   - until: When this caller goes, with ``GroupCacheError/Code/deadlineExceeded``; the load goes on for the others. A moment, and not a time from
+    ///     now on: how long it takes to come to wait does not make it later.
     ///   - old: The value past its time that may be given when the load is slow.
     ///   - job: Makes a load.
     @inline(__always)
     func join(
         _ request: Request,
-        timeout: Duration?,
+        until: Int64?,
         old: () -> Answer?,
         job: (FlightID) -> Load
     ) async throws(GroupCacheError) -> Answer {
         var waited = false
         var isShared = false
         var number: UInt64 = 0
-        let outcome = await self.wait(request.shard, timeout) { waiter in
+        let outcome = await self.wait(request.shard, until) { waiter in
             switch self.board(request, waiter, job: job) {
             case .refused(let error):
                 waiter.finish(.failure(error))
                 return nil
             case .waits(let boarding):
                 (waited, isShared, number) = (true, boarding.isShared, boarding.flight.number)
-                boarding.start?.start(request.trail == nil && timeout == nil ? .inline : .caller)
+                boarding.start?.start(request.trail == nil && until == nil ? .inline : .caller)
                 if boarding.isSlow, !request.isStrict, let old = old() {
                     self.leave(boarding.waiter, shard: request.shard, with: .success(old))
                 }
@@ -204,7 +205,8 @@ final class Flights: Sendable {
     func joinRunning(_ key: HashedKey, shard: Int, timeout: Duration?) async throws(GroupCacheError) -> Answer? {
         var waited = false
         var number: UInt64 = 0
-        let outcome = await self.wait(shard, timeout) { waiter in
+        let until = timeout.map { self.clock.milliseconds + $0.milliseconds }
+        let outcome = await self.wait(shard, until) { waiter in
             let seat = self.withTable(shard) { $0.joinRunning(.local, key, waiter) }
             (waited, number) = (seat != nil, seat?.flight.number ?? 0)
             if !waited { waiter.finish(.failure(.notHeld)) }
@@ -222,7 +224,7 @@ final class Flights: Sendable {
     /// - Parameter board: Gives the waiter a seat; `nil`: it has been handed an outcome already. From there on whoever takes it out of the table,
     ///   for whatever reason, has an outcome for it.
     @inline(__always)
-    private func wait(_ shard: Int, _ timeout: Duration?, _ board: (FlightWaiter) -> WaiterID?) async -> Outcome {
+    private func wait(_ shard: Int, _ until: Int64?, _ board: (FlightWaiter) -> WaiterID?) async -> Outcome {
         let seat = Seat()
         var expiry: Deadlines.Token?
         let outcome = await withTaskCancellationHandler {
@@ -232,8 +234,8 @@ final class Flights: Sendable {
                 guard let waiter = board(.task(continuation)) else { return }
                 // Nothing comes of this if it has been handed an outcome meanwhile.
                 guard seat.take(waiter) else { return self.leave(waiter, shard: shard, with: .failure(.cancelled)) }
-                if let timeout, self.withTable(shard, { $0.isWaiting(waiter) }) {
-                    expiry = self.deadlines.add(after: timeout) { self.leave(waiter, shard: shard, with: .failure(.deadlineExceeded)) }
+                if let until, self.withTable(shard, { $0.isWaiting(waiter) }) {
+                    expiry = self.deadlines.add(at: until) { self.leave(waiter, shard: shard, with: .failure(.deadlineExceeded)) }
                 }
             }
         } onCancel: {

@@ -57,13 +57,13 @@ extension Group: LoadingGroup {
         let longest = self.loadTime
         let mine = min(deadline ?? options.deadline ?? .max, began + (options.timeout?.milliseconds ?? longest), began + longest)
         // Every load ends by itself in time; its caller needs a clock of its own only to go earlier.
-        let timeout: Duration? = mine < began + longest ? .milliseconds(max(0, mine - began)) : nil
+        let until: Int64? = mine < began + longest ? mine : nil
         var found: Answer
         do throws(GroupCacheError) {
             if !options.isCounted { try self.beginWaiting(trail) }
             defer { if !options.isCounted { self.endWaiting(trail) } }
             let request = self.request(kind, key, trail, isStrict: options.isStrict, reload: options.reload)
-            found = try await self.flights.join(request, timeout: timeout, old: { self.oldAnswer(key, counts: true) }) { flight in
+            found = try await self.flights.join(request, until: until, old: { self.oldAnswer(key, counts: true) }) { flight in
                 // Peers are asked for all who may join, with the load's own time; the getter is told the time of who began it.
                 let deadline = kind == .local ? mine : began + longest
                 return Load(self, flight, kind, key, route, began: began, deadline: deadline, trail: trail, batch: options.batch)
