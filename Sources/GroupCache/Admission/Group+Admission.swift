@@ -21,25 +21,25 @@ extension Group {
     ///
     /// - Throws: `overloaded` when too many wait already; `cancelled`; `deadlineExceeded`.
     func turn(of load: Load) async throws(GroupCacheError) -> Turn {
-        let isPatient = load.batch?.begin() ?? false
-        var hasBegun = false
-        defer { if !hasBegun { load.batch?.end() } }
-        let hasWaited = !self.limit.tryEnter()
+        let hasWaited = !self.limit.tryEnter(for: load.batch)
         if hasWaited {
-            switch await self.limit.enter(isPatient: isPatient) {
+            switch await self.limit.enter(for: load.batch) {
             case .run: break
             case .refused: throw self.overloaded("too many loads of the group run and wait")
-            case .cancelled: throw .cancelled
+            case .cancelled:
+                load.batch?.end()
+                throw .cancelled
             }
         }
-        let place = LoadPlace(self.limit)
-        defer { if !hasBegun { place.end() } }
+        let turn = Turn(place: LoadPlace(self.limit), hasWaited: hasWaited, batch: load.batch)
+        var hasBegun = false
+        defer { if !hasBegun { turn.end() } }
         // The turn and the cancellation may have come at the same moment, or the time may be over just now.
         if hasWaited, Task.isCancelled { throw .cancelled }
         let longest = load.began + self.loadTime
         if self.configuration.clock.milliseconds >= longest { throw .deadlineExceeded }
         hasBegun = true
-        return Turn(place: place, hasWaited: hasWaited, batch: load.batch)
+        return turn
     }
 
     /// A caller is about to wait for a load, and, if it is a getter, lends its place meanwhile. If this does not throw, ``endWaiting(_:)`` follows.
@@ -71,9 +71,12 @@ extension Group {
 final class BatchTurns: Sendable {
     private let open = Atomic<Int>(0)
 
-    /// A load asks for its turn. Whether another one of the request runs or waits.
-    func begin() -> Bool { self.open.wrappingAdd(1, ordering: .relaxed).oldValue > 0 }
+    /// Whether one of the request's loads runs or waits.
+    var isOpen: Bool { self.open.load(ordering: .relaxed) > 0 }
 
-    /// It has had its turn, or has not got one.
+    /// A load has its turn, or waits for it.
+    func begin() { self.open.wrappingAdd(1, ordering: .relaxed) }
+
+    /// It has had its turn, or waits no longer.
     func end() { self.open.wrappingSubtract(1, ordering: .relaxed) }
 }

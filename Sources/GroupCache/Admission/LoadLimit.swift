@@ -41,16 +41,32 @@ public final class LoadLimit: Sendable {
     }
 
     /// Begins a load if that is possible without waiting.
-    func tryEnter() -> Bool { self.state.withLockedValue { $0.tryEnter() } }
+    ///
+    /// - Parameter batch: The request for many keys that it is one of; it is noted there.
+    func tryEnter(for batch: BatchTurns? = nil) -> Bool {
+        self.state.withLockedValue { limiter in
+            guard limiter.tryEnter() else { return false }
+            batch?.begin()
+            return true
+        }
+    }
 
     /// Begins a load when its turn has come. What answers `run` calls ``exit()`` once.
     ///
-    /// - Parameter isPatient: It waits with others as one, and is not refused.
-    func enter(isPatient: Bool = false) async -> Admission {
+    /// - Parameter batch: The request for many keys that it is one of. As long as others of it run or wait it waits with them as one, and is not
+    ///   refused. Unless it is, it is noted there.
+    func enter(for batch: BatchTurns? = nil) async -> Admission {
         let id = NumberSource.shared.next()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                switch self.state.withLockedValue({ $0.enter(id, continuation, isPatient: isPatient) }) {
+                // One step: were the look at the others one of its own, another one of the request could take the last place behind it, and this one,
+                // which has seen nobody, would be refused because of that.
+                let entry = self.state.withLockedValue { limiter in
+                    let outcome = limiter.enter(id, continuation, isPatient: batch?.isOpen ?? false)
+                    if outcome != .refused { batch?.begin() }
+                    return outcome
+                }
+                switch entry {
                 case .run: continuation.resume(returning: .run)
                 case .refused: continuation.resume(returning: .refused)
                 case .queued:
