@@ -42,6 +42,7 @@ extension Group {
         request.milliseconds = 1_000
         request.isPeek = true
         request.isRepeated = true
+        self.audits.withLockedValue { $0.open += 1 }
         _ = owner.start(request, tag: 0, for: Audit(self, key, version: details.version, promise: promise))
     }
 
@@ -77,6 +78,7 @@ extension Group {
         }
 
         func peerAnswered(_ tag: Int, _ result: Result<PeerEntry, GroupCacheError>) {
+            defer { self.group.audits.withLockedValue { $0.open -= 1 } }
             guard case .success(let entry) = result else { return }
             self.group.audited(self.key, version: self.version, promise: self.promise, entry)
         }
@@ -89,6 +91,8 @@ struct CopyAudits: Sendable {
     private var hits = 0
     /// Where the next copy is searched for.
     var cursor = ScanCursor.start
+    /// How many owners were asked and have not answered yet.
+    var open = 0
 
     /// How many copies are to be looked after now. What is beyond `most` is not made up for later.
     mutating func due(_ hits: Int, per one: Int, atMost most: Int) -> Int {
