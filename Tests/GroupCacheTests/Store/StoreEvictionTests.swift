@@ -17,8 +17,12 @@ import Testing
         #expect(after.used <= store.capacity && after.used > store.capacity - 200)
     }
 
+    /// Which keys share the counters of a sketch depends on the hash, which is another one in each store: about once in a thousand stores the
+    /// frequency of a key comes out so much too high that it is taken for one that is more wanted.
+    private let hasher = KeyHash(seed0: 0x0123_4567_89ab_cdef, seed1: 0xfedc_ba98_7654_3210)
+
     @Test func `A copy that is hit is wanted, too`() {
-        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1))
+        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1), hasher: self.hasher)
         for number in 0..<1_000 {
             let key = "near \(number)"
             for _ in 0..<2 { store.recordRemote(store.hash(of: key)) }
@@ -119,7 +123,7 @@ import Testing
     }
 
     @Test func `A near key is admitted when it was asked for twice, and against a full house when it is more wanted`() {
-        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1))
+        let store = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1), hasher: self.hasher)
         let hash = store.hash(of: "hot")
         #expect(!store.admitNear(hash))
         store.recordRemote(hash)
@@ -142,7 +146,7 @@ import Testing
         #expect(store.admitNear(cold))
         // Nobody is less wanted than what is over.
         let clock = HandClock()
-        let mortal = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1), clock: CacheClock(clock))
+        let mortal = Store<Int>(StoreConfiguration(capacity: 400_000, shardCount: 1), clock: CacheClock(clock), hasher: self.hasher)
         for number in 0..<1_000 {
             for _ in 0..<15 { mortal.recordRemote(mortal.hash(of: "near \(number)")) }
             mortal.put("near \(number)", number, size: 300, kind: .near, life: EntryLife(ttl: 1_000))
