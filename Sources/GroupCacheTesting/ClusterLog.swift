@@ -116,6 +116,8 @@ extension ClusterLog.State {
             return .done
         }
         do {
+            // Whoever tells it may be so slow that more has come meanwhile than is kept.
+            if let position = reader.follower.position, position.sequence < self.dropped { reader.follower.broke() }
             if !reader.follower.isOpen {
                 // Nothing takes time here, and no copy is served because a stream is fresh.
                 let wanted = reader.follower.ask(0)?.sequence
