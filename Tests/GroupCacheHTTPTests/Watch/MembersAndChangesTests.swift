@@ -12,7 +12,8 @@ import Testing
     @Test("who comes, changes and goes is told; the list and the watch after it are one")
     func members() async throws {
         try await withWatchedNode { _, port, pool in
-            let reader = try await WatchReader(port, "/v1/watch/members")
+            // What there is is looked at after the head has gone: it could be what comes here, which would then be told twice.
+            let reader = try await WatchReader(port, "/v1/watch/members?sendInitialEvents=false")
             let own = "http://127.0.0.1:\(port)"
             try pool.setPeers([.init(own), .init("http://127.0.0.1:1")])
             try pool.setPeers([.init(own), .init("http://127.0.0.1:1", weight: 2)])
