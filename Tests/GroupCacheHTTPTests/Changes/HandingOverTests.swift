@@ -108,20 +108,26 @@ struct HandingOverTests {
 
     @Test("who drains hands over to those of whom it knows that they come after it; who goes by another ring may keep it for a while only")
     func leavesToOthers() async throws {
-        try await withMesh(3, Self.settings) { mesh in
+        // Long enough for it to be there still when it is looked at.
+        var settings = Self.settings
+        settings.nearTTL = .seconds(20)
+        try await withMesh(3, settings) { mesh in
             let keys = try await Self.fill(mesh)
             mesh.pools[0].core.isDraining.store(true, ordering: .relaxed)
             // By this ring much is node 2's that is node 1's by one that differs from ours in nothing but that we have left.
             try mesh.pools[2].setPeers([HTTPPool.Peer(mesh.id(1)), HTTPPool.Peer(mesh.id(2), weight: 90)])
             let key = try #require(keys.first { mesh.pools[2].pickOwner(of: $0) == nil })
             #expect(try await mesh.groups[2].get(key) == "v" && mesh.loads(key) == 1)
-            #expect(try #require(mesh.groups[2].entry(key)).timeLeft ?? .seconds(600) <= .seconds(1))
+            #expect(try #require(mesh.groups[2].entry(key)).timeLeft ?? .seconds(600) <= .seconds(10))
         }
     }
 
     @Test("who joins is given what the others have of its keys, once they know that it has joined with all of its time")
     func joins() async throws {
-        try await withMesh(3, Self.settings) { mesh in
+        // What has moved stays with those that had it for so long: more than the second that may pass until they are heard.
+        var settings = Self.settings
+        settings.nearTTL = .seconds(6)
+        try await withMesh(3, settings) { mesh in
             let keys = (0..<20).map { mesh.key(of: 0, $0) }
             for node in 1..<3 { try mesh.pools[node].setPeers(Self.peers(mesh, [1, 2])) }
             for key in keys {
@@ -130,10 +136,12 @@ struct HandingOverTests {
             }
             #expect(try await mesh.groups[0].get(keys[0]) == "v")
             let early = try #require(mesh.groups[0].entry(keys[0]))
-            #expect(early.isNear && early.timeLeft ?? .seconds(600) <= .seconds(1))
+            #expect(early.isNear && early.timeLeft ?? .seconds(600) <= .seconds(3))
             for node in 1..<3 { try mesh.pools[node].setPeers(Self.peers(mesh, [0, 1, 2])) }
-            try await eventually { mesh.isFollowing && mesh.groups[0].cached(keys[0]) == nil }
-            for key in keys {
+            try await eventually { mesh.isFollowing }
+            // The first one when what it was given early is over.
+            for key in keys.reversed() {
+                if key == keys[0] { try await eventually { mesh.groups[0].cached(key) == nil } }
                 #expect(try await mesh.groups[0].get(key) == "v")
                 let entry = try #require(mesh.groups[0].entry(key))
                 #expect(!entry.isNear && entry.timeLeft ?? .zero > .seconds(500))
@@ -318,14 +326,17 @@ struct HandingOverTests {
         "who was taken over from hears of a change before it is acknowledged; who does not know that it is no owner any more hands over for a while only"
     )
     func notYetKnown() async throws {
-        try await withMesh(3, Self.settings) { mesh in
+        // Long enough for it to be there still when it is looked at.
+        var settings = Self.settings
+        settings.nearTTL = .seconds(20)
+        try await withMesh(3, settings) { mesh in
             let keys = try await Self.fill(mesh)
             // Only the others know.
             for node in 1..<3 { try mesh.pools[node].setPeers(Self.peers(mesh, [1, 2])) }
             let key = keys[0]
             let owner = try #require((1..<3).first { mesh.pools[$0].pickOwner(of: key) == nil })
             #expect(try await mesh.groups[owner].get(key) == "v" && mesh.loads(key) == 1)
-            #expect(try #require(mesh.groups[owner].entry(key)).timeLeft ?? .zero <= .seconds(2))
+            #expect(try #require(mesh.groups[owner].entry(key)).timeLeft ?? .seconds(600) <= .seconds(10))
             #expect(mesh.groups[0].cached(key) == "v")
             mesh.put("new", at: key)
             try await mesh.groups[owner].remove(key)

@@ -24,9 +24,13 @@ final class Wire: Sendable {
         self.listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { inbound in
-                let (isCut, target) = state.withLockedValue { ($0.isCut, $0.target) }
-                guard !isCut else { return inbound.close() }
-                state.withLockedValue { $0.channels[ObjectIdentifier(inbound)] = inbound }
+                // In one step: what comes about while the wire is cut is either found there or not let in.
+                let target = state.withLockedValue { state -> Int? in
+                    guard !state.isCut else { return nil }
+                    state.channels[ObjectIdentifier(inbound)] = inbound
+                    return state.target
+                }
+                guard let target else { return inbound.close() }
                 inbound.closeFuture.whenComplete { _ in state.withLockedValue { $0.channels[ObjectIdentifier(inbound)] = nil } }
                 return ClientBootstrap(group: inbound.eventLoop)
                     .channelInitializer { outbound in
