@@ -30,6 +30,8 @@ import Testing
                     }
                 }
             }
+            // Who compares waits for the word of who may have owned the key, but not for long; after a beginning it takes a while until that one speaks.
+            try await eventually { nodes.allSatisfy { $0.pool.isFollowingAll } }
             var connections: [RawConnection] = []
             for node in nodes { connections.append(try await RawConnection(port: node.port)) }
             try await body(connections, groups)

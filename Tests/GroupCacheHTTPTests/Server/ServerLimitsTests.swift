@@ -168,7 +168,8 @@ import Testing
             let first = try await RawConnection(port: port)
             let second = try await RawConnection(port: port)
             for connection in [first, second] {
-                try await connection.send(self.get)
+                // With the beginning of one more request: one that is idle for a while would make room.
+                try await connection.send(self.get + "GET ")
                 _ = try await connection.response()
             }
             let third = try await RawConnection(port: port)
