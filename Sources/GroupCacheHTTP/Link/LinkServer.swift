@@ -114,8 +114,9 @@ final class LinkServer: ChannelDuplexHandler, LoopMember {
     private func finish() {
         guard let actions = self.state.finish() else { return }
         self.carryOut(actions)
-        self.loop.remove(self)
+        // Before the loop says that its last connection is gone: whoever hears that finds none.
         self.permit = nil
+        self.loop.remove(self)
     }
 
     // MARK: Events of the loop

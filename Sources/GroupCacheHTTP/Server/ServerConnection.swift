@@ -252,7 +252,8 @@ final class ServerConnection: ChannelDuplexHandler, RemovableChannelHandler, Loo
         guard let actions = self.state.finish() else { return }
         self.carryOut(actions)
         if self.core.credentials.secures, !self.isSecured { self.core.counters.failedHandshakes.wrappingAdd(1, ordering: .relaxed) }
-        self.loop.remove(self)
+        // Before the loop says that its last connection is gone: whoever hears that finds none.
         self.permit = nil
+        self.loop.remove(self)
     }
 }
