@@ -41,6 +41,8 @@ extension LinkClient {
             let sent: NIODeadline
             /// When the time for a pong was found to be over.
             var doubted: NIODeadline?
+            /// When it was found to be late enough for somebody else to be asked.
+            var missed: NIODeadline?
         }
 
         /// While requests go out and replies come in.

@@ -64,7 +64,9 @@ extension LinkClient.State.Open {
     /// second one do the same work: a hot missing key with a slow origin would be loaded twice.
     fileprivate mutating func sweep(_ now: NIODeadline, _ delay: TimeAmount, _ actions: inout [LinkClient.State.Action]) {
         let slow = now - delay
-        let isSilent = self.ping.map { now >= $0.sent + max(delay, LinkClient.pongTime) } ?? false
+        // As with the end of our patience: when it is us who stood still, the answer lies in the socket, and is read before the next look.
+        if let ping = self.ping, now >= ping.sent + max(delay, LinkClient.pongTime) { self.ping?.missed = ping.missed ?? now }
+        let isSilent = self.ping?.missed.map { now >= $0 + LinkClient.pace } ?? false
         var late: [LinkPending] = []
         var hedged: [PeerCall] = []
         var cancelled: [UInt32] = []
