@@ -95,7 +95,7 @@ import Testing
         #expect(rig.slow.isEmpty)
         rig.tick(after: LinkClient.pace)
         #expect(rig.slow.map(\.tag) == [0, 1])
-        rig.tick(after: .milliseconds(30) - LinkClient.pace)
+        rig.tick(after: TimeAmount.milliseconds(30) - LinkClient.pace)
         #expect(rig.answers.all == [1: ["deadlineExceeded"]])
         #expect(rig.asked.count == 1)
         #expect(rig.faults.isEmpty)
