@@ -8,7 +8,7 @@ import Testing
 
 @testable import ChangesExample
 
-@Suite("Examples/Changes", .timeLimit(.minutes(2)))
+@Suite("Examples/Changes", .timeLimit(.minutes(5)))
 struct ChangesExampleTests {
     private struct Never: Error {}
 
@@ -26,7 +26,7 @@ struct ChangesExampleTests {
     }
 
     private func wait(_ condition: () async -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(180)
         while await !condition() {
             guard ContinuousClock.now < end else { throw Never() }
             try await MultiThreadedEventLoopGroup.singleton.next().submit {}.get()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import GroupCacheDiscovery
 
-@Suite(.timeLimit(.minutes(1))) struct CachingRegistryTests {
+@Suite(.timeLimit(.minutes(5))) struct CachingRegistryTests {
     private let base = FakeMembers()
     private let clock = VirtualClock()
 

@@ -11,7 +11,7 @@ import Testing
 
 @testable import GroupCacheDiscovery
 
-@Suite(.timeLimit(.minutes(1))) struct RingReconcilerTests {
+@Suite(.timeLimit(.minutes(5))) struct RingReconcilerTests {
     private let ring = FakeRing()
     private let clock = VirtualClock()
 

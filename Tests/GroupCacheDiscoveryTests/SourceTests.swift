@@ -8,7 +8,7 @@ import Testing
 
 @testable import GroupCacheDiscovery
 
-@Suite(.timeLimit(.minutes(1))) struct DNSSourceTests {
+@Suite(.timeLimit(.minutes(5))) struct DNSSourceTests {
     private let resolver = FakeMembers()
 
     private func source(isSecure: Bool = false) -> DNSSource {
@@ -66,7 +66,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct FileSourceTests {
+@Suite(.timeLimit(.minutes(5))) struct FileSourceTests {
     private static let first = #"{"members":[{"id":"n1","url":"http://a:1"}]}"#
     private static let second = #"{"members":[{"id":"n1","url":"http://a:1"},{"id":"n2","url":"http://b:1"}]}"#
 

@@ -9,7 +9,7 @@ import Tracing
 @testable import GroupCacheHTTP
 
 /// A request's place in a distributed trace reaches the getter, by whatever way the request comes.
-@Suite("Traces across the wire", .timeLimit(.minutes(1)), .serialized) struct TraceTests {
+@Suite("Traces across the wire", .timeLimit(.minutes(5)), .serialized) struct TraceTests {
     /// Reads W3C Trace Context, and makes no spans. A process has one instrument; other suites do not mind this one.
     private struct W3CReader: Instrument {
         enum Name: ServiceContextKey { typealias Value = [String] }

@@ -13,7 +13,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("Hummingbird", .timeLimit(.minutes(2)))
+@Suite("Hummingbird", .timeLimit(.minutes(5)))
 struct AdapterTests {
     private struct Down: Error {}
 

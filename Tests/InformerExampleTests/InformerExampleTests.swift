@@ -51,7 +51,7 @@ struct InformerExampleTests {
 
     @Test(
         "Follows a real HTTP source through restarts, 410s and dropped connections; its view is right at the end",
-        .timeLimit(.minutes(2))
+        .timeLimit(.minutes(5))
     )
     func followsThroughEverything() async throws {
         let seed = UInt64.random(in: 0..<1 << 32)
@@ -117,7 +117,7 @@ struct InformerExampleTests {
         try await client.shutdown()
     }
 
-    @Test("A source that is not there yet is waited for; a version it forgot is answered with 410 and survived", .timeLimit(.minutes(1)))
+    @Test("A source that is not there yet is waited for; a version it forgot is answered with 410 and survived", .timeLimit(.minutes(5)))
     func startsBeforeServerAndSurvives410() async throws {
         let server = TinyHTTPSource()
         try await server.start()

@@ -8,7 +8,7 @@ import Testing
 
 @testable import GroupCacheAdmin
 
-@Suite(.timeLimit(.minutes(1))) struct DashboardTests {
+@Suite(.timeLimit(.minutes(5))) struct DashboardTests {
     @Test func filesAreServedOnceAndThenConfirmed() async throws {
         try await RunningAdmin.with { (admin) async throws in
             for (path, type) in [

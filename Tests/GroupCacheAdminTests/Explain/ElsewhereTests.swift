@@ -11,7 +11,7 @@ import Testing
 @testable import GroupCacheAdmin
 
 /// Which other nodes hold a key.
-@Suite(.timeLimit(.minutes(1))) struct ElsewhereTests {
+@Suite(.timeLimit(.minutes(5))) struct ElsewhereTests {
     private struct Ring: Sendable {
         var admin: RunningAdmin
         /// The groups of the node with the admin port, and of the other one.

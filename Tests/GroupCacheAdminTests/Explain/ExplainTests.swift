@@ -8,7 +8,7 @@ import Testing
 
 @testable import GroupCacheAdmin
 
-@Suite(.timeLimit(.minutes(1))) struct ExplainTests {
+@Suite(.timeLimit(.minutes(5))) struct ExplainTests {
     @Test func saysWhyAGetWouldBeAHitOrAMiss() async throws {
         try await RunningAdmin.with { (admin) async throws in
             var configuration = GroupConfiguration()

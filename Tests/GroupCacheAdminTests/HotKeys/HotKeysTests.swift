@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCache
 @testable import GroupCacheAdmin
 
-@Suite(.timeLimit(.minutes(1))) struct HotKeysTests {
+@Suite(.timeLimit(.minutes(5))) struct HotKeysTests {
     private final class Flag: Sendable {
         let isSet = Atomic(false)
     }

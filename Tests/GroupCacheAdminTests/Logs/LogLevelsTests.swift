@@ -9,7 +9,7 @@ import Testing
 
 @testable import GroupCacheAdmin
 
-@Suite(.timeLimit(.minutes(1))) struct LogLevelsTests {
+@Suite(.timeLimit(.minutes(5))) struct LogLevelsTests {
     private func logger(_ label: String, _ levels: LogLevels) -> Logger {
         Logger(label: label) { LevelledLogHandler(label: $0, levels: levels) { _ in } }
     }

@@ -11,7 +11,7 @@ import Testing
 
 @testable import GroupCacheAdmin
 
-@Suite(.timeLimit(.minutes(2))) struct MetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct MetricsTests {
     private func text(_ metrics: PrometheusMetrics, _ format: Exposition.Format = .prometheus) -> String {
         var exposition = Exposition(format)
         metrics.write(to: &exposition)

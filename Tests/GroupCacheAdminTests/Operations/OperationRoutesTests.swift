@@ -12,7 +12,7 @@ import Testing
 @testable import GroupCacheAdmin
 
 /// Operations over HTTP, by a client as any other.
-@Suite(.timeLimit(.minutes(1))) struct OperationRoutesTests {
+@Suite(.timeLimit(.minutes(5))) struct OperationRoutesTests {
     private static func group(_ admin: RunningAdmin, _ name: String = "scores", gate: Gate? = nil) throws -> Group<String> {
         try Group(name, capacity: .mebibytes(1), peers: admin.pool, codec: StringCodec()) { key, _ in
             try await gate?.wait()

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheAdmin
 
 /// Operations as they are done.
-@Suite(.timeLimit(.minutes(1))) struct OperationsTests {
+@Suite(.timeLimit(.minutes(5))) struct OperationsTests {
     /// Waits until it is told to go on, or to stop.
     final class Body: Sendable {
         let begun = NIOLockedValueBox<[String]>([])

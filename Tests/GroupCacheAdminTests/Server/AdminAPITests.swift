@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The description of the routes and the routes are the same.
-@Suite(.timeLimit(.minutes(1))) struct AdminAPITests {
+@Suite(.timeLimit(.minutes(5))) struct AdminAPITests {
     /// `GET /v1/operations/{}` of a row of the table, or of a line of the document: what stands in braces has different names, and the table writes it otherwise.
     private static func name(_ method: String, _ path: some StringProtocol) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).map { part in

@@ -6,7 +6,7 @@ import GroupCacheHTTP
 import NIOHTTP1
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct AdminServerTests {
+@Suite(.timeLimit(.minutes(5))) struct AdminServerTests {
     @Test func answersAndSaysWhatIsWrongInTheHousesWords() async throws {
         try await RunningAdmin.with { (admin) async throws in
             let live = try await admin.ask(.GET, "/livez")

@@ -15,7 +15,7 @@ import Testing
 @testable import GroupCacheAdmin
 
 /// A node's snapshots over its lives.
-@Suite(.timeLimit(.minutes(1))) struct SnapshotKeeperTests {
+@Suite(.timeLimit(.minutes(5))) struct SnapshotKeeperTests {
     static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Runs a keeper with its operations until `body` ends; then the node stops gracefully.

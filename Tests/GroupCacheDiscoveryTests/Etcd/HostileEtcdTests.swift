@@ -11,7 +11,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// An etcd that is none, or has gone mad, over a real connection.
-@Suite(.timeLimit(.minutes(1))) struct HostileEtcdTests {
+@Suite(.timeLimit(.minutes(5))) struct HostileEtcdTests {
     private static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 
     private static func entry(_ id: String, _ value: String? = nil, revision: Int = 5) -> String {

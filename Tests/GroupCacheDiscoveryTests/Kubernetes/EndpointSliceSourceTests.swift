@@ -17,7 +17,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// A node that follows an API server over real connections.
-@Suite(.timeLimit(.minutes(2))) struct EndpointSliceSourceTests {
+@Suite(.timeLimit(.minutes(5))) struct EndpointSliceSourceTests {
     private let fake = FakeAPIServer()
 
     private final class Followed: Sendable {

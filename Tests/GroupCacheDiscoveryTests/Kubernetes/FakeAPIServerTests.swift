@@ -12,7 +12,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// The fake server against the facts of the real one: a client that passes with it must not owe that to its leniency.
-@Suite(.timeLimit(.minutes(1))) struct FakeAPIServerTests {
+@Suite(.timeLimit(.minutes(5))) struct FakeAPIServerTests {
     private let fake = FakeAPIServer()
     private static let path = "/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices"
     private static let selector = "labelSelector=kubernetes.io%2Fservice-name%3Dcache"

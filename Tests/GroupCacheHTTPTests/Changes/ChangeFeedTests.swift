@@ -8,7 +8,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("The changes of a node, told to those who follow it", .timeLimit(.minutes(1)))
+@Suite("The changes of a node, told to those who follow it", .timeLimit(.minutes(5)))
 struct ChangeFeedTests {
     private func feed(promise: Duration = .seconds(5), known: Duration = .zero) -> ChangeFeed {
         ChangeFeed(promise: promise, known: known, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
@@ -136,7 +136,7 @@ struct ChangeFeedTests {
         #expect(error?.code == .overloaded)
         let hasty = self.feed(promise: .milliseconds(1))
         for follower in 1...UInt64(2 * ChangeFeed.maximumFollowers) {
-            let end = ContinuousClock.now + .seconds(20)
+            let end = ContinuousClock.now + .seconds(180)
             while (try? await self.ask(hasty, nil, by: follower)) == nil { try #require(ContinuousClock.now < end) }
         }
         #expect(hasty.followers.count <= ChangeFeed.maximumFollowers)

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Nodes that may not act as owners any more, over real sockets.
-@Suite("Nodes that are fenced", .timeLimit(.minutes(2)), .serialized)
+@Suite("Nodes that are fenced", .timeLimit(.minutes(5)), .serialized)
 struct FencedTests {
     private static let settings = {
         var settings = GroupConfiguration()

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Pools that hear each other's changes, over real sockets.
-@Suite("Nodes that follow each other", .timeLimit(.minutes(2)), .serialized)
+@Suite("Nodes that follow each other", .timeLimit(.minutes(5)), .serialized)
 struct FollowingTests {
     @Test("a copy lives as long as its owner's entry, and goes when anybody changes the key anywhere")
     func heard() async throws {

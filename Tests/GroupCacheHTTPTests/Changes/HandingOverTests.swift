@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Keys that go from node to node while nodes join and leave, over real sockets.
-@Suite("Nodes that hand over what they have", .timeLimit(.minutes(2)), .serialized)
+@Suite("Nodes that hand over what they have", .timeLimit(.minutes(5)), .serialized)
 struct HandingOverTests {
     private static let settings = {
         var settings = GroupConfiguration()

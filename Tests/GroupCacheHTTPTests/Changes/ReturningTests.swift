@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Members that move, go and come back while something is changed, over real sockets.
-@Suite("Members that move, go and come back", .timeLimit(.minutes(2)), .serialized)
+@Suite("Members that move, go and come back", .timeLimit(.minutes(5)), .serialized)
 struct ReturningTests {
     private static func stream(_ pool: HTTPPool, of id: String) throws -> PeerStream {
         try #require(Self.getter(pool, of: id)).standing.stream

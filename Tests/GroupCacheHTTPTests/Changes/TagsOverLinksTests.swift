@@ -6,7 +6,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Removals of tags and clears between pools, over real sockets.
-@Suite("Tags and clear over links", .timeLimit(.minutes(2)), .serialized)
+@Suite("Tags and clear over links", .timeLimit(.minutes(5)), .serialized)
 struct TagsOverLinksTests {
     @Test(
         "a tag that is removed at one node is gone at all of them, of the owner's value and of copies; a clear takes everything",

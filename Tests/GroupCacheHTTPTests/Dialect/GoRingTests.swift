@@ -11,7 +11,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What is different in a ring of Go's nodes.
-@Suite("In a ring of Go's nodes", .timeLimit(.minutes(1))) struct GoRingTests {
+@Suite("In a ring of Go's nodes", .timeLimit(.minutes(5))) struct GoRingTests {
     private static let urls = ["http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"]
 
     private func pool(_ dialect: Dialect, _ peers: [String], logger: Logger? = nil) throws -> HTTPPool {

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What a peer may say of ages and dates, and what comes of it.
-@Suite("What a hostile peer says of times", .timeLimit(.minutes(1))) struct HostileAgeTests {
+@Suite("What a hostile peer says of times", .timeLimit(.minutes(5))) struct HostileAgeTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var lines: [String]
         var age: Duration = .zero

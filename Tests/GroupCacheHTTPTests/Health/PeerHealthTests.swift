@@ -5,7 +5,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("Peer health", .timeLimit(.minutes(1)))
+@Suite("Peer health", .timeLimit(.minutes(5)))
 struct PeerHealthTests {
     static let millisecond: UInt64 = 1_000_000
 

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What crosses beside a key and its value, over a link and by GET alike.
-@Suite("What crosses beside key and value", .timeLimit(.minutes(1)), .serialized) struct BesideTheKeyTests {
+@Suite("What crosses beside key and value", .timeLimit(.minutes(5)), .serialized) struct BesideTheKeyTests {
     private static let ways: [HTTPPool.Configuration.Client.Links] = [.automatic, .never]
 
     private func withPeer(

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What is too large for a link and kept by nobody is loaded once all the same.
-@Suite("Values that a link cannot carry", .timeLimit(.minutes(1))) struct HandoverTests {
+@Suite("Values that a link cannot carry", .timeLimit(.minutes(5))) struct HandoverTests {
     private static let start = NIODeadline.uptimeNanoseconds(1 << 50)
 
     /// One that an expectation can change.

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The asking side, on a channel that ends when the test says so, or that takes its time to end as one with TLS does.
-@Suite("Link: the asking side when a connection ends", .timeLimit(.minutes(1))) struct LinkEndTests {
+@Suite("Link: the asking side when a connection ends", .timeLimit(.minutes(5))) struct LinkEndTests {
     /// The connection is found dead when something is sent.
     private final class Dead: ChannelOutboundHandler {
         typealias OutboundIn = ByteBuffer

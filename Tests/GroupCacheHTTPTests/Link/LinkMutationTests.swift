@@ -10,7 +10,7 @@ import Testing
 @Suite struct LinkMutationTests {
     @Test(
         "No damage makes the reader trap; what it still reads, a plain second reader does; it is written and read the same",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func mutations() throws {
         let seed = UInt64.random(in: 0...UInt64.max)

@@ -12,7 +12,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Both sides of a link, over real sockets.
-@Suite("Link: two nodes", .timeLimit(.minutes(1)), .serialized) struct LinkPeerTests {
+@Suite("Link: two nodes", .timeLimit(.minutes(5)), .serialized) struct LinkPeerTests {
     private func outcome(_ getter: HTTPGetter, _ key: Key, group: String = "scores", timeout: Duration? = nil) async -> String {
         do throws(GroupCacheError) {
             let entry = try await getter.get(PeerRequest(group: group, key: key, timeout: timeout))

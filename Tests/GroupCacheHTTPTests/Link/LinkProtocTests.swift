@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test("The same for messages at random", .enabled(if: Protoc.isWanted, Protoc.comment), .timeLimit(.minutes(2)))
+    @Test("The same for messages at random", .enabled(if: Protoc.isWanted, Protoc.comment), .timeLimit(.minutes(5)))
     func random() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed of LinkProtocTests.random: \(seed)")

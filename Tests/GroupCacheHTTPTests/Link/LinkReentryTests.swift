@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// A channel tells of its writability in the middle of a write, and the link then sends from within its own sending.
-@Suite("Link: a channel that changes its mind during a write", .timeLimit(.minutes(1))) struct LinkReentryTests {
+@Suite("Link: a channel that changes its mind during a write", .timeLimit(.minutes(5))) struct LinkReentryTests {
     /// The first flush fills the channel and empties it again, as a socket does that takes everything at once. Meanwhile a task hands over
     /// more answers.
     private final class Hesitation: ChannelOutboundHandler, Sendable {

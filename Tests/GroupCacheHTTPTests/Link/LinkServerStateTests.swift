@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The answering side of a link as a value: no channel, no clock, no tasks.
-@Suite("Link: the answering side as a value", .timeLimit(.minutes(2))) struct LinkServerStateTests {
+@Suite("Link: the answering side as a value", .timeLimit(.minutes(5))) struct LinkServerStateTests {
     private static func control(_ opcode: WebSocketOpcode, _ payload: [UInt8] = []) -> [UInt8] {
         RawLink.frame(opcode) { $0.writeBytes(payload) }
     }

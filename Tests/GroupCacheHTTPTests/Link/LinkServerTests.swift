@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The answering side, over real sockets, with a client whose bytes the test writes.
-@Suite("Link: the side that answers", .timeLimit(.minutes(1)), .serialized) struct LinkServerTests {
+@Suite("Link: the side that answers", .timeLimit(.minutes(5)), .serialized) struct LinkServerTests {
     private func withNode(
         _ configure: @Sendable (inout HTTPPool.Configuration) -> Void = { _ in },
         loader: @escaping FakeGroup.Loader = { key throws(GroupCacheError) in ByteView("value of " + key.string) },

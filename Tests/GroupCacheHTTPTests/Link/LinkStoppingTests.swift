@@ -12,7 +12,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Links to nodes that stop or break, and what crosses beside keys and values.
-@Suite("Link: nodes that stop", .timeLimit(.minutes(1)), .serialized) struct LinkStoppingTests {
+@Suite("Link: nodes that stop", .timeLimit(.minutes(5)), .serialized) struct LinkStoppingTests {
     /// Runs a node until `body` stops it.
     private func withService(
         _ loader: @escaping FakeGroup.Loader,

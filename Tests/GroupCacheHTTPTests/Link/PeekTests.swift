@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Looking at what another node holds, over real sockets.
-@Suite("Link: peeking at the former owner of a key", .timeLimit(.minutes(1)), .serialized) struct PeekTests {
+@Suite("Link: peeking at the former owner of a key", .timeLimit(.minutes(5)), .serialized) struct PeekTests {
     private func peek(_ getter: HTTPGetter, _ key: Key, timeout: Duration? = nil) async -> String {
         var request = PeerRequest(group: "scores", key: key, timeout: timeout)
         request.isPeek = true

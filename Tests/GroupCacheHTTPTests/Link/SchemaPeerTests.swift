@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Nodes of two versions of a program, over real sockets.
-@Suite("Peers: values of another schema, circles over the wire", .timeLimit(.minutes(1)))
+@Suite("Peers: values of another schema, circles over the wire", .timeLimit(.minutes(5)))
 struct SchemaPeerTests {
     struct Old: Codable, Sendable, Equatable {
         var id: Int

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Strangers who announce much, send nearly all of it, and stop.
-@Suite("Link: messages that do not end", .timeLimit(.minutes(1)), .serialized) struct UnfinishedMessagesTests {
+@Suite("Link: messages that do not end", .timeLimit(.minutes(5)), .serialized) struct UnfinishedMessagesTests {
     @Test("what all links hold of them together is bounded, an honest link is answered meanwhile, and they are cut")
     func bounded() async throws {
         try await withPools(1) {

@@ -11,7 +11,7 @@ import Testing
 typealias Handler = @Sendable (HTTPRequest, ByteBuffer) async throws -> (HTTPResponse, ByteBuffer)
 
 /// The adapter that `OtherServers.md` shows, line for line, and what it does.
-@Suite("An adapter for another framework", .timeLimit(.minutes(1)))
+@Suite("An adapter for another framework", .timeLimit(.minutes(5)))
 struct OtherServersTests {
     /// The cache's own routes, and `next` for all others.
     func mount(_ pool: HTTPPool, before next: @escaping Handler) -> Handler {

@@ -11,7 +11,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// A pool's routes without its server: requests in, responses out, as another server would have it.
-@Suite("Routes in another server", .timeLimit(.minutes(1)))
+@Suite("Routes in another server", .timeLimit(.minutes(5)))
 struct PoolRoutesTests {
     private static func pool(_ configure: (inout HTTPPool.Configuration) -> Void = { _ in }) throws -> (HTTPPool, Group<String>) {
         var configuration = HTTPPool.Configuration(listen: .init(host: "127.0.0.1", port: 0))

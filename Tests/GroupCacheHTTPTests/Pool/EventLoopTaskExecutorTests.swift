@@ -9,7 +9,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("Tasks on an event loop", .timeLimit(.minutes(1))) struct EventLoopTaskExecutorTests {
+@Suite("Tasks on an event loop", .timeLimit(.minutes(5))) struct EventLoopTaskExecutorTests {
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
 
     private actor Elsewhere {

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What a pool says: where it listens, who has gone and is back, that nobody runs it.
-@Suite("What a pool says", .timeLimit(.minutes(2)))
+@Suite("What a pool says", .timeLimit(.minutes(5)))
 struct NoticesTests {
     private final class Log: Sendable {
         private struct Handler: LogHandler {

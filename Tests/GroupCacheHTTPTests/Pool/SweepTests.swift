@@ -5,7 +5,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("A pool lets go what is over", .timeLimit(.minutes(1)))
+@Suite("A pool lets go what is over", .timeLimit(.minutes(5)))
 struct SweepTests {
     @Test("an entry leaves after its time though nobody asks for anything")
     func sweeps() async throws {

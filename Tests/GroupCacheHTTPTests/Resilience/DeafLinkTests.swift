@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// A peer that asks over a link and hardly reads.
-@Suite("Peers that do not read", .timeLimit(.minutes(1)))
+@Suite("Peers that do not read", .timeLimit(.minutes(5)))
 struct DeafLinkTests {
     @Test("a peer that asks for much and reads a byte now and then is cut, and makes the server hold a bounded number of bytes")
     func oneByteAtATime() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 /// What a bad peer costs those who ask it, over real sockets. The times are for a machine that has much else to do: `Tests/Benchmarks/resilience`
 /// holds a quiet one to the bars.
-@Suite("Peers that are stuck or break off", .timeLimit(.minutes(1)), .serialized)
+@Suite("Peers that are stuck or break off", .timeLimit(.minutes(5)), .serialized)
 struct StuckPeerTests {
     /// Gets one key after another; returns the values.
     private static func get(_ group: Group<String>, _ keys: Range<Int>) async throws -> Set<String> {

@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Whole responses in a group, as RFC 9111 has it; time stands still unless it is moved.
-@Suite("A cache of responses", .timeLimit(.minutes(1)))
+@Suite("A cache of responses", .timeLimit(.minutes(5)))
 struct ResponseCacheTests {
     /// A cache with an origin behind it, whose time a test moves.
     private final class Rig: Sendable {

@@ -7,7 +7,7 @@ import NIOCore
 import Testing
 
 /// What a real group answers to requests with conditions, ranges and lifetimes, asked at its owner and at another node.
-@Suite("Routes: conditions, ranges and lifetimes", .timeLimit(.minutes(1))) struct ConditionalRequestTests {
+@Suite("Routes: conditions, ranges and lifetimes", .timeLimit(.minutes(5))) struct ConditionalRequestTests {
     private func withNodes(
         _ count: Int = 1,
         links: HTTPPool.Configuration.Client.Links = .automatic,

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// A node takes no longer keys than it is told to, by whatever way they come.
-@Suite("A limit on keys", .timeLimit(.minutes(1))) struct KeySizeTests {
+@Suite("A limit on keys", .timeLimit(.minutes(5))) struct KeySizeTests {
     private static let long = String(repeating: "k", count: 9)
 
     private func withNode(_ body: @Sendable (RawConnection, FakeGroup, Int) async throws -> Void) async throws {

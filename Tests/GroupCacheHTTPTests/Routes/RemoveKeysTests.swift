@@ -5,7 +5,7 @@ import GroupCacheHTTP
 import Testing
 
 /// groupcache-go v3 removes many keys at once with `POST …/_remove-keys/`.
-@Suite(.timeLimit(.minutes(1))) struct RemoveKeysTests {
+@Suite(.timeLimit(.minutes(5))) struct RemoveKeysTests {
     private func withNode(_ dialect: Dialect = .groupcacheGo, _ body: @Sendable (RawConnection, FakeGroup) async throws -> Void)
         async throws
     {

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Tags over HTTP: what gives a value some, and what removes all that have one.
-@Suite("Routes: tags and clear", .timeLimit(.minutes(1))) struct TagRoutesTests {
+@Suite("Routes: tags and clear", .timeLimit(.minutes(5))) struct TagRoutesTests {
     private func withNode(_ body: @Sendable (RawConnection, FakeGroup) async throws -> Void) async throws {
         try await withPools(1) { nodes in
             let group = FakeGroup(peers: nodes[0].pool)

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Who may change what is cached, by token.
-@Suite(.timeLimit(.minutes(1))) struct AuthorizationTests {
+@Suite(.timeLimit(.minutes(5))) struct AuthorizationTests {
     private static let token = "correct-horse-battery-staple"
     private static let next = "another-token-that-comes-next"
 

@@ -6,7 +6,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What other machines can reach needs a reason to.
-@Suite(.timeLimit(.minutes(1))) struct ExposureTests {
+@Suite(.timeLimit(.minutes(5))) struct ExposureTests {
     private func configuration(_ host: String) -> HTTPPool.Configuration {
         var configuration = HTTPPool.Configuration()
         configuration.listen = .init(host: host, port: 0)

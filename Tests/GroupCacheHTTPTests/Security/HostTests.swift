@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Under which names something may be changed, and what reading may need.
-@Suite("Security: hosts, and tokens for reading", .timeLimit(.minutes(1))) struct HostTests {
+@Suite("Security: hosts, and tokens for reading", .timeLimit(.minutes(5))) struct HostTests {
     @Test("which hosts are allowed")
     func list() throws {
         let list = try HostList(["Cache.Example", "other"])

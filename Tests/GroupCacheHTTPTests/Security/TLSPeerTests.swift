@@ -8,7 +8,7 @@ import NIOSSL
 import Testing
 
 /// Nodes that ask each other through TLS.
-@Suite(.timeLimit(.minutes(1))) struct TLSPeerTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSPeerTests {
     private static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n630"
 
     private func server(_ identity: TestAuthority.Identity) throws -> NIOSSLContext {

@@ -7,7 +7,7 @@ import NIOSSL
 import Testing
 
 /// Who gets in through TLS.
-@Suite(.timeLimit(.minutes(1))) struct TLSServerTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSServerTests {
     private static let get = "GET /v1/groups/scores/keys/Tom HTTP/1.1\r\nHost: x\r\n\r\n"
     private static let put = "PUT /v1/groups/scores/keys/Tom HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import GroupCacheHTTP
 
-@Suite("Server: the access log", .timeLimit(.minutes(2))) struct AccessLogTests {
+@Suite("Server: the access log", .timeLimit(.minutes(5))) struct AccessLogTests {
     private final class Log: Sendable {
         private struct Handler: LogHandler {
             let lines: NIOLockedValueBox<[[String: String]]>

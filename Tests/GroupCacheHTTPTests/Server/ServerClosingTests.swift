@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// How connections end: each side may say that it will send no more, and neither may lose what the other still sends.
-@Suite(.timeLimit(.minutes(1))) struct ServerClosingTests {
+@Suite(.timeLimit(.minutes(5))) struct ServerClosingTests {
     private func withNode(
         lingering: Duration = .seconds(2),
         _ loader: @escaping FakeGroup.Loader = { key throws(GroupCacheError) in ByteView("loaded \(key.string)") },

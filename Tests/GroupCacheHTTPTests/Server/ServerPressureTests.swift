@@ -7,7 +7,7 @@ import NIOPosix
 import Testing
 
 /// What many or slow clients may make a node hold.
-@Suite(.timeLimit(.minutes(1))) struct ServerPressureTests {
+@Suite(.timeLimit(.minutes(5))) struct ServerPressureTests {
     @Test("bodies under way have a limit together; beyond it a client is told to come back, and its share is free again")
     func bodies() async throws {
         try await withPools {

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// What happens to an HTTP connection within one of its own writes.
-@Suite("Server: a channel that changes or ends during a write", .timeLimit(.minutes(1))) struct ServerReentryTests {
+@Suite("Server: a channel that changes or ends during a write", .timeLimit(.minutes(5))) struct ServerReentryTests {
     /// Something happens at the first flush.
     private final class Event: ChannelOutboundHandler {
         typealias OutboundIn = ByteBuffer

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Any sequence of events: a model of client, channel and tasks drives a connection's state and keeps the books.
-@Suite("Server: sequences of events", .timeLimit(.minutes(2))) struct ServerSequenceTests {
+@Suite("Server: sequences of events", .timeLimit(.minutes(5))) struct ServerSequenceTests {
     typealias State = ServerConnection.State<Int, Int>
 
     private struct Model {

@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The forms in which browsers watch: a WebSocket, and a stream of events; and whose pages may.
-@Suite("Watch: browsers", .timeLimit(.minutes(2))) struct BrowserTests {
+@Suite("Watch: browsers", .timeLimit(.minutes(5))) struct BrowserTests {
     private static let upgrade =
         "Upgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 

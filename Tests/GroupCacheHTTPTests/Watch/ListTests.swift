@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Lists of keys, and the watch that goes on from one.
-@Suite("Watch: lists", .timeLimit(.minutes(2))) struct ListTests {
+@Suite("Watch: lists", .timeLimit(.minutes(5))) struct ListTests {
     private struct List: Decodable {
         struct Item: Decodable {
             struct Metadata: Decodable {

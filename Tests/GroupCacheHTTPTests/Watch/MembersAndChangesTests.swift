@@ -8,7 +8,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// The other things that are watched in the same way: members, and a group's changes in the process itself.
-@Suite("Watch: members, and changes in Swift", .timeLimit(.minutes(2))) struct MembersAndChangesTests {
+@Suite("Watch: members, and changes in Swift", .timeLimit(.minutes(5))) struct MembersAndChangesTests {
     @Test("who comes, changes and goes is told; the list and the watch after it are one")
     func members() async throws {
         try await withWatchedNode { _, port, pool in

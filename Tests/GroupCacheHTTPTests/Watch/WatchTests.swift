@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// A group's changes over HTTP: what is told, and what is not.
-@Suite("Watch: changes of a group", .timeLimit(.minutes(2))) struct WatchTests {
+@Suite("Watch: changes of a group", .timeLimit(.minutes(5))) struct WatchTests {
     @Test(
         "each change is told once, in order, with its reason; the head comes before the first; loads, expiries and evictions are no changes"
     )

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: admission", .timeLimit(.minutes(1)))
+@Suite("Group: admission", .timeLimit(.minutes(5)))
 struct AdmissionTests {
     let clock = ManualClock()
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: an origin that is stuck", .timeLimit(.minutes(1)))
+@Suite("Group: an origin that is stuck", .timeLimit(.minutes(5)))
 struct StuckOriginTests {
     static let callers = 10_000
 

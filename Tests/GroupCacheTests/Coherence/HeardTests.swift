@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Changes that nodes of a cluster hear of, in groups.
-@Suite("A change that other nodes hear of", .timeLimit(.minutes(1)))
+@Suite("A change that other nodes hear of", .timeLimit(.minutes(5)))
 struct HeardTests {
     private let origin = NIOLockedValueBox<[Key: Int]>([:])
 

@@ -5,7 +5,7 @@ import GroupCacheTesting
 import Testing
 
 /// The code in the articles of `GroupCache.docc`, line for line: ``DocumentationTests`` compares them. Here it is compiled and run.
-@Suite("Snippets of the documentation", .timeLimit(.minutes(1)))
+@Suite("Snippets of the documentation", .timeLimit(.minutes(5)))
 struct Snippets {
     struct Score: Codable, Sendable, Equatable { var points: Int }
     struct User: Codable, Sendable, Equatable { var name: String }

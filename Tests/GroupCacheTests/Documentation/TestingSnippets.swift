@@ -6,7 +6,7 @@ import GroupCacheTesting
 import Testing
 
 /// The code in the article of `GroupCacheTesting.docc`, line for line, compiled and run.
-@Suite("Documentation of GroupCacheTesting", .timeLimit(.minutes(1)))
+@Suite("Documentation of GroupCacheTesting", .timeLimit(.minutes(5)))
 struct TestingSnippets {
     @Test("several nodes in one process, and time that a test moves")
     func cluster() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Deadlines: one sleeping task for all", .timeLimit(.minutes(1)))
+@Suite("Deadlines: one sleeping task for all", .timeLimit(.minutes(5)))
 struct DeadlinesTests {
     let clock = ManualClock()
     let fired = NIOLockedValueBox<[Int]>([])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Flights: one load for all who want it", .timeLimit(.minutes(1)))
+@Suite("Flights: one load for all who want it", .timeLimit(.minutes(5)))
 struct FlightTests {
     private func group(
         _ configuration: GroupConfiguration = GroupConfiguration(freshness: Freshness(backOff: .none)),

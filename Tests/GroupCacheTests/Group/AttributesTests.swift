@@ -7,7 +7,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: what is kept beside a value", .timeLimit(.minutes(1)))
+@Suite("Group: what is kept beside a value", .timeLimit(.minutes(5)))
 struct AttributesTests {
     let clock = ManualClock()
     let calls = Counter()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: many keys at once", .timeLimit(.minutes(1)))
+@Suite("Group: many keys at once", .timeLimit(.minutes(5)))
 struct BatchTests {
     /// Doubles numbers, in batches; knows nothing of `nobody`.
     struct Doubler: BatchGetter {

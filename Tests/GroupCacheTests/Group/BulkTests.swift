@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: many keys, and what is held", .timeLimit(.minutes(1)))
+@Suite("Group: many keys, and what is held", .timeLimit(.minutes(5)))
 struct BulkTests {
     let clock = ManualClock()
 

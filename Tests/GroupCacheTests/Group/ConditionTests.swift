@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Sets and removes that depend on what is there.
-@Suite("Group: conditions", .timeLimit(.minutes(1))) struct ConditionTests {
+@Suite("Group: conditions", .timeLimit(.minutes(5))) struct ConditionTests {
     private func makeGroup(
         clock: CacheClock = .system,
         freshness: Freshness = Freshness(),

@@ -5,7 +5,7 @@ import GroupCacheTesting
 import Testing
 
 /// What `GroupCacheTesting` promises to tests: nothing is left to chance unless they ask for it.
-@Suite("Deterministic groups", .timeLimit(.minutes(1)))
+@Suite("Deterministic groups", .timeLimit(.minutes(5)))
 struct DeterministicTests {
     @Test("a value lives for exactly its time, and is loaded when it is asked for after that, and not before")
     func exactly() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: how long a value is good", .timeLimit(.minutes(1)))
+@Suite("Group: how long a value is good", .timeLimit(.minutes(5)))
 struct FreshnessTests {
     let clock = ManualClock()
     let calls = Counter()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: one node", .timeLimit(.minutes(1)))
+@Suite("Group: one node", .timeLimit(.minutes(5)))
 struct GroupTests {
     struct Score: Codable, Sendable, Equatable {
         var name: String

@@ -6,7 +6,7 @@ import Testing
 @testable import GroupCache
 
 /// What is left of requests to peers when nobody waits for them any more.
-@Suite("Group: requests to peers whose callers have left", .timeLimit(.minutes(1)))
+@Suite("Group: requests to peers whose callers have left", .timeLimit(.minutes(5)))
 struct LeavingTests {
     /// Its tickets hold who asks, as those of real requests do, and are never answered.
     private final class Peer: PeerGetter {

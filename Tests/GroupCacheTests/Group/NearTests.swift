@@ -7,7 +7,7 @@ import Testing
 
 /// Which keys of other nodes are kept here, and for how long. After galaxycache's TestPromotion, TestHotcache and TestCapExpiry: there a promoter is
 /// asked, here it is measured. (That old fame fades is the sketch's business: `StoreEvictionTests`.)
-@Suite("Group: copies of other nodes' keys", .timeLimit(.minutes(1)))
+@Suite("Group: copies of other nodes' keys", .timeLimit(.minutes(5)))
 struct NearTests {
     private let clock = ManualClock()
     private let cluster: Cluster

@@ -11,7 +11,7 @@ import Tracing
 @testable import GroupCache
 
 /// What a group says to swift-metrics and swift-distributed-tracing.
-@Suite("Group: metrics and traces", .timeLimit(.minutes(1)))
+@Suite("Group: metrics and traces", .timeLimit(.minutes(5)))
 struct ObserversTests {
     private let metrics = TestMetrics()
     private let tracer = W3CTracer()

@@ -9,7 +9,7 @@ import Testing
 /// Two nodes hold everything; a third one joins, and looks at what the former owner of a key has before it loads the key itself.
 ///
 /// After galaxycache's TestGalaxycacheGetWithPeek.
-@Suite("Group: keys that move to another node", .timeLimit(.minutes(1)))
+@Suite("Group: keys that move to another node", .timeLimit(.minutes(5)))
 struct PeekTests {
     /// Says which load it was, and waits if it is told to.
     struct Origin: BatchGetter {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: several nodes", .timeLimit(.minutes(1)))
+@Suite("Group: several nodes", .timeLimit(.minutes(5)))
 struct PeersTests {
     let cluster: Cluster
     let groups: [Group<String>]

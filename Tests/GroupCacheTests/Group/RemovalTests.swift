@@ -5,7 +5,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("What has left a group, and why", .timeLimit(.minutes(1)))
+@Suite("What has left a group, and why", .timeLimit(.minutes(5)))
 struct RemovalTests {
     private let clock = ManualClock()
 

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// What a group says of itself, at warning: that a getter fails, and that old values are served. Once in a while, and without keys.
-@Suite("What a group says", .timeLimit(.minutes(1)))
+@Suite("What a group says", .timeLimit(.minutes(5)))
 struct SaidTests {
     private struct Down: Error, CustomStringConvertible {
         let key: String

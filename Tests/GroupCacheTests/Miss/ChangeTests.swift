@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: changes beside loads", .timeLimit(.minutes(1)))
+@Suite("Group: changes beside loads", .timeLimit(.minutes(5)))
 struct ChangeTests {
     @Test("what is set while a load waits for its turn is not overwritten by it", arguments: [true, false])
     func setWhileQueued(_ batch: Bool) async throws {

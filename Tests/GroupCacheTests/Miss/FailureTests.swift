@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: getters that fail, hang, or hear of absence elsewhere", .timeLimit(.minutes(1)))
+@Suite("Group: getters that fail, hang, or hear of absence elsewhere", .timeLimit(.minutes(5)))
 struct FailureTests {
     let clock = ManualClock()
     let calls = Counter()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: many keys are one waiter; who has left is not loaded for", .timeLimit(.minutes(1)))
+@Suite("Group: many keys are one waiter; who has left is not loaded for", .timeLimit(.minutes(5)))
 struct LimitTests {
     private func keys(_ count: Int) -> [Key] { (0..<count).map { Key("k\($0)") } }
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: getters that come back to their own key", .timeLimit(.minutes(1)))
+@Suite("Group: getters that come back to their own key", .timeLimit(.minutes(5)))
 struct RecursionTests {
     /// A getter that asks the group that it belongs to, in some way.
     private struct Asking: Getter {

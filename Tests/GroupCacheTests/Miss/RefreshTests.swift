@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: loads that replace what is there", .timeLimit(.minutes(1)))
+@Suite("Group: loads that replace what is there", .timeLimit(.minutes(5)))
 struct RefreshTests {
     let clock = ManualClock()
     let calls = Counter()

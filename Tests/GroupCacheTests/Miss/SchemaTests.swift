@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: two versions of a program in one ring", .timeLimit(.minutes(1)))
+@Suite("Group: two versions of a program in one ring", .timeLimit(.minutes(5)))
 struct SchemaTests {
     struct Old: Codable, Sendable, Equatable {
         var id: Int

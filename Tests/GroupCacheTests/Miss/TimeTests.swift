@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCache
 
-@Suite("Group: a get's time is one, whoever is asked", .timeLimit(.minutes(1)))
+@Suite("Group: a get's time is one, whoever is asked", .timeLimit(.minutes(5)))
 struct TimeTests {
     let cluster: Cluster
     let clock = ManualClock()

@@ -14,7 +14,7 @@ private final class Talkative: Sendable {
 }
 
 @Suite struct StoreConcurrencyTests {
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `A value's deinit may use the store, however the value leaves`() {
         let ends = NIOLockedValueBox(0)
         let clock = HandClock()
@@ -44,7 +44,7 @@ private final class Talkative: Sendable {
         #expect(ends.withLockedValue { $0 } == 1_554)
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: ["lru", "s3fifo"])
+    @Test(.timeLimit(.minutes(5)), arguments: ["lru", "s3fifo"])
     func `Many threads at once: every value is its key's, and the numbers add up`(policy: String) throws {
         let store = Store<ByteView>(StoreConfiguration(capacity: 200_000, eviction: try #require(EvictionPolicy(policy)), shardCount: 2))
         let wrong = NIOLockedValueBox(0)
@@ -87,7 +87,7 @@ private final class Talkative: Sendable {
         )
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `The lock lets one in at a time, also with more threads than processors`() {
         final class Counter: @unchecked Sendable {
             var value = 0

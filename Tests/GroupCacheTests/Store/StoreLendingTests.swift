@@ -49,7 +49,7 @@ import Testing
         #expect(self.capacity(store) == store.capacity && store.statistics.main.items == 0)
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `Large and small items from many threads: capacity is neither lost nor made`() {
         let store = Store<Int>(StoreConfiguration(capacity: 1 << 20, shardCount: 4))
         let all = self.capacity(store)

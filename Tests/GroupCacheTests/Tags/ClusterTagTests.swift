@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Removals of tags and clears that concern several nodes.
-@Suite("Tags and clear in a cluster", .timeLimit(.minutes(1)))
+@Suite("Tags and clear in a cluster", .timeLimit(.minutes(5)))
 struct ClusterTagTests {
     private let origin = NIOLockedValueBox(0)
 

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Removals after which the getter may read for a while what was there before.
-@Suite("Group: removals that settle", .timeLimit(.minutes(1)))
+@Suite("Group: removals that settle", .timeLimit(.minutes(5)))
 struct SettleTests {
     private let clock = ManualClock()
     private let calls = Counter()

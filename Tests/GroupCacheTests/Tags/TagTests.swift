@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Values that have tags, in a group without peers.
-@Suite("Group: tags", .timeLimit(.minutes(1)))
+@Suite("Group: tags", .timeLimit(.minutes(5)))
 struct TagTests {
     private let clock = ManualClock()
     private let calls = Counter()

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCache
 
 /// Gets, sets, removals of tags and clears from several tasks. Seeds are printed with what fails.
-@Suite("Tags: torture", .timeLimit(.minutes(2)))
+@Suite("Tags: torture", .timeLimit(.minutes(5)))
 struct TagTortureTests {
     /// What is known of a value: when its load began, or when its set had returned. In ticks of a counter that all draw from.
     final class History: Sendable {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Informers
 
-@Suite("DeltaFIFO: everything that happened to an object", .timeLimit(.minutes(1)))
+@Suite("DeltaFIFO: everything that happened to an object", .timeLimit(.minutes(5)))
 struct DeltaFIFOTests {
     @Test("basic: two producers; each one's keys come in its own order, none is lost")
     func basic() async throws {

@@ -8,7 +8,7 @@ extension FIFO {
     fileprivate func next() async throws -> Object { try await self.pop { _, _ in } }
 }
 
-@Suite("FIFO: the newest of each", .timeLimit(.minutes(1)))
+@Suite("FIFO: the newest of each", .timeLimit(.minutes(5)))
 struct FIFOTests {
     private let queue = FIFO(key: nameOf)
 

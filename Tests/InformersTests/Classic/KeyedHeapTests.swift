@@ -5,7 +5,7 @@ import Testing
 
 @testable import Informers
 
-@Suite("KeyedHeap: the least first", .timeLimit(.minutes(1)))
+@Suite("KeyedHeap: the least first", .timeLimit(.minutes(5)))
 struct KeyedHeapTests {
     private let heap = KeyedHeap(key: nameOf) { $0.value < $1.value }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Informers
 
-@Suite("OrderedQueue: all changes in their order", .timeLimit(.minutes(1)))
+@Suite("OrderedQueue: all changes in their order", .timeLimit(.minutes(5)))
 struct OrderedQueueTests {
     /// Takes lists apart, as RealFIFO does without its atomic events.
     func apart(_ things: Thing...) -> OrderedQueue<Thing> {

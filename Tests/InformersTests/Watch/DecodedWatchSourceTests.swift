@@ -92,7 +92,7 @@ struct DecodedWatchSourceTests {
         )
     }
 
-    @Test("Decoder_SourceClose: closing the source ends a decode that waits", .timeLimit(.minutes(1)))
+    @Test("Decoder_SourceClose: closing the source ends a decode that waits", .timeLimit(.minutes(5)))
     func sourceClose() async throws {
         let source = DecodedWatchSource(Chunks([Streams.lines[0], "{"], then: .silence)) { bytes in
             try JSONDecoder().decode(Event.self, from: Data(bytes))
@@ -104,7 +104,7 @@ struct DecodedWatchSourceTests {
         _ = try? await pending
     }
 
-    @Test("An error of the bytes comes after what was read before it", .timeLimit(.minutes(1)))
+    @Test("An error of the bytes comes after what was read before it", .timeLimit(.minutes(5)))
     func failure() async throws {
         let source = DecodedWatchSource(Chunks([Streams.lines[0] + Streams.lines[1]], then: .failure(RecordingStore.Refused()))) { bytes in
             try JSONDecoder().decode(Event.self, from: Data(bytes))
@@ -114,7 +114,7 @@ struct DecodedWatchSourceTests {
         await #expect(throws: RecordingStore.Refused.self) { try await source.next() }
     }
 
-    @Test("A slow reader holds the source back: one chunk is read ahead, not more", .timeLimit(.minutes(1)))
+    @Test("A slow reader holds the source back: one chunk is read ahead, not more", .timeLimit(.minutes(5)))
     func backPressure() async throws {
         let counter = CountedChunks.Counter()
         let stream = WatchStream(
@@ -129,7 +129,7 @@ struct DecodedWatchSourceTests {
         stream.stop()
     }
 
-    @Test("Decoder_SourceClose: bytes that end while a decode waits are a clean end", .timeLimit(.minutes(1)))
+    @Test("Decoder_SourceClose: bytes that end while a decode waits are a clean end", .timeLimit(.minutes(5)))
     func bytesEnd() async throws {
         let (bytes, continuation) = AsyncStream<[UInt8]>.makeStream()
         let source = DecodedWatchSource(bytes) { try JSONDecoder().decode(Event.self, from: Data($0)) }

@@ -87,7 +87,7 @@ struct WatchStreamTests {
         }
     }
 
-    @Test("StreamWatcherRace: an event or an error that nobody has read does not come after the stop", .timeLimit(.minutes(1)))
+    @Test("StreamWatcherRace: an event or an error that nobody has read does not come after the stop", .timeLimit(.minutes(5)))
     func stoppedWithUnread() async throws {
         for error in [nil, RecordingStore.Refused()] as [(any Error)?] {
             let fake = FakeWatch<Item>()
@@ -105,7 +105,7 @@ struct WatchStreamTests {
         #expect(await ahead.next() == nil)
     }
 
-    @Test("StreamWatcherRace: stopping with an unread event leaks neither the event nor the task that reads", .timeLimit(.minutes(1)))
+    @Test("StreamWatcherRace: stopping with an unread event leaks neither the event nor the task that reads", .timeLimit(.minutes(5)))
     func streamWatcherRace() async throws {
         let token = Token()
         do {

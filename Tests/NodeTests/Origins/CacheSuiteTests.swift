@@ -9,7 +9,7 @@ import Testing
 
 /// The node as a shared HTTP cache between a client and an origin: the sequences that the public suite of tests for HTTP caches asks for, as far as
 /// they apply to a cache that sends nothing of a request on and whose values are what it answers. The rows have that suite's names.
-@Suite("The node as an HTTP cache", .timeLimit(.minutes(2)))
+@Suite("The node as an HTTP cache", .timeLimit(.minutes(5)))
 struct CacheSuiteTests {
     /// One step. A value of a header field that begins with `@` is a date, so many seconds from then.
     enum Step: Sendable {

@@ -108,7 +108,7 @@ import Testing
         #expect(throws: CommandError.self) { try DirectoryOrigin(path: "/no/such/folder") }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aFileThatIsTheSameIsNotReadAgain() async throws {
+    @Test(.timeLimit(.minutes(5))) func aFileThatIsTheSameIsNotReadAgain() async throws {
         try await self.withGroup(
             { try self.write("one", $0.appendingPathComponent("root/a.txt")) },
             ttl: .milliseconds(1)

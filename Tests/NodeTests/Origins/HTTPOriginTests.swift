@@ -7,7 +7,7 @@ import Testing
 
 @testable import GroupCacheNode
 
-@Suite(.timeLimit(.minutes(1))) struct HTTPOriginTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPOriginTests {
     /// Configured as a node's is.
     private static let client = OriginClient()
 

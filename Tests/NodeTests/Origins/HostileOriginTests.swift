@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheNode
 
 /// Origins that are wrong, slow, gone, or mean harm.
-@Suite("Hostile origins", .timeLimit(.minutes(2)))
+@Suite("Hostile origins", .timeLimit(.minutes(5)))
 struct HostileOriginTests {
     private static let lasting = Freshness(ttl: .seconds(10), staleIfError: .seconds(600))
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GroupCacheNode
 
-@Suite(.timeLimit(.minutes(1))) struct OriginLimitsTests {
+@Suite(.timeLimit(.minutes(5))) struct OriginLimitsTests {
     private func limit(_ limits: inout OriginLimits, _ origin: String) throws -> LoadLimit? {
         limits.limit(of: try OriginLocation(origin))
     }

@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheNode
 
 /// An origin that accepts connections and never answers, over real sockets.
-@Suite(.timeLimit(.minutes(1))) struct SilentOriginTests {
+@Suite(.timeLimit(.minutes(5))) struct SilentOriginTests {
     private static let client = OriginClient()
 
     /// Accepts, and says nothing until it is told to.
