@@ -13,6 +13,9 @@ internal import NIOCore
 /// A node that stood still reads the set before it reads that. What it is to keep in an owner's place for a while it would keep for that while from then on,
 /// long after others have been told that everybody has heard of what was set since. So a set says, too, when it left: by the clock of the node that is asked,
 /// as that one has last told it, and as time has passed since here. The node's own clock was never behind that, so nothing is younger than it looks.
+///
+/// And an asker that is killed can give up nothing: its set would be made whenever the node goes on, over all that others have set since, with nobody who knows
+/// of it. So a set that is older than anybody waits for one is not made, whatever it says.
 final class SetTurns: Sendable {
     /// How many peers are remembered.
     private static let limit = 4_096
@@ -49,14 +52,21 @@ final class SetTurns: Sendable {
         return .milliseconds(Int64(clamping: now - min(now, turn[3])))
     }
 
+    /// How old a set may be: who asks gives up after 5 seconds of no answer, or as it says, and over a link after 1.2 of silence.
+    static let longest: Duration = .seconds(6)
+
     /// The terms of a set, with its age, as it is made.
     ///
+    /// - Parameter time: How long the set was waited for when it was sent, if that is what its asker goes by.
     /// - Throws: for one that is not to be taken any more, and for one that is to be kept in an owner's place and does not say how old it is.
-    func terms(_ terms: ChangeTerms, of turn: [UInt64]) throws(GroupCacheError) -> ChangeTerms {
+    func terms(_ terms: ChangeTerms, of turn: [UInt64], within time: Duration? = nil) throws(GroupCacheError) -> ChangeTerms {
         // Its caller may have given it up since it came.
         guard self.takes(turn) else { throw Self.tooLate }
+        let age = Self.age(of: turn)
+        // More than it may take: an answer that was long on its way makes what is dated by it look older than it is.
+        if let age, age > max(time.map { $0 + .seconds(1) } ?? .zero, Self.longest) { throw Self.tooLate }
         guard terms.role == .acting else { return terms }
-        guard let age = Self.age(of: turn) else { throw Self.undated }
+        guard let age else { throw Self.undated }
         var terms = terms
         terms.age = age
         return terms

@@ -163,8 +163,8 @@ extension Router {
             let (turn, terms) = (fields.turn, ChangeTerms(as: fields.role))
             guard self.core.turns.takes(turn) else { return .now(self.peerFailure(SetTurns.tooLate)) }
             return Serving.set(group, key, to: entry, if: condition.of, terms, for: .peer, .peer(dialect)) {
-                [turns = self.core.turns] terms throws(GroupCacheError) in
-                try turns.terms(terms, of: turn)
+                [turns = self.core.turns, time = head.timeout.flatMap(Dialect.ttl)] terms throws(GroupCacheError) in
+                try turns.terms(terms, of: turn, within: time)
             }
         case .peerRemoveMany:
             guard decoded == Array("_remove-keys/".utf8) else { return .now(.peerMethod(RouteTable.peerMethods(dialect))) }

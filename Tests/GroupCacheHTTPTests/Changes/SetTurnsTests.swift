@@ -38,6 +38,23 @@ struct SetTurnsTests {
         #expect(late?.code == .shutDown)
     }
 
+    @Test("a set that nobody can be waiting for any more is not made, though its asker was killed and has given up nothing")
+    func killed() throws {
+        let turns = SetTurns()
+        for role in [ChangeTerms.Role.owner, .acting] {
+            let terms = ChangeTerms(as: role)
+            let late = #expect(throws: GroupCacheError.self) { try turns.terms(terms, of: [7, 1, 0, SetTurns.now - 6_001]) }
+            #expect(late?.code == .shutDown)
+            // One whose asker waits for longer.
+            #expect(try turns.terms(terms, of: [7, 1, 0, SetTurns.now - 6_001], within: .seconds(10)).role == role)
+            #expect(throws: GroupCacheError.self) { try turns.terms(terms, of: [7, 1, 0, SetTurns.now - 11_001], within: .seconds(10)) }
+            // A short wait makes nothing older: what the date is made of may have been long on its way.
+            #expect(try turns.terms(terms, of: [7, 1, 0, SetTurns.now - 2_000], within: .milliseconds(5)).role == role)
+        }
+        // One that cannot say: as before.
+        #expect(try turns.terms(ChangeTerms(), of: [7, 1, 0]) == ChangeTerms())
+    }
+
     @Test("as many peers as there may be")
     func bound() {
         let turns = SetTurns()
