@@ -25,6 +25,14 @@ package enum Change: Sendable, Hashable {
         }
     }
 
+    /// Whether it is about more than one key.
+    package var isOfMany: Bool {
+        switch self {
+        case .key, .copies: false
+        case .tag, .group, .everything: true
+        }
+    }
+
     /// What it counts against limits, in bytes: what it names, and what keeping it costs beside that.
     package var size: Int {
         switch self {
@@ -160,8 +168,9 @@ package protocol ChangeListener: PeerServing {
     /// What this node has copied of what was changed goes, and what is being loaded of it is not kept. Not for changes of this node. O(1) for a key and a
     /// tag, else O(entries).
     func heard(_ change: Change)
-    /// What is being loaded just now of the keys of some owners is not kept, and nobody who comes now waits for it. O(loads).
-    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool)
+    /// What is being loaded just now of the keys of some owners is not kept, and nobody who comes now waits for it; and what this node has of keys that have
+    /// come from them goes. O(loads), and O(entries) if owners have changed a moment ago.
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool, wasOwner: ((Key) -> Bool)?)
     /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
     func made(_ change: Change)
     /// What this node holds as the owner of keys it serves before a moment only: see ``Store/fence(until:suspect:by:)``.

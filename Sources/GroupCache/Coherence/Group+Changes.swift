@@ -18,9 +18,13 @@ extension Group {
     }
 
     /// Loads of the keys of some owners may bring what was there before a change of which this node has not heard.
-    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool) {
+    ///
+    /// - Parameter wasOwner: Whether they have owned a key that is this node's now, a moment ago; `nil`: no owner has changed in that time.
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool, wasOwner: ((Key) -> Bool)?) {
         guard let peers = self.peers else { return }
         self.dropMoved(atOnce: true)
+        // What has come back they may have changed in between, in a life that did not know whose it had been before.
+        if let wasOwner { self.discardOwn(where: wasOwner) }
         for shard in 0..<self.store.shardCount {
             // Who owns what is asked outside of the lock; a load that begins meanwhile begins late enough.
             let keys = self.flights.withTable(shard) { $0.keys }
@@ -77,6 +81,9 @@ extension Group {
         var failure: GroupCacheError?
         let began = self.configuration.clock.milliseconds
         do throws(GroupCacheError) { try await recording.spread(change, wait: wait) } catch { failure = error }
+        // What was asked of others meanwhile they may have answered before they were told. And of one that was not told this node may have taken over what
+        // it had.
+        if failure == nil { self.heard(change) } else { self.made(change) }
         if wait.isApplied, let recorder, let sequence {
             // The others have waited for theirs meanwhile.
             let left = wait.after(.milliseconds(self.configuration.clock.milliseconds - began))

@@ -40,7 +40,14 @@ extension Group {
             default: throw error
             }
         }
-        if isOwn { try await self.finishChange(of: key.key, terms) }
+        if isOwn {
+            try await self.finishChange(of: key.key, terms)
+            // A former owner that does not answer may have held this up until the key was another's, who has heard nothing of it.
+            if !isConditional, self.recorder != nil, !self.owns(key) {
+                isOwn = false
+                isOwn = try await self.lookAgain(key, after: nil, terms, isConditional: false, change)
+            }
+        }
         try await self.peers?.changed(self.request(key.key))
     }
 

@@ -221,7 +221,7 @@ extension Group {
     /// as long as any copy of another node's value may live, so that its new owner finds it; no longer.
     func peersChanged() {
         guard self.peers != nil else { return }
-        self.moves.withLockedValue { $0.ringChanged() }
+        self.moves.withLockedValue { $0.ringChanged(self.configuration.clock.milliseconds) }
         // Its new owner is to find how long the value may live, so its time is left alone, and it goes when that of a copy is over. If the key has come
         // back by then it stays: whoever owned it in between has told this node of each change before it was acknowledged.
         if self.recording?.sweeps == true { return self.dropMoved(in: self.configuration.nearTTL) }
@@ -232,6 +232,9 @@ extension Group {
             cursor = page.next
         }
     }
+
+    /// Draws a number that says what came before this moment.
+    func noteTime() { self.moves.withLockedValue { $0.note(self.configuration.clock.milliseconds) } }
 
     /// Ends what is kept of a key that is not this node's any more.
     ///
@@ -258,12 +261,17 @@ extension Group {
         // Before the look: what moves during it is dropped by the next one.
         let now = atOnce ? Int64.max - 1 : self.configuration.clock.milliseconds
         guard self.moves.withLockedValue({ $0.isOver(now) }) else { return }
+        self.discardOwn { self.peers?.pickOwner(of: $0) != nil }
+    }
+
+    /// Drops some of what this node has, or had, as the owner. O(entries).
+    func discardOwn(where isNamed: (Key) -> Bool) {
         var cursor: ScanCursor? = .start
         while let from = cursor {
             let page = self.store.scan(from: from, limit: 256)
             for entry in page.entries where entry.details.kind == .main {
                 let key = Key(bytes: entry.key)
-                if self.peers?.pickOwner(of: key) != nil { self.discard(self.hashed(key)) }
+                if isNamed(key) { self.discard(self.hashed(key)) }
             }
             cursor = page.next
         }
@@ -275,6 +283,10 @@ struct MovedKeys: Sendable {
     /// A number that was drawn before any of the keys that this node owns now came to it. What a former owner hands over it may have had since then, without
     /// hearing of a tag that was removed: it may have left the list, or not have been told yet.
     private(set) var stamp = NumberSource.shared.next()
+    /// Numbers, and when they were drawn: of the last ``lag``, one a second. Others may read a list before this node does, and remove tags by it.
+    private var numbers: [(time: Int64, number: UInt64)] = []
+    /// How much later than others a node may read a list, and still not take over what was removed by then.
+    private static let lag: Int64 = 10_000
     private var first: Int64?
     private var until = Int64.max
 
@@ -295,8 +307,18 @@ struct MovedKeys: Sendable {
     /// For how much longer any of it is kept; zero: nobody has said yet that there is something.
     func left(_ now: Int64) -> Int64 { self.isPending ? max(0, self.until - now) : 0 }
 
-    /// Owners have changed.
-    mutating func ringChanged() { self.stamp = NumberSource.shared.next() }
+    /// Time passes.
+    mutating func note(_ now: Int64) {
+        if let last = self.numbers.last, now < last.time + 1_000 { return }
+        self.numbers.removeAll { $0.time < now - Self.lag }
+        self.numbers.append((now, NumberSource.shared.next()))
+    }
+
+    /// Owners have changed; for others perhaps some time ago.
+    mutating func ringChanged(_ now: Int64) {
+        // As long as nobody has said that time passes: the number of the beginning.
+        if let first = self.numbers.first(where: { $0.time >= now - Self.lag }) { self.stamp = first.number }
+    }
 
     /// Whether anything is kept for a while.
     var isPending: Bool { self.until != .max }

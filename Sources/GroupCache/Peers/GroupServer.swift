@@ -124,7 +124,10 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         let outcome = try await self.set(key, to: entry, if: condition, terms, for: requester)
         // Once more, as where the change is this node's own: who asks looks again, and finds who owns the key by now.
         if requester == .peer, condition == nil { try self.group.checkOwner(of: key, terms) }
-        if requester == .peer { try await self.group.finishChange(of: key, terms) }
+        if requester == .peer {
+            try await self.group.finishChange(of: key, terms)
+            if condition == nil { try self.group.checkOwner(of: key, terms) }
+        }
         return outcome
     }
 
@@ -194,6 +197,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
             try await self.group.discardComparing(self.group.hashed(key), condition, terms.settle)
             if condition == nil { try self.group.checkOwner(of: key, terms) }
             try await self.group.finishChange(of: key, terms)
+            if condition == nil { try self.group.checkOwner(of: key, terms) }
         }
     }
 
@@ -209,7 +213,9 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
 
     func heard(_ change: Change) { self.group.heard(change) }
 
-    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool) { self.group.loadsMayBeOld(of: isOwner) }
+    func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool, wasOwner: ((Key) -> Bool)?) {
+        self.group.loadsMayBeOld(of: isOwner, wasOwner: wasOwner)
+    }
 
     func made(_ change: Change) { self.group.made(change) }
 
@@ -224,6 +230,7 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
     func sweep() {
         self.group.store.sweepExpired(looks: 65_536)
         self.group.dropMoved()
+        self.group.noteTime()
         self.group.audit()
         self.group.exportMetrics()
     }

@@ -21,6 +21,8 @@ final class ChangeFeed: Sendable {
     private static let batch = (entries: 1_024, bytes: 64 << 10)
     /// How long a question waits when nothing changes, at the most.
     static let longestWait: Int64 = 5_000
+    /// How much later than others a node may read a list of members, and still hear of what was changed meanwhile.
+    private static let late: Duration = .seconds(30)
     /// Between two answers to one follower, in milliseconds: what changes all the time is told in fewer and larger answers.
     private static let pace: Int64 = 2
 
@@ -55,6 +57,7 @@ final class ChangeFeed: Sendable {
     private let state: NIOLockedValueBox<State>
     private let rounds = NIOLockedValueBox(WakeRounds())
     private let eventLoop: any EventLoop
+    private let clock: InformerClock
 
     /// - Parameter known: How long this node has known already who follows it: a node that begins may have been followed in an earlier life.
     init(promise: Duration, known: Duration = .zero, eventLoop: any EventLoop, logger: Logger) {
@@ -63,9 +66,10 @@ final class ChangeFeed: Sendable {
         var configuration = EventLogConfiguration()
         // Those who watch from outside are counted where they come in; the others are of this very process.
         configuration.maximumWatchers = 1_000_000
+        self.clock = InformerClock(LoopClock(eventLoop))
         self.log = EventLog(
             configuration: configuration,
-            clock: InformerClock(LoopClock(eventLoop)),
+            clock: self.clock,
             logger: logger,
             topic: { $0.change.group },
             size: { $0.change.size }
@@ -84,6 +88,17 @@ final class ChangeFeed: Sendable {
         // Two groups record at the same time, and the later one may come here first.
         self.last.max(sequence, ordering: .releasing)
         return sequence
+    }
+
+    /// What has been changed here of late, in order: the last of it, if there is very much. O(its length).
+    ///
+    /// - Parameter start: Only what comes after this place.
+    func recent(after start: UInt64 = 0) -> [Change] {
+        let last = self.position.sequence
+        let from = max(start, last - min(last, UInt64(Self.batch.entries)))
+        let limit = self.clock.now - Self.late
+        guard let (entries, _) = self.log.read(after: from, entries: Self.batch.entries, bytes: .max) else { return [] }
+        return entries.filter { $0.time >= limit }.map(\.event.change)
     }
 
     func wake() {

@@ -103,17 +103,19 @@ final class PeerStream: Sendable {
 
     /// The peer is no member any more, or is reached in another way.
     ///
-    /// - Returns: What is to be known of it when it comes back, but for the number of changes; `nil`: nothing.
-    func end() -> Departed.Member? {
-        let last = self.state.withLockedValue { state -> Departed.Member? in
+    /// - Returns: What is to be known of it when it comes back, but for the number of changes; `nil`: nothing. And what it has still to hear, for others to
+    ///   whom its keys may have gone.
+    func end() -> (Departed.Member?, unheard: [Change]) {
+        let last = self.state.withLockedValue { state -> (Departed.Member?, [Change]) in
             state.isOver = true
             self.hears.store(false, ordering: .releasing)
             let former = state.former
             let owes = !state.outbox.isEmpty || state.hasMissed || former != nil
             let epoch = state.follower.position?.epoch ?? former?.epoch
             let givenUp = self.givenUp.load(ordering: .acquiring)
-            guard owes || epoch != nil || givenUp > 0 else { return nil }
-            return Departed.Member(epoch: epoch, changes: 0, isOwed: owes, givenUp: givenUp)
+            guard owes || epoch != nil || givenUp > 0 else { return (nil, []) }
+            // As long as it can be asked for what it had, it is known that this is old.
+            return (Departed.Member(epoch: epoch, changes: 0, isOwed: owes, givenUp: givenUp), state.outbox.handOn())
         }
         // What was copied from it is another node's to change by now.
         self.leases?.lose(self.row)
@@ -145,9 +147,16 @@ final class PeerStream: Sendable {
     /// - Parameters:
     ///   - asked: When it was asked.
     ///   - begins: Whatever of the peer's keys is being loaded may be from before the place at which the stream begins.
+    ///   - spread: What has been changed of late that concerns everybody.
     ///   - hear: Applies a change.
     /// - Throws: for an answer that cannot be. Then nothing is known of what it has changed.
-    func answered(_ list: ChangeList, asked: Int64, begins: () -> Void = {}, hear: (Change) -> Void) throws(Follower.Fault) {
+    func answered(
+        _ list: ChangeList,
+        asked: Int64,
+        begins: () -> Void = {},
+        spread: () -> [Change] = { [] },
+        hear: (Change) -> Void
+    ) throws(Follower.Fault) {
         guard let leases, self.row != 0 else { return }
         // However long the answer was on its way: it left before now.
         let ahead = list.clock == 0 ? .min : Int64(clamping: list.clock) - leases.clock.milliseconds - Self.coarseness
@@ -156,9 +165,14 @@ final class PeerStream: Sendable {
             guard let start = list.start else { throw .notOpen }
             let isNew = try self.begin(start, list, asked)
             if isNew {
-                // Whoever comes back as the one who had gone has not heard what was changed meanwhile.
+                // Whoever comes back as the one who had gone has not heard what was changed meanwhile; and what it was owed when it went it has not heard in
+                // whatever life it was by then. Another one may have been a member for others before it was one here.
+                let spread = self.state.withLockedValue { $0.former != nil } ? spread() : []
                 self.state.withLockedValue { state in
-                    if let former = state.former.take(), former.epoch ?? start.epoch == start.epoch { state.outbox.put(.everything) }
+                    if let former = state.former.take() {
+                        let hasMissed = former.isOwed || former.epoch ?? start.epoch == start.epoch
+                        for change in hasMissed ? [.everything] : spread { state.outbox.put(change) }
+                    }
                     self.noteNews(state)
                 }
                 // The copies that there are first; those that are asked for from now on are made after the place at which the stream begins.
@@ -303,7 +317,11 @@ final class PeerStream: Sendable {
     /// The peer has to hear of a change before anything else is asked of it. Only where somebody follows, or is about to.
     func put(_ change: Change) -> Kept {
         self.state.withLockedValue { state in
-            if state.isOver { return .over }
+            if state.isOver {
+                // What it had may still be asked for, by who owns its keys now: not of one that does not know of this.
+                self.hasNews.store(true, ordering: .releasing)
+                return .over
+            }
             guard state.ability != .refuses else {
                 state.hasMissed = true
                 return .refused

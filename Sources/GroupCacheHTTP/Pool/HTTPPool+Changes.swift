@@ -152,7 +152,10 @@ extension HTTPPool: RecordingPeers {
     /// Nodes that begin together are not all there at once. Who tried at once would take the others for down, and do their work, when the first callers come.
     private func waitForLink(to getter: HTTPGetter) async {
         let end = NIODeadline.now() + Self.patience
-        while getter.standing.links.load(ordering: .relaxed) == 0, NIODeadline.now() < end, !Task.isCancelled, !getter.isOver {
+        // What it has to hear comes before what anybody asks it.
+        while getter.standing.links.load(ordering: .relaxed) == 0, !getter.standing.stream.owesNews, NIODeadline.now() < end,
+            !Task.isCancelled, !getter.isOver
+        {
             await self.pause(.milliseconds(20))
         }
     }
@@ -221,9 +224,12 @@ extension HTTPPool: RecordingPeers {
         do throws(Follower.Fault) {
             try stream.answered(list, asked: asked) {
                 self.core.loadsMayBeOld(of: getter)
+            } spread: {
+                self.core.spreadOfLate
             } hear: {
                 self.core.heard($0)
             }
+            self.core.noteRing(list.ring)
             self.core.noteConfirmations()
         } catch {
             self.core.logger.warning(
@@ -267,20 +273,65 @@ extension PoolCore: ChangeRecorder {
     }
 
     /// What those hear who come back, and what those leave who go.
-    func swap(_ gone: [HTTPGetter], for new: [HTTPGetter]) {
-        if gone.isEmpty, new.isEmpty { return }
+    ///
+    /// - Returns: What those who go have not heard.
+    func swap(_ gone: [HTTPGetter], for new: [HTTPGetter]) -> [Change] {
+        if gone.isEmpty, new.isEmpty { return [] }
+        var unheard: [Change] = []
+        let spread = new.isEmpty || !self.isFollowing.load(ordering: .relaxed) ? [] : self.spreadOfLate
         // Those that this node's callers have made, wherever, and those that others have made here.
         let changes = self.changesMade.load(ordering: .relaxed) &+ self.position.sequence
         self.departed.withLockedValue { departed in
             for getter in gone {
-                guard var member = getter.standing.stream.end() else { continue }
+                let (member, rest) = getter.standing.stream.end()
+                unheard += rest
+                guard var member else { continue }
                 member.changes = changes
                 departed.left(getter.id, member)
             }
             for getter in new {
-                guard let (former, hasMissed) = departed.returned(getter.id, changes: changes) else { continue }
-                getter.standing.stream.wasMember(former, hasMissed: hasMissed)
+                if let (former, hasMissed) = departed.returned(getter.id, changes: changes) {
+                    getter.standing.stream.wasMember(former, hasMissed: hasMissed)
+                } else {
+                    // It may have been a member for others before it is one here: what concerns everybody it was not told.
+                    for change in spread { _ = getter.standing.stream.put(change) }
+                }
             }
+        }
+        return unheard
+    }
+
+    /// What has been changed of late that concerns everybody.
+    var spreadOfLate: [Change] { self.feed?.recent().filter(\.isOfMany) ?? [] }
+
+    /// A peer makes changes by some ring.
+    func noteRing(_ ring: UInt64) {
+        guard ring != 0, self.otherRingSince.load(ordering: .relaxed) == .max else { return }
+        if ring != self.members.withLockedValue({ $0 }).ring.version {
+            self.otherRingSince.store(self.position.sequence, ordering: .relaxed)
+        }
+    }
+
+    /// Owners have changed. What this node has changed as an owner since it knows that others go by another ring, they may not have heard; nor what those have
+    /// not heard who have left.
+    ///
+    /// - Parameters:
+    ///   - old: Who they were.
+    ///   - unheard: by those who have left.
+    func passOn(_ unheard: [Change], after old: Members) {
+        let since = self.otherRingSince.exchange(.max, ordering: .relaxed)
+        guard self.isFollowing.load(ordering: .relaxed) else { return }
+        let members = self.members.withLockedValue { $0 }
+        let made = since == .max ? [] : self.feed?.recent(after: since) ?? []
+        for change in made {
+            guard case .key(let key, _) = change, old.owner(of: key.bytes.span) == nil, let owner = members.owner(of: key.bytes.span) else {
+                continue
+            }
+            _ = self.keep(change, for: owner)
+        }
+        for change in unheard {
+            guard case .key(let key, _) = change else { continue }
+            if let owner = members.owner(of: key.bytes.span) { _ = self.keep(change, for: owner) } else { self.heard(change) }
         }
     }
 
@@ -301,6 +352,8 @@ extension PoolCore: ChangeRecorder {
             case .refused: return false
             case .over, nil:
                 self.departed.withLockedValue { $0.owe(getter.id) }
+                // Its key may be another's by now, who does not know of the change.
+                if case .key(let key, _) = change { _ = members.owner(of: key.bytes.span)?.standing.stream.put(change) }
                 return true
             }
         }
@@ -321,7 +374,12 @@ extension PoolCore: ChangeRecorder {
 
     /// A peer's changes are heard from now on, and were not before.
     func loadsMayBeOld(of getter: HTTPGetter) {
-        for group in self.listeners(.everything) { group.loadsMayBeOld { $0?.id == getter.id } }
+        let members = self.members.withLockedValue { $0 }
+        let now = NIODeadline.now()
+        let wasOwner: ((Key) -> Bool)? =
+            !members.warming.changes.contains { $0.ring != nil && $0.until > now }
+            ? nil : { key in members.lastOwners(of: key.bytes.span, now: now).contains { $0 === getter } }
+        for group in self.listeners(.everything) { group.loadsMayBeOld(of: { $0?.id == getter.id }, wasOwner: wasOwner) }
     }
 
     private func listeners(_ change: Change) -> [any ChangeListener] {

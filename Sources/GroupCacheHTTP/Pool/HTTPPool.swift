@@ -136,7 +136,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         // nothing moved, though others may have changed it meanwhile. No other lock is held here, and none that is taken below waits for this one.
         self.changing.lock()
         defer { self.changing.unlock() }
-        let (old, members, gone, hasNew) = try self.exchangeMembers(make)
+        let (old, members, gone, hasNew, unheard) = try self.exchangeMembers(make)
         let isChanged = old.ring.version != members.ring.version || old.selfIndex != members.selfIndex
         self.leave(gone)
         self.core.memberLog.update { self.core.memberNodes() }
@@ -145,12 +145,13 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
         // A list that is repeated costs no look at every entry.
         guard isChanged else { return }
         self.ownersChanged()
+        self.core.passOn(unheard, after: old)
     }
 
-    /// - Returns: what was there, what is there now, who has gone, and whether somebody has come.
+    /// - Returns: what was there, what is there now, who has gone, whether somebody has come, and what those who have gone have not heard.
     private func exchangeMembers(
         _ make: (Members) throws(GroupCacheError) -> Members
-    ) throws(GroupCacheError) -> (old: Members, new: Members, gone: [HTTPGetter], hasNew: Bool) {
+    ) throws(GroupCacheError) -> (old: Members, new: Members, gone: [HTTPGetter], hasNew: Bool, unheard: [Change]) {
         while true {
             let old = self.core.members.withLockedValue { $0 }
             let members = try make(old)
@@ -158,15 +159,14 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             let (kept, known) = (Set(now.map(ObjectIdentifier.init)), Set(before.map(ObjectIdentifier.init)))
             let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
             let new = now.filter { !known.contains(ObjectIdentifier($0)) }
-            let isDone = self.core.members.withLockedValue { current in
+            let unheard = self.core.members.withLockedValue { current -> [Change]? in
                 // A fence that ended meanwhile, say, begins to warm up: that is not to be lost.
-                guard current === old else { return false }
+                guard current === old else { return nil }
                 current = members
                 // In one step with the list: nobody asks a member that comes back before it is known what it has to hear first.
-                self.core.swap(gone, for: new)
-                return true
+                return self.core.swap(gone, for: new)
             }
-            if isDone { return (old, members, gone, !new.isEmpty) }
+            if let unheard { return (old, members, gone, !new.isEmpty, unheard) }
         }
     }
 

@@ -56,6 +56,8 @@ final class PoolCore: Sendable {
     let leases: CopyLeases?
     /// Which sets of peers are not to be made any more.
     let turns = SetTurns()
+    /// Up to where this node had changed something when it heard that a peer goes by another ring; the greatest number: all go by its own.
+    let otherRingSince = Atomic(UInt64.max)
     /// Whether somebody follows the peers.
     let isFollowing = Atomic(false)
     /// How many changes callers of this node have made, wherever.

@@ -4,6 +4,7 @@ import GroupCache
 import GroupCacheTesting
 import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import GroupCacheHTTP
@@ -78,6 +79,46 @@ struct ReturningTests {
             mesh.wires[0].mend()
             try await eventually { !stream.owesNews }
             #expect(mesh.groups[0].cached(key) == nil)
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("what concerns everybody a node hears, too, that others have listed before the one that changes it")
+    func newcomers() async throws {
+        try await withMesh(2) { mesh in
+            let key = mesh.key(of: 1)
+            try mesh.pools[0].setPeers([HTTPPool.Peer(mesh.id(0))])
+            // As if it had never been one.
+            mesh.pools[0].core.departed.withLockedValue { $0 = Departed() }
+            mesh.put("old", at: key)
+            #expect(try await mesh.groups[1].get(key) == "old")
+            mesh.put("new", at: key)
+            try await mesh.groups[0].clear()
+            try mesh.pools[0].setPeers((0..<2).map { HTTPPool.Peer(mesh.id($0)) })
+            try await eventually { mesh.groups[1].cached(key) == nil }
+            #expect(try await mesh.groups[1].get(key) == "new")
+        }
+    }
+
+    @Test("what a node has changed of keys that others took for another's already, the new owner hears")
+    func passedOn() async throws {
+        try await withMesh(3) { mesh in
+            let everybody = (0..<3).map { HTTPPool.Peer(mesh.id($0)) }
+            let others = Array(everybody[1...])
+            let heavy = [everybody[0], HTTPPool.Peer(mesh.id(1), weight: 8), everybody[2]]
+            // A key of the first node, that is the second one's for those who do not list the first, and by weights that the first does not know yet.
+            try mesh.pools[2].setPeers(heavy)
+            let moved = (0..<256).map { mesh.key(of: 0, $0) }.filter { mesh.pools[2].pickOwner(of: $0)?.id == mesh.id(1) }
+            for number in 1...2 { try mesh.pools[number].setPeers(others) }
+            let key = try #require(moved.first { mesh.pools[1].pickOwner(of: $0) == nil })
+            mesh.put("old", at: key)
+            #expect(try await mesh.groups[1].get(key) == "old")
+            try await eventually { mesh.pools[0].core.otherRingSince.load(ordering: .relaxed) != .max }
+            mesh.put("new", at: key)
+            // It takes itself for the owner, and nobody follows it any more.
+            try await mesh.groups[0].remove(key)
+            try mesh.pools[0].setPeers(heavy)
+            try await eventually { mesh.groups[1].cached(key) == nil }
             #expect(try await mesh.groups[1].get(key) == "new")
         }
     }
@@ -178,9 +219,9 @@ struct PeerNewsTests {
         return stream
     }
 
-    private func hear(_ stream: PeerStream, epoch: UInt64 = 3) throws {
-        let place = StreamPosition(epoch: epoch, sequence: 7)
-        try stream.answered(ChangeList(after: place, upTo: 7, elapsed: 0, []), asked: self.leases.clock.milliseconds) { _ in }
+    private func hear(_ stream: PeerStream, epoch: UInt64 = 3, spread: [Change] = []) throws {
+        let list = ChangeList(after: StreamPosition(epoch: epoch, sequence: 7), upTo: 7, elapsed: 0, [])
+        try stream.answered(list, asked: self.leases.clock.milliseconds, spread: { spread }) { _ in }
     }
 
     @Test(
@@ -234,10 +275,25 @@ struct PeerNewsTests {
             #expect(stream.owesNews == owes && stream.unheard == (owes ? 1 : 0))
         }
         let gone = try self.stream()
-        #expect(gone.end() == Departed.Member(epoch: 3, changes: 0, isOwed: false))
+        #expect(gone.end().0 == Departed.Member(epoch: 3, changes: 0, isOwed: false))
+        #expect(!gone.owesNews)
         #expect(gone.put(.everything) == .over && !gone.isHeard)
+        #expect(gone.owesNews, "who owns its keys now does not ask it for what it had")
         try self.hear(gone, epoch: 9)
         #expect(!gone.isHeard, "nobody asks it any more")
+    }
+
+    @Test("what a peer was owed when it went it hears in whatever life it comes back; another one hears of what concerned everybody")
+    func owedAndAnother() throws {
+        for (isOwed, expected) in [(true, [Change.everything]), (false, [.group("g")])] {
+            let stream = try self.stream(follows: false)
+            stream.wasMember(Departed.Member(epoch: 4, changes: 0, isOwed: isOwed), hasMissed: true)
+            try self.hear(stream, spread: [.group("g")])
+            #expect(stream.nextParcel()?.changes == expected)
+        }
+        let stream = try self.stream()
+        #expect(stream.put(.key("k", group: "g")) == .kept)
+        #expect(stream.end().unheard == [.key("k", group: "g")] && stream.owesNews, "others are told, and it is not asked meanwhile")
     }
 
     @Test("sets of a peer that is listed anew go on being counted; one that is given up leaves those that began after it")

@@ -154,8 +154,8 @@ struct HeardTests {
         let early = Task { try await groups[1].get(key) }
         while !began.isRaised { await Task.yield() }
         values.withLockedValue { $0 = 1 }
-        groups[1].server.loadsMayBeOld { $0?.id == "node-1" }
-        groups[1].server.loadsMayBeOld { $0?.id == "node-0" }
+        groups[1].server.loadsMayBeOld(of: { $0?.id == "node-1" }, wasOwner: nil)
+        groups[1].server.loadsMayBeOld(of: { $0?.id == "node-0" }, wasOwner: nil)
         #expect(try await groups[1].get(key) == 1)
         goOn.open()
         #expect(try await early.value == 0, "who asked before may be given what there was")
