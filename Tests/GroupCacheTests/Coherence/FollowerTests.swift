@@ -124,33 +124,3 @@ import Testing
         #expect(follower.generation > generation && follower.freshUntil == .min && follower.position == place && follower.isOpen)
     }
 }
-
-@Suite("Whether an answer is kept as a copy") struct FillTests {
-    @Test("an answer is kept only if the stream ran since before the request and told of nothing later", arguments: Case.allCases)
-    func fill(_ test: Case) throws {
-        var follower = Follower(promise: 5_000)
-        #expect(Fill(follower) == nil)
-        _ = follower.ask(1_000)
-        #expect(Fill(follower) == nil)
-        _ = try follower.opened(at: StreamPosition(epoch: 7, sequence: 5))
-        var fill = try #require(Fill(follower))
-        var place = StreamPosition(epoch: 7, sequence: 9)
-        switch test {
-        case .quiet, .justAsOld: if test == .justAsOld { place.sequence = 5 }
-        case .heardBefore: fill.heard(9)
-        case .heardLater: fill.heard(10)
-        case .olderThanTheRequest: place.sequence = 4
-        case .anotherLife: place.epoch = 8
-        case .broken: follower.broke()
-        case .brokenAndResumed:
-            _ = follower.ask(1_001)
-            _ = try follower.opened(at: StreamPosition(epoch: 7, sequence: 5))
-        case .lost: follower.lose()
-        }
-        #expect(fill.keeps(place, follower) == (test == .quiet || test == .justAsOld || test == .heardBefore))
-    }
-
-    enum Case: CaseIterable, Sendable {
-        case quiet, justAsOld, heardBefore, heardLater, olderThanTheRequest, anotherLife, broken, brokenAndResumed, lost
-    }
-}

@@ -13,6 +13,8 @@ extension World {
         return self.history.writes.count - 1
     }
 
+    private func hasLastRing(_ node: Int) -> Bool { self.nodes[node].membership.ring == self.rings[self.rings.count - 1] }
+
     /// A change at a node: the store, the loads, the log, in this order and as one step.
     private mutating func make(_ change: Change, at node: Int, _ done: @escaping Step) {
         if self.mutation == .recordBeforeStore {
@@ -41,7 +43,8 @@ extension World {
         self.make(Self.change(key), at: owner) { _ in }
         self.nodes[owner].own[key] = ModelNode.Entry(value: value, stamp: self.nodes[owner].draw())
         self.tellFormerOwners(of: key, by: owner) { world in
-            (world.history.writes[write].acknowledged, world.history.writes[write].ended) = (world.now, world.now)
+            world.history.writes[write].ended = world.now
+            if world.hasLastRing(owner), world.nodes[owner].membership.owns(key) { world.history.writes[write].acknowledged = world.now }
         }
     }
 
@@ -55,7 +58,8 @@ extension World {
             // After the owner has dropped it, and not before: in between, a get would fetch the old value again.
             if owner != node { world.nodes[node].make(Self.change(key), records: false, world.mutation) }
             world.history.writes[write].ended = world.now
-            guard isMade else { return }
+            // One that has not read yet that another node owns the key tells that one when it has, which nobody waits for.
+            guard isMade, world.hasLastRing(owner) else { return }
             world.history.writes[write].acknowledged = world.now
             if waits, owner == node { world.waitForFollowers(owner, write) }
         }
@@ -107,13 +111,19 @@ extension World {
             let otherLife = world.nodes[other].life
             world.make(Self.change(key), at: other) { world in
                 guard asOwner else { return answer(&world, .made) }
-                world.tellFormerOwners(of: key, by: other) { if $0.isAlive(other, otherLife) { answer(&$0, .made) } }
+                world.tellFormerOwners(of: key, by: other) { world in
+                    guard world.isAlive(other, otherLife) else { return }
+                    // One that does not answer may have held this up until the key was another's.
+                    answer(&world, world.nodes[other].membership.owns(key) || world.mutation == .anybodyOwns ? .made : .notOwner)
+                }
             }
         }
         if other == node { return make(&self) { end(&$0, $1) } }
         if self.nodes[node].owesNews(other) { return end(&self, .lost) }
         self.after(Self.patience * 2) { end(&$0, .lost) }
-        self.send(from: node, to: other) { world in make(&world) { world, outcome in world.send(from: other, to: node) { end(&$0, outcome) } } }
+        self.send(from: node, to: other) { world in
+            make(&world) { world, outcome in world.send(from: other, to: node) { end(&$0, outcome) } }
+        }
     }
 
     /// As long as a node may be asked what it had of a key, or has copies of it out, it must not have what was before a change of the new owner's. One that
@@ -173,14 +183,15 @@ extension World {
         let others = self.nodes[node].membership.others
         self.nodes[node].madeEverywhere(change, now: self.now)
         // Those of whom it has not read yet it tells when it has.
-        let hasAll = self.nodes[node].membership.ring == self.rings[self.rings.count - 1]
+        let hasAll = self.hasLastRing(node)
         let count = Answers(open: others.count + 1)
         func end(_ world: inout World, _ hasHeard: Bool) {
             count.open -= 1
             if !hasHeard { count.areAllGood = false }
             guard count.open == 0 else { return }
-            // Meanwhile this node may have taken from one that was not told what it had.
-            if !count.areAllGood { world.make(change, at: node) { _ in } }
+            // What was asked of others meanwhile they may have answered before they were told. And of one that was not told this node may have taken over
+            // what it had.
+            if count.areAllGood { world.nodes[node].forget(change) } else { world.make(change, at: node) { _ in } }
             for write in writes {
                 world.history.writes[write].ended = world.now
                 if count.areAllGood, hasAll { world.history.writes[write].acknowledged = world.now }

@@ -7,7 +7,11 @@ extension World {
     mutating func get(_ node: Int, _ key: Int, isLast: Bool = false) {
         guard self.nodes[node].isUp else { return }
         let began = self.now
-        let isListed = self.rings[self.rings.count - 1].members.contains(node)
+        // And for as long as it may keep something.
+        let since = began - self.schedule.standInTTL - Schedule.reading
+        let isListed = self.rings.indices.allSatisfy { index in
+            self.rings[index].members.contains(node) || self.history.moves.count > index && self.history.moves[index] < since
+        }
         func done(_ world: inout World, _ value: Int, _ source: String) {
             world.history.read(node, key, value, began: began, isLast: isLast, isListed: isListed, from: source)
         }
@@ -40,6 +44,7 @@ extension World {
         let id = self.begin(node, key, joined)
         self.nodes[node].loading[key] = id
         guard self.nodes[node].membership.owns(key), self.nodes[node].own[key] == nil,
+            !self.nodes[node].changed.contains(key) || self.mutation == .peeksWhatHasChanged,
             let former = self.nodes[node].membership.formerOwner(of: key, now: self.clock(node)), !self.nodes[node].owesNews(former)
         else { return self.callGetter(node, key, id) }
         self.takeOver(node, key, id, from: former)
@@ -62,7 +67,13 @@ extension World {
             world.after(world.chance(0...200)) { world in
                 guard world.isAlive(node, life), var flight = world.nodes[node].land(id) else { return }
                 if world.mutation == .stampAtLanding { flight.stamp = world.nodes[node].draw() }
-                world.store(flight, value, at: node, isOwn: world.nodes[node].membership.owns(key), until: began + world.schedule.standInTTL)
+                world.store(
+                    flight,
+                    value,
+                    at: node,
+                    isOwn: world.nodes[node].membership.owns(key),
+                    until: began + world.schedule.standInTTL
+                )
                 for waiter in flight.waiters { waiter(&world, value, !flight.isSuperseded) }
             }
         }
@@ -107,7 +118,9 @@ extension World {
             // Before the look: a change that it makes as the owner after it is one that it has told others of, or will be told of.
             let handsOver = !world.nodes[former].membership.owns(key)
             if let entry = world.nodes[former].ownEntry(key) { return answer(&world, entry.value, handsOver) }
-            if let copy = world.nodes[former].copy(key, clock: world.clock(former), world.mutation) { return answer(&world, copy.value, false) }
+            if let copy = world.nodes[former].copy(key, clock: world.clock(former), world.mutation) {
+                return answer(&world, copy.value, false)
+            }
             let formerLife = world.nodes[former].life
             if let running = world.nodes[former].joins(world.nodes[former].loading[key], clock: world.clock(former), isLocal: true) {
                 world.nodes[former].flights[running]?.waiters.append { world, value, _ in

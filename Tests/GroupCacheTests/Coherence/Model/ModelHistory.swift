@@ -36,11 +36,36 @@ struct History {
         for index in self.writes.indices where self.writes[index].writer == node { self.writes[index].writerLives = false }
     }
 
+    /// For how long after a change an older value may be served: by the slowest of clocks, and a few milliseconds for what happens at the same time.
+    private let bound: Int64
+    /// Whether nobody serves for longer than is waited for.
+    private let isExact: Bool
+    /// When lists of members came.
+    var moves: [Int64] = []
+    /// For how long after one an older value may be served: a node reads it at the end, and a former owner that nobody could tell keeps what has moved for
+    /// up to three times as long as copies live, and until it looks.
+    /// When something was cut, mended, held up or killed.
+    var troubles: [Int64] = []
+    /// Whether something is cut.
+    var isTroubled = false
+    private static let moving = Schedule.reading + 3 * Schedule.nearTTL + 300
+
+    init(standInTTL: Int64) {
+        self.bound = max(Schedule.promise, standInTTL) * 1_002 / 1_000 + 2
+        self.isExact = standInTTL <= Schedule.promise
+    }
+
+    /// Until when an older value may be served, of a change that everybody must have heard of at a moment, but for lists that came around it.
+    private func limit(_ moment: Int64, from start: Int64, to now: Int64) -> Int64 {
+        // Where everybody can be told, everybody is.
+        if !self.isTroubled, !self.troubles.contains(where: { $0 > start - Self.moving && $0 <= now }) { return moment }
+        return self.moves.filter { $0 > start - Self.moving && $0 <= moment }.reduce(moment) { max($0, $1 + Self.moving) }
+    }
+
     /// A get that began at `began` was answered with `value`.
     ///
-    /// - Parameter promise: For how long after a change an older value may be served.
-    mutating func read(_ node: Int, _ key: Int, _ value: Int, began: Int64, promise: Int64, exact: Bool, isLast: Bool, from source: String)
-    {
+    /// - Parameter isListed: Of a node that is not, and that nobody has to reach, nobody knows that it stands in for others.
+    mutating func read(_ node: Int, _ key: Int, _ value: Int, began: Int64, isLast: Bool, isListed: Bool, from source: String) {
         self.reads += 1
         for write in self.writes where write.key == key && value < write.value {
             func violation(_ kind: Violation.Kind) {
@@ -48,16 +73,21 @@ struct History {
                     Violation(kind: kind, text: "node \(node) served \(value) of key \(key), from \(source), at \(began), after \(write)")
                 )
             }
-            if let time = write.acknowledged, began > time + promise { violation(.promise) }
-            if exact, let time = write.applied, began > time { violation(.applied) }
-            if write.writer == node, write.writerLives, let time = write.ended, began > time { violation(.ownChange) }
+            if let time = write.acknowledged, began > self.limit(time + self.bound, from: time, to: began) { violation(.promise) }
+            if self.isExact, isListed, let time = write.applied, began > self.limit(time, from: time, to: began) { violation(.applied) }
+            if write.writer == node, write.writerLives, let time = write.ended {
+                // Where owners change, who was told may be none any more.
+                let isTold = self.moves.isEmpty || write.acknowledged != nil
+                if isTold, began > (self.moves.isEmpty ? time : self.limit(time + self.bound, from: time, to: began)) {
+                    violation(.ownChange)
+                }
+            }
             if isLast, write.ended != nil, write.writerLives { violation(.end) }
         }
     }
 
-    mutating func check(outboxes: [Outbox], of node: Int) {
-        for (other, outbox) in outboxes.enumerated() where !outbox.isEmpty {
-            self.violations.append(Violation(kind: .outbox, text: "node \(node) still has \(outbox.count) changes for node \(other)"))
-        }
+    mutating func check(unheard count: Int, by other: Int, of node: Int) {
+        guard count > 0 else { return }
+        self.violations.append(Violation(kind: .outbox, text: "node \(node) still has \(count) changes for node \(other)"))
     }
 }

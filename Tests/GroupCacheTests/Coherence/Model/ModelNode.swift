@@ -12,23 +12,23 @@ struct ModelNode {
         var stamp: UInt64
     }
 
+    /// What is kept of a key that is another's.
     struct Copy {
         var value: Int
         var stamp: UInt64
-        var peer: Int
-        var generation: UInt64
-        /// When its load began, of what was loaded for an owner that could not be followed.
-        var standIn: Int64?
+        /// Of whom it was copied; `nil`: nobody tells of its changes, and it ends with its time.
+        var peer: Int?
+        var until: Int64 = .max
     }
 
     /// A load, or a question to the owner, and who waits for it.
     struct Flight {
         var key: Int
         var stamp: UInt64
-        var fill: Fill?
         /// By this node's clock.
         var began: Int64
         var isSuperseded = false
+        /// Each is told the value, whether it is the owner's own, and whether it is handed over.
         var waiters: [(inout World, Int, Bool) -> Void] = []
     }
 
@@ -52,34 +52,51 @@ struct ModelNode {
     var own: [Int: Entry] = [:]
     var copies: [Int: Copy] = [:]
     var ownFloors = TagFloors(limit: 4)
-    var floors: [TagFloors]
+    private var copyFloors = TagFloors(limit: 4)
     private var number: UInt64 = 0
     var followers: [Follower]
+    /// Whether changes are heard, so that copies can live by them.
+    private var hears: [Bool]
+    /// What was copied with a smaller stamp is suspect.
+    private var suspects: [UInt64]
+    private var unheardFloor: UInt64 = 0
     /// The connection of each stream that this node reads.
     var reading: [UInt64]
     var told: [Int: Told] = [:]
-    var outboxes: [Outbox]
+    private var outboxes: [Outbox]
     var audience: Audience
     var flights: [UInt64: Flight] = [:]
     /// Flights that newcomers may join.
     var loading: [Int: UInt64] = [:]
     var asking: [Int: UInt64] = [:]
+    var membership: ModelMembership
+    /// What others have of these keys is old. For a minute at least, which is longer than any schedule.
+    private(set) var changed: Set<Int> = []
+    private var moves = MovedKeys()
+    /// Numbers, and when they were drawn: the last few.
+    private var stamps: [(time: Int64, stamp: UInt64)] = []
+    /// What was made everywhere a short time ago.
+    private var spread: [(until: Int64, change: Change)] = []
+    /// Of before any key came here that is this node's now.
+    private(set) var moveStamp: UInt64 = 0
 
-    init(_ index: Int, _ schedule: Schedule, now: Int64, _ random: inout SeededGenerator) {
+    init(_ index: Int, _ ring: ModelRing, now: Int64, _ random: inout SeededGenerator) {
         self.index = index
         self.life = UInt64.random(in: 1 ... .max, using: &random)
         self.born = now
         self.offset = Int64.random(in: 0...1_000_000, using: &random)
         // At most half of one in a thousand each, so that two of them differ by no more than one.
         self.drift = Int64.random(in: -500...500, using: &random)
-        let count = schedule.nodes
-        self.floors = Array(repeating: TagFloors(limit: 4), count: count)
-        self.followers = Array(repeating: Follower(promise: Schedule.promise, grain: 2), count: count)
-        self.reading = Array(repeating: 0, count: count)
-        self.outboxes = Array(repeating: Outbox(maximumCount: 3), count: count)
+        self.followers = Array(repeating: Follower(promise: Schedule.promise, grain: 2), count: ring.count)
+        self.hears = Array(repeating: false, count: ring.count)
+        self.suspects = Array(repeating: 0, count: ring.count)
+        self.reading = Array(repeating: 0, count: ring.count)
+        self.outboxes = Array(repeating: Outbox(maximumCount: 3), count: ring.count)
         self.audience = Audience(promise: Schedule.promise, now: self.offset)
+        self.membership = ModelMembership(index, ring, now: self.offset)
     }
 
+    static func tags(_ key: Int) -> [UInt64] { [Self.tag(key % Schedule.tags).number] }
     static func tag(_ index: Int) -> EntryTag { EntryTag(bytes: [UInt8(index + 1)])! }
 
     /// By this node's clock.
@@ -94,6 +111,8 @@ struct ModelNode {
 
     var last: UInt64 { self.dropped + UInt64(self.log.count) }
     var place: StreamPosition { StreamPosition(epoch: self.life, sequence: self.last) }
+    /// How many changes there were here, and by this node elsewhere.
+    var changes: Int { self.membership.changes + Int(self.last) }
 
     /// The entries are few, so that followers are overtaken.
     mutating func record(_ change: Change) {
@@ -108,84 +127,107 @@ struct ModelNode {
         sequence >= self.dropped && sequence <= self.last ? Array(self.log[Int(sequence - self.dropped)...]) : nil
     }
 
-    // MARK: Copies
+    // MARK: What is served
+
+    /// What this node has as the owner of a key, or has had.
+    func ownEntry(_ key: Int) -> Entry? {
+        guard let entry = self.own[key], self.ownFloors.verdict(Self.tags(key), stamp: entry.stamp) == .valid else { return nil }
+        return entry
+    }
 
     /// What this node may serve of a key that is another's.
-    func served(_ key: Int, now: Int64, standInTTL: Int64, _ mutation: Mutation?) -> (value: Int, source: String)? {
-        guard let copy = self.copies[key] else { return nil }
-        let follower = self.followers[copy.peer]
-        let clock = self.clock(now)
-        let isFresh = clock < follower.freshUntil
-        if self.floors[copy.peer].verdict([Self.tag(key % Schedule.tags).number], stamp: copy.stamp) != .valid { return nil }
-        if let began = copy.standIn {
+    func copy(_ key: Int, clock: Int64, _ mutation: Mutation?) -> (value: Int, source: String)? {
+        guard let copy = self.copies[key], self.copyFloors.verdict(Self.tags(key), stamp: copy.stamp) == .valid else { return nil }
+        guard let peer = copy.peer else {
             if mutation == .standInStays { return (copy.value, "a stand-in's copy") }
-            return !isFresh && clock < began + standInTTL ? (copy.value, "a stand-in's copy") : nil
+            return clock < copy.until && copy.stamp > self.unheardFloor ? (copy.value, "a stand-in's copy") : nil
         }
-        guard isFresh, copy.generation == follower.generation || mutation == .lostIsNotSuspect else { return nil }
+        guard clock < self.followers[peer].freshUntil, copy.stamp > self.suspects[peer] || mutation == .lostIsNotSuspect else { return nil }
         return (copy.value, "a copy")
     }
 
+    /// Whether a flight may be joined: its value may be handed to who comes now.
+    func joins(_ id: UInt64?, clock: Int64, isLocal: Bool) -> UInt64? {
+        guard let id, let flight = self.flights[id], clock < flight.began + Schedule.promise else { return nil }
+        let floors = isLocal ? self.ownFloors : self.copyFloors
+        return floors.verdict(Self.tags(flight.key), stamp: flight.stamp) == .valid ? id : nil
+    }
+
+    /// Takes a flight out, as it ends.
+    mutating func land(_ id: UInt64) -> Flight? {
+        guard let flight = self.flights.removeValue(forKey: id) else { return nil }
+        if self.loading[flight.key] == id { self.loading[flight.key] = nil }
+        if self.asking[flight.key] == id { self.asking[flight.key] = nil }
+        return flight
+    }
+
+    /// Keeps a copy, if the rules allow it: of what its owner has, and while it is heard.
+    mutating func keep(_ flight: Flight, _ value: Int, isOwn: Bool, from peer: Int, _ mutation: Mutation?) {
+        guard !flight.isSuperseded, isOwn || mutation == .copiesOfAll, self.hears[peer] else { return }
+        let stamp = mutation == .stampAtLanding ? self.draw() : flight.stamp
+        guard self.copyFloors.verdict(Self.tags(flight.key), stamp: stamp) == .valid else { return }
+        self.copies[flight.key] = Copy(value: value, stamp: stamp, peer: peer)
+    }
+
+    // MARK: Streams
+
     /// A change came on the stream of another node.
-    mutating func apply(_ change: Change, _ sequence: UInt64, from peer: Int) {
+    mutating func hear(_ change: Change, _ mutation: Mutation?) {
+        let supersedes = mutation != .loadsHearNothing
         switch change {
-        case .key(let key, _), .copies(let key, _):
-            let key = Int(key.bytes[0])
-            self.copies[key] = nil
-            self.close(where: { $0 == key }, sequence)
-        case .tag(let tag, _, let soft): self.floors[peer].raise(tag.number, to: self.draw(), soft: soft, now: 0)
+        case .key(let key, _): self.discard(Int(key.bytes[0]), supersedes: supersedes)
+        // What this node has as the owner is no copy of a former one's.
+        case .copies(let key, _):
+            if !self.membership.owns(Int(key.bytes[0])) { self.discard(Int(key.bytes[0]), supersedes: supersedes) }
+        case .tag(let tag, _, let soft): self.copyFloors.raise(tag.number, to: self.draw(), soft: soft, now: 0)
         case .group, .everything:
-            for (key, copy) in self.copies where copy.peer == peer { self.copies[key] = nil }
-            let count = self.followers.count
-            self.close(where: { $0 % count == peer }, sequence)
+            self.copies = [:]
+            self.changed = Set(0..<Schedule.keys)
+            if supersedes { self.supersede { _ in true } }
         }
     }
 
-    private mutating func close(where isNamed: (Int) -> Bool, _ sequence: UInt64) {
+    /// What this node has of a key goes, and what loads of it bring is kept by nobody.
+    private mutating func discard(_ key: Int, supersedes: Bool = true) {
+        (self.own[key], self.copies[key]) = (nil, nil)
+        self.changed.insert(key)
+        if supersedes { self.supersede { $0 == key } }
+    }
+
+    private mutating func supersede(_ isNamed: (Int) -> Bool) {
         for (id, flight) in self.flights where isNamed(flight.key) {
-            self.flights[id]?.fill?.heard(sequence)
+            self.flights[id]?.isSuperseded = true
             if self.asking[flight.key] == id { self.asking[flight.key] = nil }
             if self.loading[flight.key] == id { self.loading[flight.key] = nil }
         }
     }
 
-    /// A stream begins anew. What was changed before its beginning will not be told: what was copied is of an earlier generation, and what was loaded in
-    /// the other node's place goes; nobody who comes now is to wait for what was asked for before.
-    mutating func beganAnew(_ peer: Int) {
-        for (key, copy) in self.copies where copy.peer == peer && copy.standIn != nil { self.copies[key] = nil }
-        let count = self.followers.count
-        self.close(where: { $0 % count == peer }, .max)
-    }
-
-    // MARK: Changes
-
-    /// What this node has of what was changed goes, and loads that run are of no use to anybody who comes now. One step of the lock, in which the change
-    /// is recorded after the store was changed.
-    mutating func discard(_ change: Change, records: Bool, _ mutation: Mutation?) {
-        func isNamed(_ key: Int) -> Bool { if case .key(let named, _) = change { Int(named.bytes[0]) == key } else { true } }
-        switch change {
-        case .key, .copies, .group, .everything:
-            for key in 0..<Schedule.keys where isNamed(key) {
-                self.own[key] = nil
-                if mutation != .keepsOwnCopy || records { self.copies[key] = nil }
-            }
-            if mutation != .loadsGoOn {
-                for (id, flight) in self.flights where isNamed(flight.key) {
-                    self.flights[id]?.isSuperseded = true
-                    if self.loading[flight.key] == id { self.loading[flight.key] = nil }
-                    if self.asking[flight.key] == id { self.asking[flight.key] = nil }
-                }
-            }
-        case .tag(let tag, _, let soft): self.ownFloors.raise(tag.number, to: self.draw(), soft: soft, now: 0)
+    /// A stream begins at another place than where it was. What was changed before will not be told: what was copied is suspect, and so is what was loaded in
+    /// the other node's place; nobody who comes now is to wait for what was asked for before.
+    mutating func beganAnew(_ peer: Int, at place: StreamPosition, clock: Int64) {
+        switch self.membership.cameBack(peer, life: place.epoch) {
+        case .none: break
+        case .some(true): self.outboxes[peer].put(.everything)
+        // Another one, which others may have listed for longer than we have.
+        case .some(false): self.tellWhatWasSpread(to: peer, clock: clock)
         }
-        if case .group = change, mutation == .silentClear { return }
-        if records { self.record(change) }
+        self.suspects[peer] = self.draw()
+        if place.sequence > 0 {
+            self.unheardFloor = self.draw()
+            self.dropMoved(clock: .max - 1)
+            let membership = self.membership
+            self.supersede { membership.owner(of: $0) == peer }
+            // What was its, and has come back, it may have changed in between: in a life that did not know whose it had been before.
+            for key in 0..<Schedule.keys where membership.formerOwners(of: key, now: clock).contains(peer) { self.discard(key) }
+        }
+        self.hears[peer] = true
     }
 
-    /// This node has changed something everywhere: it is the first not to serve it any more, whatever it has heard on its streams.
-    mutating func forget(_ change: Change) {
-        self.discard(change, records: false, nil)
-        guard case .tag(let tag, _, let soft) = change else { return }
-        for peer in self.floors.indices { self.floors[peer].raise(tag.number, to: self.draw(), soft: soft, now: 0) }
+    /// What another node has changed is not heard any more, and what was, was perhaps not all.
+    mutating func lose(_ peer: Int) {
+        self.followers[peer].lose()
+        (self.reading[peer], self.hears[peer]) = (0, false)
+        self.suspects[peer] = self.draw()
     }
 
     /// The connections to a node have ended.
@@ -195,4 +237,111 @@ struct ModelNode {
         if let told = self.told.removeValue(forKey: other) { self.audience.closed(told.life, now: self.clock(now)) }
         self.outboxes[other].failed()
     }
+
+    // MARK: Changes
+
+    /// What this node has of what was changed goes, and loads that run are of no use to anybody who comes now. One step of the lock, in which the change
+    /// is recorded after the store was changed.
+    mutating func make(_ change: Change, records: Bool, _ mutation: Mutation?) {
+        func isNamed(_ key: Int) -> Bool {
+            switch change {
+            case .key(let named, _), .copies(let named, _): Int(named.bytes[0]) == key
+            default: true
+            }
+        }
+        switch change {
+        case .key, .copies, .group, .everything:
+            for key in 0..<Schedule.keys where isNamed(key) {
+                self.own[key] = nil
+                self.changed.insert(key)
+                if mutation != .keepsOwnCopy || records { self.copies[key] = nil }
+            }
+            if mutation != .loadsGoOn { self.supersede(isNamed) }
+        case .tag(let tag, _, let soft):
+            // What is copied from others goes at once, too, and not only when they tell.
+            self.ownFloors.raise(tag.number, to: self.draw(), soft: soft, now: 0)
+            self.copyFloors.raise(tag.number, to: self.draw(), soft: soft, now: 0)
+        }
+        if case .group = change, mutation == .silentClear { return }
+        if records { self.record(change) }
+    }
+
+    // MARK: Owners
+
+    /// Goes by another list of members.
+    mutating func adopt(_ ring: ModelRing, now: Int64, _ mutation: Mutation?) {
+        let clock = self.clock(now)
+        let before = self.membership.ring.members
+        let left = before.subtracting(ring.members)
+        let lives = self.followers.map(\.position?.epoch)
+        let owed = self.outboxes.map { !$0.isEmpty }
+        self.membership.adopt(ring, now: clock, changes: self.changes) { (lives[$0], owed[$0]) }
+        for other in left.sorted() where other != self.index {
+            let owed = self.outboxes[other].handOn()
+            self.lose(other)
+            for change in owed { self.handOn(change, mutation) }
+        }
+        // What this node has changed as the owner while others took another one for it.
+        for change in self.log { self.handOn(change, mutation) }
+        // What was copied may be another node's by now.
+        if mutation != .copiesMove { for peer in self.suspects.indices { self.suspects[peer] = self.draw() } }
+        // Others may have read the list before, and have removed tags by it since.
+        self.moveStamp = mutation == .tagsOfNow ? self.draw() : self.stamps.first { $0.time + 2 * Schedule.reading >= clock }?.stamp ?? 0
+        let new = ring.members.subtracting(before).subtracting(self.membership.known)
+        for other in new.sorted() where other != self.index { self.tellWhatWasSpread(to: other, clock: clock) }
+        // As where a source fences: one that is not listed acts as no owner, and what it had is confirmed when it is back, for nobody had to tell it.
+        if !before.contains(self.index), ring.members.contains(self.index), mutation != .returnsAsItWas { self.own = [:] }
+        self.audience.tookOver(clock)
+        if mutation != .movedStays { self.moves.keys(clock, keptFor: Schedule.nearTTL) }
+    }
+
+    private mutating func tellWhatWasSpread(to other: Int, clock: Int64) {
+        for (until, change) in self.spread where until > clock { self.outboxes[other].put(change) }
+    }
+
+    /// Draws a number that says what came before this moment.
+    mutating func note(clock: Int64) {
+        self.stamps = self.stamps.filter { $0.time + 3 * Schedule.reading >= clock } + [(clock, self.draw())]
+    }
+
+    /// What has moved to others goes, if its time is over.
+    mutating func dropMoved(clock: Int64) {
+        guard self.moves.isOver(clock) else { return }
+        for key in 0..<Schedule.keys where self.own[key] != nil && !self.membership.owns(key) { self.discard(key) }
+    }
+
+    // MARK: What others have to hear
+
+    /// Whether a node has to hear of something before anything is asked of it.
+    func owesNews(_ other: Int) -> Bool { !self.outboxes[other].isEmpty || self.membership.waitsFor(other) }
+    func unheard(by other: Int) -> Int { self.outboxes[other].count }
+
+    /// All others have made a change that this node has made before.
+    mutating func forget(_ change: Change) { self.hear(change, nil) }
+
+    /// This node makes a change that concerns all that it knows. Who is listed here only later, but not for others, hears of it then.
+    mutating func madeEverywhere(_ change: Change, now: Int64) {
+        self.membership.changes += 1
+        let clock = self.clock(now)
+        self.spread = self.spread.filter { $0.until > clock } + [(clock + Schedule.warmTime, change)]
+    }
+
+    /// A node could not be told of a change: it will be.
+    mutating func keep(_ change: Change, for other: Int) {
+        self.membership.changes += 1
+        if self.membership.ring.members.contains(other) { return self.outboxes[other].put(change) }
+        self.membership.owe(other)
+        self.handOn(change, nil)
+    }
+
+    /// Another node may own the key by now, and not know of the change.
+    private mutating func handOn(_ change: Change, _ mutation: Mutation?) {
+        guard case .key(let key, _) = change, mutation != .ownersChangeAlone else { return }
+        let owner = self.membership.owner(of: Int(key.bytes[0]))
+        if owner == self.index { self.discard(Int(key.bytes[0])) } else { self.outboxes[owner].put(change) }
+    }
+
+    mutating func nextParcel(for other: Int) -> Outbox.Parcel? { self.outboxes[other].next() }
+    mutating func delivered(_ number: UInt64, to other: Int) { _ = self.outboxes[other].acknowledged(number) }
+    mutating func notDelivered(to other: Int) { self.outboxes[other].failed() }
 }

@@ -96,9 +96,10 @@ struct ModelMembership {
     /// Whether it has something to hear that it was not told when it left, or it is not known yet whether it is the one who has missed something.
     func waitsFor(_ other: Int) -> Bool { self.returned[other] != nil || self.gone[other]?.isOwed == true }
 
-    /// In which life a node has come back. Whether it is the one who has missed something.
-    mutating func cameBack(_ other: Int, life: UInt64) -> Bool {
-        guard let gone = self.returned.removeValue(forKey: other) else { return false }
-        return gone.life ?? life == life
+    /// In which life a node has come back. Whether it is the one who has missed something; `nil`: nothing was missed.
+    mutating func cameBack(_ other: Int, life: UInt64) -> Bool? {
+        guard let gone = self.returned.removeValue(forKey: other) else { return nil }
+        // What it is owed may be from after a life began of which nobody knew here.
+        return gone.isOwed || gone.life ?? life == life
     }
 }

@@ -20,6 +20,7 @@ extension World {
     private mutating func tick(_ node: Int, _ life: UInt64) {
         guard self.isAlive(node, life) else { return }
         self.nodes[node].dropMoved(clock: self.clock(node))
+        self.nodes[node].note(clock: self.clock(node))
         for other in self.nodes.indices where other != node {
             if let told = self.nodes[node].told[other] { self.tell(other, by: node, told.connection, heartbeat: true) }
             guard self.nodes[node].membership.ring.members.contains(other) else { continue }

@@ -13,7 +13,7 @@ import Testing
     import Darwin
 #endif
 
-/// The promise of coherence, checked over schedules that seeds make: gets, changes, cuts, stalls, crashes, clocks that drift.
+/// The promise of coherence, checked over schedules that seeds make: gets, changes, cuts, stalls, crashes, clocks that drift, members that come and go.
 @Suite("What a change promises") struct ModelTests {
     /// `GROUPCACHE_SCHEDULES=100000` for a long night; `GROUPCACHE_SEED=…` begins with that one.
     private static let count = getenv("GROUPCACHE_SCHEDULES").flatMap { Int(String(cString: $0)) } ?? 400
@@ -22,7 +22,8 @@ import Testing
     @Test("no schedule ends with a value that a change should have taken away")
     func schedules() {
         for seed in Self.first..<Self.first + UInt64(Self.count) {
-            let schedule = Schedule(seed: seed)
+            // Of every two, the list of members changes in one.
+            let schedule = Schedule(seed: seed, moves: seed % 2 == 1)
             let violations = World.run(schedule)
             guard let violation = violations.first else { continue }
             let least = Self.shrunk(schedule, nil)
@@ -41,15 +42,15 @@ import Testing
     func mutations(_ mutation: Mutation) throws {
         // Where the protocol or the model has changed, another one may.
         let seeds = [mutation.seed] + Array(1...3_000)
-        let found = seeds.first { !World.run(Schedule(seed: $0), mutation).isEmpty }
+        let found = seeds.first { !World.run(Schedule(seed: $0, moves: mutation.moves), mutation).isEmpty }
         let seed = try #require(found, "\(mutation) was not found")
-        #expect(World.run(Schedule(seed: seed)).isEmpty, "and only because it is broken")
+        #expect(World.run(Schedule(seed: seed, moves: mutation.moves)).isEmpty, "and only because it is broken")
     }
 
     @Test("a schedule is the same whenever it is run, and a failing one is made small")
     func shrinking() throws {
-        let seed = try #require((UInt64(1)...30_000).first { !World.run(Schedule(seed: $0), .loadsGoOn).isEmpty })
-        let schedule = Schedule(seed: seed)
+        let seed = try #require((UInt64(1)...30_000).first { !World.run(Schedule(seed: $0, moves: false), .loadsGoOn).isEmpty })
+        let schedule = Schedule(seed: seed, moves: false)
         #expect(World.run(schedule, .loadsGoOn).map(\.text) == World.run(schedule, .loadsGoOn).map(\.text))
         let least = Self.shrunk(schedule, .loadsGoOn)
         #expect(!World.run(least, .loadsGoOn).isEmpty && least.deeds.count < schedule.deeds.count)

@@ -7,10 +7,8 @@ import InformersTesting
 
 /// A way of breaking the protocol. Each must be found, or the checker proves nothing.
 enum Mutation: String, CaseIterable, Sendable {
-    /// An answer is kept whatever was heard since it was asked for.
-    case fillWithoutMarker
-    /// An owner reads its place after the value that it answers with.
-    case placeAfterValue
+    /// A change that is heard does not touch the loads that run.
+    case loadsHearNothing
     /// A change is recorded before the store has changed.
     case recordBeforeStore
     /// A bookmark is taken to be as old as its way here.
@@ -27,32 +25,49 @@ enum Mutation: String, CaseIterable, Sendable {
     case goneIsDone
     /// Who waits for followers does not wait for peers that do not follow.
     case strangersAreDone
-    /// A change does not touch the loads that run.
+    /// A change does not touch the loads that run where it is made.
     case loadsGoOn
     /// Who changes something at another node keeps its own copy.
     case keepsOwnCopy
-    /// What was loaded for an owner that could not be followed is served on when it can be.
+    /// What was loaded in an owner's place is served without end.
     case standInStays
     /// A cleared node tells nobody.
     case silentClear
+    /// Who is asked for a key that is another's answers as its owner.
+    case copiesOfAll
+    /// What was copied of a node is served when its keys are another's.
+    case copiesMove
+    /// What has moved to another node stays.
+    case movedStays
+    /// A new owner tells its changes to nobody who owned the key before.
+    case formersHearNothing
+    /// A node makes changes as an owner, whatever its ring says.
+    case anybodyOwns
+    /// What a former owner has is kept without end, though it may not know that it is one.
+    case handsOverAll
+    /// A former owner is asked for what was changed since.
+    case peeksWhatHasChanged
+    /// A node that owns a key no more tells nobody what it has changed of it of late, or has owed to the one before.
+    case ownersChangeAlone
+    /// A node that comes back to the list serves what it had.
+    case returnsAsItWas
+    /// What a former owner has is judged by the tags that were removed since the list was read.
+    case tagsOfNow
+    /// What is taken over is as good as loaded now, whatever tags were removed.
+    case tagsMoveAlong
 
-    /// The first seed, counted from 1, that finds it.
-    var seed: UInt64 {
+    /// Whether it takes a list of members that changes to find it.
+    var moves: Bool {
         switch self {
-        case .loadsGoOn, .standInStays: 1
-        case .keepsOwnCopy: 3
-        case .stampAtLanding: 6
-        case .lostIsNotSuspect, .silentClear: 13
-        case .goneIsDone: 124
-        case .outboxAfterReads: 182
-        case .placeAfterValue: 223
-        case .strangersAreDone: 261
-        case .recordBeforeStore: 270
-        case .sentIsHeard: 498
-        case .fillWithoutMarker: 895
-        case .bookmarkOnArrival: 4_178
+        case .copiesOfAll, .copiesMove, .movedStays, .formersHearNothing, .anybodyOwns, .handsOverAll, .peeksWhatHasChanged,
+            .tagsMoveAlong, .ownersChangeAlone, .returnsAsItWas, .tagsOfNow:
+            true
+        default: false
         }
     }
+
+    /// The first seed, counted from 1, that finds it.
+    var seed: UInt64 { 1 }
 }
 
 /// What people and networks do in a schedule.
@@ -68,31 +83,46 @@ enum Deed: Sendable, Equatable {
     /// Nothing passes from one node to another for a while, and then all of it does.
     case stall(from: Int, to: Int, time: Int64)
     case crash(node: Int, away: Int64)
+    /// Others are listed as members, which everybody reads sooner or later.
+    case list([Int])
 }
 
 /// A schedule: all that is needed to run it again.
 struct Schedule: Sendable {
     var seed: UInt64
     var nodes = 3
+    /// Whether the list of members changes.
+    var moves: Bool
     var standInTTL: Int64 = 1_500
     var deeds: [(time: Int64, deed: Deed)] = []
 
     static let keys = 4
     static let tags = 2
     static let promise: Int64 = 2_000
+    static let nearTTL: Int64 = 800
+    static let warmTime: Int64 = 5_000
+    /// How long it may take until a node has read a list.
+    static let reading: Int64 = 600
 
     /// What a seed stands for.
-    init(seed: UInt64) {
-        self.seed = seed
+    init(seed: UInt64, moves: Bool) {
+        (self.seed, self.moves) = (seed, moves)
         var random = SeededGenerator(seed: seed)
         self.nodes = Int.random(in: 2...4, using: &random)
         self.standInTTL = Bool.random(using: &random) ? 1_500 : 4_000
         var time: Int64 = 500
+        var members = Set(0..<self.nodes)
         for _ in 0..<Int.random(in: 20...90, using: &random) {
             // Bursts, in which things meet, and pauses, in which times run out.
             time +=
                 Int.random(in: 0..<8, using: &random) == 0 ? .random(in: 500...3_000, using: &random) : .random(in: 0...80, using: &random)
-            self.deeds.append((time, self.deed(&random)))
+            if moves, Int.random(in: 0..<12, using: &random) == 0 {
+                members.formSymmetricDifference([Int.random(in: 0..<self.nodes, using: &random)])
+                if members.isEmpty { members = Set(0..<self.nodes) }
+                self.deeds.append((time, .list(members.sorted())))
+            } else {
+                self.deeds.append((time, self.deed(&random)))
+            }
         }
     }
 
@@ -129,13 +159,17 @@ struct World {
     var now: Int64 = 0
     var random: SeededGenerator
     var nodes: [ModelNode] = []
+    /// Every list of members that there was.
+    var rings: [ModelRing]
     /// The truth: a value is a number that grows with each change.
     var origin = Array(repeating: 1, count: Schedule.keys)
-    var history = History()
+    var history: History
     private var due: [Due] = []
     private var order = 0
     private var cuts: Set<[Int]> = []
     private var stalls: [[Int]: Int64] = [:]
+    /// When each node reads the last list.
+    private var read: [Int64]
     /// When the last message of an ordered connection arrives.
     private var arrivals: [UInt64: Int64] = [:]
 
@@ -143,7 +177,10 @@ struct World {
         self.schedule = schedule
         self.mutation = mutation
         self.random = SeededGenerator(seed: schedule.seed ^ 0x9E37_79B9_7F4A_7C15)
-        for index in 0..<schedule.nodes { self.nodes.append(ModelNode(index, schedule, now: 0, &self.random)) }
+        self.rings = [ModelRing(schedule.nodes)]
+        self.read = Array(repeating: 0, count: schedule.nodes)
+        self.history = History(standInTTL: schedule.standInTTL)
+        for index in 0..<schedule.nodes { self.nodes.append(ModelNode(index, self.rings[0], now: 0, &self.random)) }
     }
 
     /// Runs the schedule to its end and beyond, until everything must have been heard.
@@ -154,12 +191,14 @@ struct World {
         let end = (schedule.deeds.last?.time ?? 0) + 500
         world.at(end) { world in
             (world.cuts, world.stalls) = ([], [:])
+            world.history.isTroubled = false
+            world.history.troubles.append(world.now)
         }
         // A node that is away comes back, streams are opened, what is in outboxes is delivered, leases end.
         let quiet = end + 7_000
         world.at(quiet) { world in
             for node in world.nodes.indices {
-                world.history.check(outboxes: world.nodes[node].outboxes, of: node)
+                for other in world.nodes.indices { world.history.check(unheard: world.nodes[node].unheard(by: other), by: other, of: node) }
                 for key in 0..<Schedule.keys { world.get(node, key, isLast: true) }
             }
         }
@@ -234,6 +273,12 @@ struct World {
     // MARK: Deeds
 
     private mutating func perform(_ deed: Deed) {
+        defer { self.history.isTroubled = !self.cuts.isEmpty }
+        switch deed {
+        case .cut, .mend, .crash: self.history.troubles.append(self.now)
+        case .stall(_, _, let time): self.history.troubles += [self.now, self.now + time]
+        default: break
+        }
         switch deed {
         case .get(let node, let key): self.get(node, key)
         case .remove(let node, let key, let waits): self.remove(node, key, waits: waits)
@@ -250,6 +295,18 @@ struct World {
             }
         case .mend(let one, let other): self.cuts.remove([min(one, other), max(one, other)])
         case .stall(let from, let to, let time): self.stalls[[from, to]] = self.now + time
+        case .list(let members):
+            let ring = ModelRing(self.rings[self.rings.count - 1], members: Set(members))
+            self.rings.append(ring)
+            self.history.moves.append(self.now)
+            // Each reads it for itself, one after the other: a node that does not notice that it was none for a while is what fences are for.
+            for node in self.nodes.indices {
+                let life = self.nodes[node].life
+                self.read[node] = max(self.read[node], self.now + self.chance(0...Schedule.reading))
+                self.at(self.read[node]) { world in
+                    if world.isAlive(node, life) { world.nodes[node].adopt(ring, now: world.now, world.mutation) }
+                }
+            }
         case .crash(let node, let away):
             guard self.nodes[node].isUp else { return }
             self.history.crashed(node)
@@ -258,7 +315,8 @@ struct World {
                 self.after(self.chance(0...200)) { $0.nodes[other].lostSight(of: node, now: $0.now) }
             }
             self.after(away) { world in
-                world.nodes[node] = ModelNode(node, world.schedule, now: world.now, &world.random)
+                world.history.troubles.append(world.now)
+                world.nodes[node] = ModelNode(node, world.rings[world.rings.count - 1], now: world.now, &world.random)
                 world.wake(node)
             }
         }
