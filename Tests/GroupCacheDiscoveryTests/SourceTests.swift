@@ -142,10 +142,13 @@ import Testing
         #expect(try DiscoveryLocation("file:/etc/members.json") == .file(path: "/etc/members.json"))
         #expect(try DiscoveryLocation("file:a:b") == .file(path: "a:b"))
         #expect(try DiscoveryLocation("dns:cache.internal.:8001") == .dns(name: "cache.internal.", port: 8001))
-        #expect(try DiscoveryLocation("etcd:HTTP://Etcd:80/a/b") == .etcd(url: "http://etcd", prefix: "a/b"))
-        #expect(try DiscoveryLocation("etcd:https://[::1]:2379/x") == .etcd(url: "https://[::1]:2379", prefix: "x"))
+        #expect(try DiscoveryLocation("etcd:HTTP://Etcd:80/a/b") == .etcd(urls: ["http://etcd"], prefix: "a/b"))
+        #expect(try DiscoveryLocation("etcd:https://[::1]:2379/x") == .etcd(urls: ["https://[::1]:2379"], prefix: "x"))
         #expect(try DiscoveryLocation("kubernetes:default/cache-1") == .kubernetes(namespace: "default", service: "cache-1"))
-        for text in ["file:/etc/members.json", "dns:_a.b-c:1", "etcd:http://etcd:2379/demo", "kubernetes:a/b"] {
+        for text in [
+            "file:/etc/members.json", "dns:_a.b-c:1", "etcd:http://etcd:2379/demo", "etcd:http://a:1,http://b,http://[::1]:2/x/y",
+            "kubernetes:a/b",
+        ] {
             #expect(try DiscoveryLocation(text).description == text)
         }
     }
@@ -154,10 +157,27 @@ import Testing
         "", "file", "file:", "dns:", "dns:name", "dns::8001", "dns:name:0", "dns:name:+1", "dns:name:65536", "dns:a b:1", "dns:.:1",
         "dns:[::1]:1", "consul:x", "FILE:x", "dns:http://a:1", "etcd:", "etcd:http://a:1", "etcd:http://a:1/", "etcd:http://a:1//x",
         "etcd:http://a:1/x/", "etcd:http://a:1/a b", "etcd:a:1/x", "etcd:ftp://a/x", "etcd:http:///x",
+        "etcd:,http://a:1/x", "etcd:http://a:1,/x", "etcd:http://a:1,,http://b:1/x", "etcd:http://a:1,http://b:1",
+        "etcd:http://a:1,http://A:1/x",
+        "etcd:http://a:1/x,http://b:1/x", "etcd:http://a:1/x,http://b:1", "etcd:http://a:1,https://b:1/x", "etcd:http://a:1,b:1/x",
+        "etcd:\((0..<10).map { "http://h\($0)" }.joined(separator: ","))/x",
         "etcd:http://a:1/\(String(repeating: "x", count: 129))", "kubernetes:a", "kubernetes:a/", "kubernetes:/a", "kubernetes:a/b/c",
         "kubernetes:A/b", "kubernetes:a/-b", "kubernetes:a/b_c", "kubernetes:a/\(String(repeating: "x", count: 64))",
     ])
     func whatThereIsNot(text: String) {
         #expect { try DiscoveryLocation(text) } throws: { ($0 as? DiscoveryError)?.code == .invalidConfiguration }
+    }
+
+    @Test func severalMembersOfAnEtcd() throws {
+        #expect(try DiscoveryLocation("etcd:http://A:2379,http://b:80/x/y") == .etcd(urls: ["http://a:2379", "http://b"], prefix: "x/y"))
+        // The prefix belongs to all of them.
+        #expect { try DiscoveryLocation("etcd:http://a:1/x,http://b:1/x") } throws: {
+            "\($0)".contains("the prefix is said once, after the last URL")
+        }
+    }
+
+    @Test(arguments: ["etcd:http://root:secret@a:1/x", "etcd:http://a:1,http://root:secret@b:1/x", "etcd:root:secret@a:1"])
+    func aPasswordInAURLIsRefusedAndNotRepeated(text: String) {
+        #expect { try DiscoveryLocation(text) } throws: { "\($0)".contains("no user in it") && !"\($0)".contains("secret") }
     }
 }

@@ -9,7 +9,7 @@ internal import NIOHTTP1
 
 /// Asks etcd by its JSON gateway, `/v3/…`, which 3.4 and 3.5 have alike.
 struct EtcdGateway: Sendable {
-    let url: String
+    let endpoints: EtcdEndpoints
     let prefix: EtcdPrefix
     let client: SourceClient
 
@@ -17,42 +17,59 @@ struct EtcdGateway: Sendable {
     static let maximumEntries = 20_000
 
     /// What etcd answers.
-    func ask<Answer: Decodable>(_ type: Answer.Type = Answer.self, _ path: String, _ body: [String: Any]) async throws -> Answer {
-        let answer = try await self.client.ask(try self.request(path, body))
-        guard answer.status == 200 else { throw self.status(answer) }
-        return try self.client.decode(type, answer.body)
+    func ask<Answer: EtcdAnswer>(_ type: Answer.Type = Answer.self, _ path: String, _ body: [String: Any]) async throws -> Answer {
+        let body = try JSONSerialization.data(withJSONObject: body)
+        return try await self.first { endpoint in
+            let client = self.client.named(endpoint.url)
+            let answer = try await client.ask(self.request(endpoint, path, body), atMost: endpoint.limit)
+            guard answer.status == 200 else { throw Self.refusal(answer, endpoint) }
+            let said = try client.decode(type, answer.body)
+            if let failure = said.failure { throw EtcdRefusal(failure: failure, url: endpoint.url) }
+            return (said, said.cluster)
+        }.0
     }
 
-    /// The lines of a watch after `revision`.
-    func watch(after revision: Int64) async throws -> HTTPClientResponse.Body {
+    /// The lines of a watch after `revision`, and whose they are.
+    func watch(after revision: Int64) async throws -> (HTTPClientResponse.Body, EtcdEndpoints.Endpoint) {
         let request: [String: Any] = [
             "key": Self.base64(Array(self.prefix.text.utf8)), "range_end": Self.base64(self.prefix.end),
             "start_revision": "\(revision + 1)",
             "progress_notify": true,
         ]
-        switch try await self.client.open(try self.request("/v3/watch", ["create_request": request])) {
-        case .success(let body): return body
-        case .failure(let refused): throw self.status(refused.answer)
+        let body = try JSONSerialization.data(withJSONObject: ["create_request": request])
+        return try await self.first { endpoint in
+            let client = self.client.named(endpoint.url)
+            switch try await client.open(self.request(endpoint, "/v3/watch", body), atMost: endpoint.limit) {
+            // Whose it is its first line says.
+            case .success(let body): return (body, nil)
+            case .failure(let refused): throw Self.refusal(refused.answer, endpoint)
+            }
         }
     }
 
     static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
 
-    /// What etcd says in place of an answer.
-    private func status(_ answer: SourceClient.Answer) -> any Error {
-        guard let failure = try? JSONDecoder().decode(EtcdMessage.Failure.self, from: Data(answer.body)), failure.isEtcds else {
-            return DiscoveryError(.unavailable, "\(self.url) answers \(answer.status), and not as etcd does")
-        }
-        return EtcdWatchState.status(failure)
+    private func first<Value>(
+        _ ask: (EtcdEndpoints.Endpoint) async throws -> (Value, cluster: String?)
+    ) async throws -> (Value, EtcdEndpoints.Endpoint) {
+        do { return try await self.endpoints.first(ask) } catch let refusal as EtcdRefusal { throw refusal.status }
     }
 
-    private func request(_ path: String, _ body: [String: Any]) throws -> HTTPClientRequest {
-        var request = HTTPClientRequest(url: self.url + path)
+    /// What etcd says in place of an answer.
+    private static func refusal(_ answer: SourceClient.Answer, _ endpoint: EtcdEndpoints.Endpoint) -> any Error {
+        guard let failure = try? JSONDecoder().decode(EtcdMessage.Failure.self, from: Data(answer.body)), failure.isEtcds else {
+            return DiscoveryError(.unavailable, "\(endpoint.url) answers \(answer.status), and not as etcd does")
+        }
+        return EtcdRefusal(failure: failure, url: endpoint.url)
+    }
+
+    private func request(_ endpoint: EtcdEndpoints.Endpoint, _ path: String, _ body: Data) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: endpoint.url + path)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
         // Of a node of etcd that has lost the others: an error, and not a watch that tells nothing.
         request.headers.add(name: "Grpc-Metadata-hasleader", value: "true")
-        request.body = .bytes(try JSONSerialization.data(withJSONObject: body))
+        request.body = .bytes(body)
         return request
     }
 }
@@ -88,12 +105,22 @@ struct EtcdSource: ListerWatcher {
     /// What changes after a revision.
     func watch(_ options: WatchOptions) async throws -> WatchStream<EtcdEntry> {
         guard let revision = Int64(options.resourceVersion), revision > 0 else { throw Status.expired("no revision to go on from") }
-        let body = try await self.gateway.watch(after: revision)
-        let source = EtcdWatchSource(body.map(\.readableBytesView), after: revision, opened: self.heard)
+        let (body, endpoint) = try await self.gateway.watch(after: revision)
+        let endpoints = self.gateway.endpoints
+        let source = EtcdWatchSource(
+            body.map(\.readableBytesView),
+            of: endpoint.url,
+            after: revision,
+            cluster: endpoints.cluster,
+            opened: self.heard,
+            failed: { endpoints.failed(endpoint.index) }
+        )
         // Nonsense is an error. A connection that breaks, in whatever way, is an end.
-        return WatchStream(source) { error in
+        let stream = WatchStream(source) { error in
             error is DecodingError || error is WatchError ? WatchStream<EtcdEntry>.report(error) : nil
         }
+        endpoints.hold(stream, endpoint)
+        return stream
     }
 }
 

@@ -21,10 +21,24 @@ struct EtcdNumber: Decodable, Sendable, Hashable {
     }
 }
 
+/// An answer to a question.
+protocol EtcdAnswer: Decodable, Sendable {
+    /// Which cluster gives it.
+    var cluster: String? { get }
+    /// An error that comes with the status of an answer.
+    var failure: EtcdMessage.Failure? { get }
+}
+
+extension EtcdAnswer {
+    var failure: EtcdMessage.Failure? { nil }
+}
+
 /// The answers of etcd's JSON gateway, as far as they are read. What is zero or empty is left out by etcd, so everything may be missing.
 enum EtcdMessage {
     struct Header: Decodable, Sendable {
         var revision: EtcdNumber?
+        /// Beyond what an `Int64` has: it is compared, and nothing else.
+        var cluster_id: String?
     }
 
     struct KeyValue: Decodable, Sendable {
@@ -45,13 +59,14 @@ enum EtcdMessage {
         }
     }
 
-    struct Range: Decodable, Sendable {
+    struct Range: EtcdAnswer {
         var header: Header
         var kvs: [KeyValue]?
         var more: Bool?
+        var cluster: String? { self.header.cluster_id }
     }
 
-    struct Transaction: Decodable, Sendable {
+    struct Transaction: EtcdAnswer {
         struct Response: Decodable, Sendable {
             var response_range: Found?
         }
@@ -61,19 +76,23 @@ enum EtcdMessage {
         var header: Header
         var succeeded: Bool?
         var responses: [Response]?
+        var cluster: String? { self.header.cluster_id }
     }
 
-    struct Lease: Decodable, Sendable {
+    struct Lease: EtcdAnswer {
         /// Every answer of etcd has one; a page of somebody else does not.
         var header: Header
         var ID: EtcdNumber?
         var TTL: EtcdNumber?
+        var cluster: String? { self.header.cluster_id }
     }
 
     /// A line of the answer to `keepalive`, which is a stream.
-    struct KeptAlive: Decodable, Sendable {
+    struct KeptAlive: EtcdAnswer {
         var result: Lease?
         var error: Failure?
+        var cluster: String? { self.result?.cluster }
+        var failure: Failure? { self.error }
     }
 
     struct Failure: Decodable, Sendable {
@@ -82,6 +101,9 @@ enum EtcdMessage {
         var code: Int?
         var grpc_code: Int?
 
+        /// Whether any member of etcd would say the same: what is asked for is wrong or not allowed. The rest, as that there is no leader or no time, is of the
+        /// one that was asked.
+        var isOfAll: Bool { [3, 5, 6, 7, 9, 11, 16].contains(self.code ?? self.grpc_code ?? 2) || self.text.contains("compacted") }
         /// Whether it is an error as etcd writes it, and not somebody else's object.
         var isEtcds: Bool { self.message != nil || self.error != nil || self.code != nil || self.grpc_code != nil }
         var text: String { self.message ?? self.error ?? "an error without a word" }

@@ -143,12 +143,10 @@ extension EtcdGateway: EtcdLeases {
             return .granted(lease: id, seconds: lease.TTL?.value ?? seconds)
         case .keepAlive(let lease):
             let answer = try await self.ask(EtcdMessage.KeptAlive.self, "/v3/lease/keepalive", ["ID": "\(lease)"])
-            if let failure = answer.error { throw EtcdWatchState.status(failure) }
             guard let result = answer.result else { throw DiscoveryError(.malformed, "etcd keeps alive nothing") }
             return .keptAlive(seconds: result.TTL?.value ?? 0)
         case .revoke(let lease):
-            struct Revoked: Decodable { var header: EtcdMessage.Header }
-            _ = try await self.ask(Revoked.self, "/v3/lease/revoke", ["ID": "\(lease)"])
+            _ = try await self.ask(EtcdMessage.Lease.self, "/v3/lease/revoke", ["ID": "\(lease)"])
             return .revoked
         case .claim(let lease, let seen):
             // A key that is not there has the revision 0.

@@ -10,21 +10,34 @@ struct EtcdWatchState: Sendable {
     private(set) var revision: Int64
     /// Whether etcd has taken the watch: it goes on from there.
     private(set) var isOpen = false
+    /// Whose changes count; `nil`: anybody's.
+    private let cluster: String?
+    /// Who tells it, for messages.
+    private let name: String
 
-    init(after revision: Int64) { self.revision = revision }
+    init(after revision: Int64, cluster: String? = nil, name: String = "etcd") {
+        self.revision = revision
+        self.cluster = cluster
+        self.name = name
+    }
 
     /// The events of one line, in order.
     mutating func take(_ line: EtcdMessage.WatchLine) -> [WatchEvent<EtcdEntry>] {
         guard let result = line.result else {
-            guard let failure = line.error else { return [.error(Status(.unknown, message: "etcd sends a line that says nothing"))] }
-            return [.error(Self.status(failure))]
+            guard let failure = line.error else {
+                return [.error(Status(.unknown, message: "\(self.name) sends a line that says nothing"))]
+            }
+            return [.error(Self.status(failure, name: self.name))]
+        }
+        if let cluster = self.cluster, let other = result.header?.cluster_id, other != cluster {
+            return [.error(Status(.unknown, message: "\(self.name) answers for another cluster than the others"))]
         }
         let revision = result.header?.revision?.value ?? 0
         if result.canceled == true {
             let reason = result.cancel_reason ?? ""
             // What changed since our revision has been forgotten: there is nothing but to list again.
             if (result.compact_revision?.value ?? 0) > 0 || reason.contains("compacted") { return [.error(.expired(reason))] }
-            return [.error(Status(.unknown, message: "the watch was cancelled: \(Member.shown(reason))"))]
+            return [.error(Status(.unknown, message: "\(self.name) has ended the watch: \(Member.shown(reason))"))]
         }
         if result.created == true {
             // The store is behind what we have seen of it: it is another one, or has been restored from a backup. It would let us wait for
@@ -52,7 +65,7 @@ struct EtcdWatchState: Sendable {
         for event in events {
             guard let keyValue = event.kv, let key = keyValue.keyText, let value = keyValue.valueBytes else {
                 // A change that nobody can read: the list has to be read anew.
-                return [.error(Status(.unknown, message: "etcd tells of a change without a readable key or value"))]
+                return [.error(Status(.unknown, message: "\(self.name) tells of a change without a readable key or value"))]
             }
             last = max(last, keyValue.mod_revision?.value ?? 0)
             if event.type == "DELETE" {
@@ -70,7 +83,7 @@ struct EtcdWatchState: Sendable {
     }
 
     /// An error of gRPC as a status.
-    static func status(_ failure: EtcdMessage.Failure) -> Status {
+    static func status(_ failure: EtcdMessage.Failure, name: String) -> Status {
         let message = failure.text
         if message.contains("compacted") { return .expired(message) }
         let reason: Status.Reason =
@@ -82,7 +95,7 @@ struct EtcdWatchState: Sendable {
             case 4: .timeout
             default: .unknown
             }
-        return Status(reason, message: "etcd says \(Member.shown(message))")
+        return Status(reason, message: "\(name) says \(Member.shown(message))")
     }
 }
 
@@ -97,27 +110,42 @@ final class EtcdWatchSource: WatchSource {
     private let lines: any WatchSource<EtcdMessage.WatchLine>
     private let state: NIOLockedValueBox<State>
     private let opened: @Sendable () -> Void
+    private let failed: @Sendable () -> Void
 
-    /// - Parameter opened: told once, when etcd has taken the watch.
-    init<Chunks: AsyncSequence & Sendable>(_ chunks: Chunks, after revision: Int64, opened: @escaping @Sendable () -> Void = {})
-    where Chunks.Element: Sequence<UInt8> & Sendable {
+    /// - Parameters:
+    ///   - name: who tells them.
+    ///   - cluster: whose changes count; `nil`: anybody's.
+    ///   - opened: told once, when etcd has taken the watch.
+    ///   - failed: told that etcd has ended it, and not because of what it was asked for.
+    init<Chunks: AsyncSequence & Sendable>(
+        _ chunks: Chunks,
+        of name: String = "etcd",
+        after revision: Int64,
+        cluster: String? = nil,
+        opened: @escaping @Sendable () -> Void = {},
+        failed: @escaping @Sendable () -> Void = {}
+    ) where Chunks.Element: Sequence<UInt8> & Sendable {
         self.opened = opened
+        self.failed = failed
         self.lines = DecodedWatchSource(chunks) { bytes in
             .added(try JSONDecoder().decode(EtcdMessage.WatchLine.self, from: Data(bytes)), resourceVersion: nil)
         }
-        self.state = NIOLockedValueBox(State(watch: EtcdWatchState(after: revision)))
+        self.state = NIOLockedValueBox(State(watch: EtcdWatchState(after: revision, cluster: cluster, name: name)))
     }
 
     func next() async throws -> WatchEvent<EtcdEntry>? {
         while true {
             if let event = self.state.withLockedValue({ $0.pending.popFirst() }) { return event }
             guard let line = try await self.lines.next()?.object else { return nil }
-            let isOpenNow = self.state.withLockedValue { state in
+            let (isOpenNow, isOver) = self.state.withLockedValue { state in
                 let wasOpen = state.watch.isOpen
                 state.pending = state.watch.take(line)[...]
-                return state.watch.isOpen && !wasOpen
+                var isOver = false
+                if case .error(let status)? = state.pending.last?.change { isOver = !status.isExpired }
+                return (state.watch.isOpen && !wasOpen, isOver)
             }
             if isOpenNow { self.opened() }
+            if isOver { self.failed() }
         }
     }
 

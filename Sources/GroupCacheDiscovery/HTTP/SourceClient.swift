@@ -25,7 +25,7 @@ struct SourceClient: Sendable {
     private static let patience = Duration.seconds(20)
 
     /// Whom it asks, for messages.
-    let name: String
+    private(set) var name: String
     private let client: HTTPClient
     /// Without a limit on silence.
     private let streams: HTTPClient
@@ -48,6 +48,13 @@ struct SourceClient: Sendable {
         self.streams = client(read: nil)
     }
 
+    /// The same one, which says another name.
+    func named(_ name: String) -> SourceClient {
+        var client = self
+        client.name = name
+        return client
+    }
+
     func shutdown() async {
         try? await self.client.shutdown()
         try? await self.streams.shutdown()
@@ -55,11 +62,12 @@ struct SourceClient: Sendable {
 
     /// The whole answer to a question, whatever its status.
     ///
+    /// - Parameter limit: how long it may take, if not as long as usual.
     /// - Throws: `CancellationError`, or ``DiscoveryError``.
-    func ask(_ request: HTTPClientRequest) async throws -> Answer {
-        try await self.within(Self.patience) {
+    func ask(_ request: HTTPClientRequest, atMost limit: Duration? = nil) async throws -> Answer {
+        try await self.within(limit ?? Self.patience) {
             do {
-                return try await Self.answer(self.client.execute(request, timeout: .seconds(10)))
+                return try await Self.answer(self.client.execute(request, timeout: Self.time(limit)))
             } catch {
                 throw self.failure(error)
             }
@@ -68,16 +76,17 @@ struct SourceClient: Sendable {
 
     /// The body of a stream that has been opened; any status but 200 is an answer.
     ///
+    /// - Parameter limit: how long the opening may take, if not as long as usual.
     /// - Throws: `CancellationError`, or ``DiscoveryError``.
-    func open(_ request: HTTPClientRequest) async throws -> Result<HTTPClientResponse.Body, Refused> {
+    func open(_ request: HTTPClientRequest, atMost limit: Duration? = nil) async throws -> Result<HTTPClientResponse.Body, Refused> {
         let response: HTTPClientResponse
         do {
-            response = try await self.streams.execute(request, timeout: .seconds(10))
+            response = try await self.streams.execute(request, timeout: Self.time(limit))
         } catch {
             throw self.failure(error)
         }
         if response.status == .ok { return .success(response.body) }
-        let answer = try await self.within(Self.patience) {
+        let answer = try await self.within(limit ?? Self.patience) {
             do { return try await Self.answer(response) } catch { throw self.failure(error) }
         }
         return .failure(Refused(answer: answer))
@@ -111,6 +120,10 @@ struct SourceClient: Sendable {
         return Answer(status: Int(response.status.code), retryAfter: pause, body: Array(body.readableBytesView))
     }
 
+    private static func time(_ limit: Duration?) -> TimeAmount {
+        limit.map { .milliseconds($0.wholeMilliseconds) } ?? .seconds(10)
+    }
+
     private func failure(_ error: any Error) -> any Error {
         if error is CancellationError || Task.isCancelled { return CancellationError() }
         if let error = error as? DiscoveryError { return error }
@@ -137,7 +150,7 @@ struct SourceClient: Sendable {
             }
             defer { tasks.cancelAll() }
             guard let value = try await tasks.next() ?? nil else {
-                throw DiscoveryError(.unavailable, "\(self.name) has not answered within \(limit.components.seconds) s")
+                throw DiscoveryError(.unavailable, "\(self.name) has not answered within \(limit)")
             }
             return value
         }

@@ -66,9 +66,10 @@ public struct Discovery: Service {
             feed = .polled(source, interval: configuration.interval ?? .seconds(5))
             // Of a headless Service, DNS lists those who are ready.
             configuration.reconciler.readinessDecides = true
-        case .etcd(let url, let prefix):
+        case .etcd(let urls, let prefix):
             try Self.checkRegistration(pool, configuration)
-            feed = .etcd(url: url, prefix: EtcdPrefix(prefix))
+            guard !urls.isEmpty else { throw DiscoveryError(.invalidConfiguration, "an etcd has a URL") }
+            feed = .etcd(urls: urls, prefix: EtcdPrefix(prefix))
         case .kubernetes(let namespace, let service):
             let cluster: KubernetesCluster
             if let given = configuration.cluster { cluster = given } else { cluster = try KubernetesCluster.inCluster() }

@@ -9,14 +9,14 @@ public enum DiscoveryLocation: Sendable, Hashable, CustomStringConvertible {
     case file(path: String)
     /// `dns:NAME:PORT`
     case dns(name: String, port: Int)
-    /// `etcd:URL/PREFIX`: the keys below `/PREFIX/members/`, where each node registers itself.
-    case etcd(url: String, prefix: String)
+    /// `etcd:URL[,URL…]/PREFIX`: the keys below `/PREFIX/members/`, where each node registers itself; the URLs are members of one etcd, of which any will do.
+    case etcd(urls: [String], prefix: String)
     /// `kubernetes:NAMESPACE/SERVICE`: the EndpointSlices of a Service, asked for at the API server of the cluster that the node runs in.
     case kubernetes(namespace: String, service: String)
 
     /// - Throws: ``DiscoveryError/Code/invalidConfiguration``, with one line on what is wrong.
     public init(_ text: String) throws(DiscoveryError) {
-        let kinds = "it is file:PATH, dns:NAME:PORT, etcd:URL/PREFIX or kubernetes:NAMESPACE/SERVICE"
+        let kinds = "it is file:PATH, dns:NAME:PORT, etcd:URL[,URL…]/PREFIX or kubernetes:NAMESPACE/SERVICE"
         guard let colon = text.firstIndex(of: ":") else { throw Self.invalid(text, kinds) }
         let rest = text[text.index(after: colon)...]
         switch text[..<colon] {
@@ -47,21 +47,50 @@ public enum DiscoveryLocation: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func etcd(_ rest: Substring, _ text: String) throws(DiscoveryError) -> DiscoveryLocation {
-        // Where etcd is ends at the first slash after the scheme's two; the rest is the prefix.
-        guard let scheme = rest.firstRange(of: "://"), let slash = rest[scheme.upperBound...].firstIndex(of: "/") else {
-            throw self.invalid(text, "it is etcd:URL/PREFIX, as in etcd:http://etcd:2379/my-cluster")
+        // What was meant for nobody's eyes is not repeated.
+        guard !rest.contains("@") else {
+            throw DiscoveryError(.invalidConfiguration, "--discovery etcd:…: a URL of etcd has no user in it")
         }
-        let prefix = rest[rest.index(after: slash)...]
+        // No comma is in a URL that is one, or in a prefix: the prefix is at the last.
+        var urls = rest.split(separator: ",", omittingEmptySubsequences: false)
+        // Where etcd is ends at the first slash after the scheme's two; the rest is the prefix.
+        guard let last = urls.popLast(), let scheme = last.firstRange(of: "://"), let slash = last[scheme.upperBound...].firstIndex(of: "/")
+        else {
+            throw self.invalid(text, "it is etcd:URL[,URL…]/PREFIX, as in etcd:http://etcd:2379/my-cluster")
+        }
+        let prefix = last[last.index(after: slash)...]
         let parts = prefix.split(separator: "/", omittingEmptySubsequences: false)
         guard (1...128).contains(prefix.utf8.count), parts.allSatisfy({ !$0.isEmpty && self.isName($0) }) else {
             throw self.invalid(text, "the prefix is names of A-Z a-z 0-9 . _ - with single slashes between, 128 characters at most")
         }
-        do throws(GroupCacheError) {
-            return .etcd(url: try HTTPPool.Peer.canonicalURL(String(rest[..<slash])), prefix: String(prefix))
-        } catch {
-            throw self.invalid(text, "that is not the URL of an etcd")
+        urls.append(last[..<slash])
+        var canonical: [String] = []
+        for url in urls {
+            let one: String
+            do throws(GroupCacheError) { one = try HTTPPool.Peer.canonicalURL(String(url)) } catch {
+                throw self.invalid(
+                    text,
+                    urls.count == 1 ? "that is not the URL of an etcd" : "\(Member.shown(String(url))) is not the URL of an etcd"
+                )
+            }
+            guard one.firstRange(of: "://").map({ !one[$0.upperBound...].contains("/") }) == true else {
+                throw self.invalid(text, "the prefix is said once, after the last URL")
+            }
+            guard !canonical.contains(one) else { throw self.invalid(text, "\(one) is given twice") }
+            canonical.append(one)
         }
+        guard canonical.count <= Self.maximumEndpoints else {
+            throw self.invalid(text, "there are more than \(Self.maximumEndpoints) URLs")
+        }
+        // What is secret to one would be in clear on the way to another.
+        guard Set(canonical.map { $0.hasPrefix("https://") }).count == 1 else {
+            throw self.invalid(text, "all URLs of an etcd begin with https://, or none does")
+        }
+        return .etcd(urls: canonical, prefix: String(prefix))
     }
+
+    /// An etcd has seven members at the most, if it follows its own advice.
+    private static var maximumEndpoints: Int { 9 }
 
     private static func kubernetes(_ rest: Substring, _ text: String) throws(DiscoveryError) -> DiscoveryLocation {
         let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
@@ -87,7 +116,7 @@ public enum DiscoveryLocation: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .file(let path): "file:\(path)"
         case .dns(let name, let port): "dns:\(name):\(port)"
-        case .etcd(let url, let prefix): "etcd:\(url)/\(prefix)"
+        case .etcd(let urls, let prefix): "etcd:\(urls.joined(separator: ","))/\(prefix)"
         case .kubernetes(let namespace, let service): "kubernetes:\(namespace)/\(service)"
         }
     }

@@ -10,7 +10,7 @@ enum Feed: Sendable {
     /// Asked again and again.
     case polled(any MemberSource, interval: Duration)
     /// Watched, and told of this node.
-    case etcd(url: String, prefix: EtcdPrefix)
+    case etcd(urls: [String], prefix: EtcdPrefix)
     /// Watched.
     case kubernetes(KubernetesAPI, namespace: String, service: String)
 }
@@ -51,7 +51,7 @@ final class FeedRun: Sendable {
         case .polled(let source, let interval):
             guard await self.reachItself(.none) else { return }
             await Poller(source: source, interval: interval, clock: self.clock) { self.reconciler.take($0) }.run()
-        case .etcd(let url, let prefix): await self.runEtcd(url, prefix)
+        case .etcd(let urls, let prefix): await self.runEtcd(urls, prefix)
         case .kubernetes(let api, let namespace, let service):
             guard await self.reachItself(.readiness) else { return }
             await self.runKubernetes(api, namespace, service)
@@ -95,16 +95,17 @@ final class FeedRun: Sendable {
 
     // MARK: Etcd
 
-    private func runEtcd(_ url: String, _ prefix: EtcdPrefix) async {
-        let client = SourceClient(name: url, tls: url.hasPrefix("https://") ? self.configuration.tls : nil)
-        let gateway = EtcdGateway(url: url, prefix: prefix, client: client)
+    private func runEtcd(_ urls: [String], _ prefix: EtcdPrefix) async {
+        let endpoints = EtcdEndpoints(urls, lease: self.configuration.lease)
+        let client = SourceClient(name: endpoints.name, tls: urls.contains { $0.hasPrefix("https://") } ? self.configuration.tls : nil)
+        let gateway = EtcdGateway(endpoints: endpoints, prefix: prefix, client: client)
         let isIn = Latch()
         let registration = self.registration(gateway, isIn)
         self.registered.withLockedValue { $0 = (client, registration) }
         // A list without this node would be one to complain about.
         if registration == nil { isIn.open() }
         let members = EtcdSource.members(prefix, logger: self.logger) { self.reconciler.take(listing: $0) }
-        let settings = Self.etcdSettings(url) { self.reconciler.take(.failure($0)) }
+        let settings = Self.etcdSettings(endpoints.name) { self.reconciler.take(.failure($0)) }
         let reflector = Reflector(
             EtcdSource(gateway: gateway, heard: { members.tell() }),
             store: members,

@@ -26,7 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
             YAML; id, zone, weight and state (joining, ready, draining, gone) may be left out. Replace the file by renaming another over it. \
             A list that cannot be used (half a file, a node twice, this node not in it, nobody) is logged and shown at /v1/members, and the \
             ring stays as it was. In etcd a node registers itself under a lease, as --node-id or its URL, with its --weight and --zone, \
-            and says that it drains before it leaves. In Kubernetes it asks the API server for the EndpointSlices of the Service, as its \
+            and says that it drains before it leaves; where several URLs are given, the next is asked when one is of no use. In Kubernetes it asks the API server for the EndpointSlices of the Service, as its \
             service account, and is a member while it is ready; its id is the name of its pod. With --discovery a node asks itself by the \
             URL that others know it by, and does not join before it answers; /readyz is 503 until the first list has come.
 
@@ -48,7 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
     var peers: String?
     @Option(
         help:
-            "Where all nodes are listed, instead of --peers: file:PATH or dns:NAME:PORT, looked up again and again, or etcd:URL/PREFIX or kubernetes:NAMESPACE/SERVICE, watched."
+            "Where all nodes are listed, instead of --peers: file:PATH or dns:NAME:PORT, looked up again and again, or etcd:URL[,URL…]/PREFIX or kubernetes:NAMESPACE/SERVICE, watched."
     )
     var discovery: String?
     @Option(name: .customLong("node-id"), help: "This node's id in that list (default: it is found by its URL).")

@@ -220,11 +220,12 @@ struct NodeSettings: Sendable {
         } catch {
             throw .usage(error.message)
         }
-        if case .etcd(let url, _) = location {
+        if case .etcd(let urls, _) = location {
             guard raw.advertise != nil || !["0.0.0.0", "::"].contains(listen.host) else {
                 throw .usage("--discovery etcd:… with --listen \(listen.host) needs --advertise: others are told where this node is")
             }
-            guard url.hasPrefix("https://") || (raw.discoveryTrustRoots == nil && raw.discoveryCertificate == nil) else {
+            guard urls.contains(where: { $0.hasPrefix("https://") }) || (raw.discoveryTrustRoots == nil && raw.discoveryCertificate == nil)
+            else {
                 throw .usage("--discovery-trust-roots and --discovery-certificate are for an etcd at https://")
             }
         } else {

@@ -28,7 +28,11 @@ import Testing
     private func follow(_ server: TinyServer, _ body: (Lists) async throws -> Void) async throws {
         try await server.run {
             let client = SourceClient(name: server.url, tls: nil)
-            let gateway = EtcdGateway(url: server.url, prefix: EtcdPrefix("d"), client: client)
+            let gateway = EtcdGateway(
+                endpoints: EtcdEndpoints([server.url], lease: .seconds(15)),
+                prefix: EtcdPrefix("d"),
+                client: client
+            )
             let lists = Lists()
             let members = EtcdSource.members(gateway.prefix, logger: .silent) { lists.take($0()) }
             var settings = ReflectorConfiguration()

@@ -17,17 +17,46 @@ final class Etcd: Sendable {
     private let scheme: String
     private let tls: [String]
     private let port: Int
-    private let peerPort: Int
+    private let name: String
+    /// Of all members of its cluster, where they speak with each other.
+    private let peers: [String: String]
     private let running = NIOLockedValueBox<Running?>(nil)
+    /// What it is asked with.
+    private let token = NIOLockedValueBox<String?>(nil)
 
     /// - Parameter tls: its options for TLS; empty: plain HTTP.
-    init(folder: URL, tls: [String] = []) async throws {
-        self.program = try Neighbour.etcd.require()
-        self.folder = folder
-        self.scheme = tls.isEmpty ? "http" : "https"
-        self.tls = tls
+    convenience init(folder: URL, tls: [String] = []) async throws {
         let ports = try await FreePorts.any(2)
-        (self.port, self.peerPort) = (ports[0], ports[1])
+        try self.init("default", folder: folder, tls: tls, port: ports[0], peers: ["default": "http://127.0.0.1:\(ports[1])"])
+    }
+
+    private init(_ name: String, folder: URL, tls: [String], port: Int, peers: [String: String]) throws {
+        self.program = try Neighbour.etcd.require()
+        (self.name, self.folder, self.tls, self.port, self.peers) = (name, folder, tls, port, peers)
+        self.scheme = tls.isEmpty ? "http" : "https"
+    }
+
+    /// The members of one cluster, none of which runs yet.
+    static func cluster(of count: Int, folder: URL) async throws -> [Etcd] {
+        let ports = try await FreePorts.any(2 * count)
+        let names = (0..<count).map { "e\($0)" }
+        let peers = Dictionary(uniqueKeysWithValues: zip(names, ports[count...].map { "http://127.0.0.1:\($0)" }))
+        return try zip(names, ports).map { name, port in try Etcd(name, folder: folder, tls: [], port: port, peers: peers) }
+    }
+
+    /// Runs all of them while `body` does.
+    static func run(_ members: [Etcd], _ body: () async throws -> Void) async throws {
+        let result: Result<Void, any Error>
+        do {
+            // None is healthy before most are there.
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for member in members { tasks.addTask { try await member.start() } }
+                try await tasks.waitForAll()
+            }
+            result = .success(try await body())
+        } catch { result = .failure(error) }
+        for member in members { await member.kill() }
+        try result.get()
     }
 
     var url: String { "\(self.scheme)://127.0.0.1:\(self.port)" }
@@ -44,12 +73,13 @@ final class Etcd: Sendable {
 
     /// Starts it, with what it had when it ended.
     func start() async throws {
-        let peer = "http://127.0.0.1:\(self.peerPort)"
+        let peer = self.peers[self.name] ?? ""
+        let cluster = self.peers.map { "\($0)=\($1)" }.joined(separator: ",")
         let arguments =
             [
-                "--data-dir", self.folder.appendingPathComponent("etcd").path, "--listen-client-urls", self.url,
-                "--advertise-client-urls", self.url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                "--initial-cluster", "default=\(peer)", "--logger", "zap", "--log-level", "error",
+                "--name", self.name, "--data-dir", self.folder.appendingPathComponent("etcd-\(self.name)").path,
+                "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", peer,
+                "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster, "--logger", "zap", "--log-level", "error",
             ] + self.tls
         let (program, running) = (self.program, self.running)
         let started = Gate()
@@ -77,12 +107,33 @@ final class Etcd: Sendable {
         _ = try? await running?.end.value
     }
 
+    /// Stops it where it is, or lets it go on. What is sent to it is taken, and not answered.
+    func stand(_ isStill: Bool) {
+        self.running.withLockedValue { $0?.child }?.signal(isStill ? .suspend : .resume)
+    }
+
+    /// How many watches it holds.
+    func watches() async throws -> Int {
+        let line = try await fetch("\(self.url)/metrics").text.split(separator: "\n").first {
+            $0.hasPrefix("etcd_debugging_mvcc_watcher_total ")
+        }
+        return line?.split(separator: " ").last.flatMap { Int($0) } ?? 0
+    }
+
+    /// Asks from now on as somebody.
+    func logIn(_ name: String, _ password: String) async throws {
+        struct Answer: Decodable { var token: String }
+        let answer = try await self.ask("auth/authenticate", ["name": name, "password": password]).json(Answer.self)
+        self.token.withLockedValue { $0 = answer.token }
+    }
+
     /// Asks it something.
     @discardableResult
     func ask(_ path: String, _ body: [String: String]) async throws -> Fetched {
         let answer = try await fetch(
             "\(self.url)/v3/\(path)",
             method: .POST,
+            headers: self.token.withLockedValue { $0.map { ["authorization": $0] } ?? [:] },
             body: String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
         )
         guard answer.status == 200 else { throw TestFailure("etcd answers \(answer.status) to \(path): \(answer.text)") }

@@ -173,7 +173,7 @@ import Testing
         raw.weight = "3"
         raw.zone = "z"
         let settings = try NodeSettings(raw)
-        #expect(settings.discovery == .etcd(url: "http://etcd:2379", prefix: "x") && settings.weight == 3 && settings.zone == "z")
+        #expect(settings.discovery == .etcd(urls: ["http://etcd:2379"], prefix: "x") && settings.weight == 3 && settings.zone == "z")
         for weight in ["0", "101", "x", "-1", ""] {
             raw.weight = weight
             #expect(throws: CommandError.self, "\(weight)") { try NodeSettings(raw) }
