@@ -113,11 +113,11 @@ final class EtcdEndpoints: Sendable {
 
     /// That one is not to be heard: the next is asked, and a watch that it holds moves over.
     func failed(_ index: Int) {
-        let isLast = self.rotation.withLockedValue { rotation in
+        let isOnly = self.rotation.withLockedValue { rotation in
             rotation.failed(index)
             return rotation.urls.count == 1
         }
-        guard !isLast else { return }
+        guard !isOnly else { return }
         self.watch.withLockedValue { $0?.endpoint == index ? $0?.stream : nil }?.stop()
     }
 

@@ -12,16 +12,42 @@ struct EtcdGateway: Sendable {
     let endpoints: EtcdEndpoints
     let prefix: EtcdPrefix
     let client: SourceClient
+    /// `nil`: it says nobody's name.
+    let token: EtcdToken?
+
+    /// - Parameter user: who asks; `nil`: anybody.
+    init(endpoints: EtcdEndpoints, prefix: EtcdPrefix, client: SourceClient, user: EtcdUser? = nil, clock: InformerClock = .continuous) {
+        (self.endpoints, self.prefix, self.client) = (endpoints, prefix, client)
+        let nameless = user.map { _ in EtcdGateway(endpoints: endpoints, prefix: prefix, client: client) }
+        self.token = user.map { user in
+            EtcdToken(user, clock: clock) { name, password in
+                do {
+                    let body = ["name": name, "password": password]
+                    let answer = try await nameless?.answer(EtcdMessage.Authenticated.self, "/v3/auth/authenticate", body)
+                    guard let token = answer?.token, Self.isToken(token) else {
+                        throw DiscoveryError(.malformed, "etcd gives a token that is none")
+                    }
+                    return token
+                } catch let refusal as EtcdRefusal where refusal.failure.text.contains("authentication is not enabled") {
+                    return nil
+                }
+            }
+        }
+    }
 
     /// More members than that are refused; see ``MemberList``. The answer tells that there were more.
     static let maximumEntries = 20_000
 
     /// What etcd answers.
     func ask<Answer: EtcdAnswer>(_ type: Answer.Type = Answer.self, _ path: String, _ body: [String: Any]) async throws -> Answer {
+        do { return try await self.answer(type, path, body) } catch let refusal as EtcdRefusal { throw refusal.status }
+    }
+
+    private func answer<Answer: EtcdAnswer>(_ type: Answer.Type, _ path: String, _ body: [String: Any]) async throws -> Answer {
         let body = try JSONSerialization.data(withJSONObject: body)
-        return try await self.first { endpoint in
+        return try await self.first { endpoint, pass in
             let client = self.client.named(endpoint.url)
-            let answer = try await client.ask(self.request(endpoint, path, body), atMost: endpoint.limit)
+            let answer = try await client.ask(self.request(endpoint, path, body, pass), atMost: endpoint.limit)
             guard answer.status == 200 else { throw Self.refusal(answer, endpoint) }
             let said = try client.decode(type, answer.body)
             if let failure = said.failure { throw EtcdRefusal(failure: failure, url: endpoint.url) }
@@ -37,22 +63,39 @@ struct EtcdGateway: Sendable {
             "progress_notify": true,
         ]
         let body = try JSONSerialization.data(withJSONObject: ["create_request": request])
-        return try await self.first { endpoint in
-            let client = self.client.named(endpoint.url)
-            switch try await client.open(self.request(endpoint, "/v3/watch", body), atMost: endpoint.limit) {
-            // Whose it is its first line says.
-            case .success(let body): return (body, nil)
-            case .failure(let refused): throw Self.refusal(refused.answer, endpoint)
+        do {
+            return try await self.first { endpoint, pass in
+                let client = self.client.named(endpoint.url)
+                switch try await client.open(self.request(endpoint, "/v3/watch", body, pass), atMost: endpoint.limit) {
+                // Whose it is its first line says, and whether a token is good: if it is not, the list that follows asks for another.
+                case .success(let body): return (body, nil)
+                case .failure(let refused): throw Self.refusal(refused.answer, endpoint)
+                }
             }
+        } catch let refusal as EtcdRefusal {
+            throw refusal.status
         }
     }
 
     static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
 
+    /// Asks, and once more with another token if etcd does not take the one that it was shown.
     private func first<Value>(
-        _ ask: (EtcdEndpoints.Endpoint) async throws -> (Value, cluster: String?)
+        _ ask: (EtcdEndpoints.Endpoint, EtcdToken.Pass?) async throws -> (Value, cluster: String?)
     ) async throws -> (Value, EtcdEndpoints.Endpoint) {
-        do { return try await self.endpoints.first(ask) } catch let refusal as EtcdRefusal { throw refusal.status }
+        guard let token = self.token else { return try await self.endpoints.first { try await ask($0, nil) } }
+        let pass = try await token.current()
+        do {
+            return try await self.endpoints.first { try await ask($0, pass) }
+        } catch let refusal as EtcdRefusal where refusal.failure.isOfToken {
+            let other = try await token.current(refused: pass)
+            return try await self.endpoints.first { try await ask($0, other) }
+        }
+    }
+
+    /// Whether it may be put into a header.
+    private static func isToken(_ text: String) -> Bool {
+        (1...65_536).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
     /// What etcd says in place of an answer.
@@ -63,12 +106,13 @@ struct EtcdGateway: Sendable {
         return EtcdRefusal(failure: failure, url: endpoint.url)
     }
 
-    private func request(_ endpoint: EtcdEndpoints.Endpoint, _ path: String, _ body: Data) -> HTTPClientRequest {
+    private func request(_ endpoint: EtcdEndpoints.Endpoint, _ path: String, _ body: Data, _ pass: EtcdToken.Pass?) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: endpoint.url + path)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
         // Of a node of etcd that has lost the others: an error, and not a watch that tells nothing.
         request.headers.add(name: "Grpc-Metadata-hasleader", value: "true")
+        if let token = pass?.text { request.headers.add(name: "Authorization", value: token) }
         request.body = .bytes(body)
         return request
     }

@@ -95,6 +95,12 @@ enum EtcdMessage {
         var failure: Failure? { self.error }
     }
 
+    struct Authenticated: EtcdAnswer {
+        var header: Header
+        var token: String?
+        var cluster: String? { self.header.cluster_id }
+    }
+
     struct Failure: Decodable, Sendable {
         var error: String?
         var message: String?
@@ -103,7 +109,16 @@ enum EtcdMessage {
 
         /// Whether any member of etcd would say the same: what is asked for is wrong or not allowed. The rest, as that there is no leader or no time, is of the
         /// one that was asked.
-        var isOfAll: Bool { [3, 5, 6, 7, 9, 11, 16].contains(self.code ?? self.grpc_code ?? 2) || self.text.contains("compacted") }
+        var isOfAll: Bool {
+            [3, 5, 6, 7, 9, 11, 16].contains(self.code ?? self.grpc_code ?? 2) || self.isOfToken || self.text.contains("compacted")
+        }
+        /// Whether another token may help: this one is too old, of another life of etcd, or was none. Etcd has several words for it.
+        var isOfToken: Bool {
+            if (self.code ?? self.grpc_code) == 16 { return true }
+            return ["invalid auth token", "user name is empty", "auth store is old", "revision in header is old"].contains {
+                self.text.contains($0)
+            }
+        }
         /// Whether it is an error as etcd writes it, and not somebody else's object.
         var isEtcds: Bool { self.message != nil || self.error != nil || self.code != nil || self.grpc_code != nil }
         var text: String { self.message ?? self.error ?? "an error without a word" }

@@ -95,7 +95,10 @@ struct EtcdWatchState: Sendable {
             case 4: .timeout
             default: .unknown
             }
-        return Status(reason, message: "\(name) says \(Member.shown(message))")
+        var advice = ""
+        if message.contains("user name is empty") { advice = ": it wants to know who asks; see --discovery-user" }
+        if reason == .forbidden { advice = ": the user needs a role that may read and write below the prefix" }
+        return Status(reason, message: "\(name) says \(Member.shown(message))\(advice)")
     }
 }
 

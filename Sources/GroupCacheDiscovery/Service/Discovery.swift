@@ -30,6 +30,8 @@ public struct Discovery: Service {
         public var silence: Duration? = .seconds(60)
         /// How etcd is spoken to when its URL begins with `https://`; `nil`: by the system's roots.
         public var tls: SourceTLS?
+        /// Who this node is to etcd; `nil`: it does not say, which an etcd without users wants.
+        public var user: EtcdUser?
         /// Where Kubernetes is; `nil`: the cluster that this process runs in.
         public var cluster: KubernetesCluster?
         /// How the ring follows.
@@ -68,6 +70,7 @@ public struct Discovery: Service {
             configuration.reconciler.readinessDecides = true
         case .etcd(let urls, let prefix):
             try Self.checkRegistration(pool, configuration)
+            _ = try configuration.user?.password()
             guard !urls.isEmpty else { throw DiscoveryError(.invalidConfiguration, "an etcd has a URL") }
             feed = .etcd(urls: urls, prefix: EtcdPrefix(prefix))
         case .kubernetes(let namespace, let service):

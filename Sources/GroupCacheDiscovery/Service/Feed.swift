@@ -98,7 +98,7 @@ final class FeedRun: Sendable {
     private func runEtcd(_ urls: [String], _ prefix: EtcdPrefix) async {
         let endpoints = EtcdEndpoints(urls, lease: self.configuration.lease)
         let client = SourceClient(name: endpoints.name, tls: urls.contains { $0.hasPrefix("https://") } ? self.configuration.tls : nil)
-        let gateway = EtcdGateway(endpoints: endpoints, prefix: prefix, client: client)
+        let gateway = EtcdGateway(endpoints: endpoints, prefix: prefix, client: client, user: self.configuration.user, clock: self.clock)
         let isIn = Latch()
         let registration = self.registration(gateway, isIn)
         self.registered.withLockedValue { $0 = (client, registration) }

@@ -26,7 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
             YAML; id, zone, weight and state (joining, ready, draining, gone) may be left out. Replace the file by renaming another over it. \
             A list that cannot be used (half a file, a node twice, this node not in it, nobody) is logged and shown at /v1/members, and the \
             ring stays as it was. In etcd a node registers itself under a lease, as --node-id or its URL, with its --weight and --zone, \
-            and says that it drains before it leaves; where several URLs are given, the next is asked when one is of no use. In Kubernetes it asks the API server for the EndpointSlices of the Service, as its \
+            and says that it drains before it leaves; where several URLs are given, the next is asked when one is of no use. A user and password of etcd are --discovery-user and --discovery-password-file. In Kubernetes it asks the API server for the EndpointSlices of the Service, as its \
             service account, and is a member while it is ready; its id is the name of its pod. With --discovery a node asks itself by the \
             URL that others know it by, and does not join before it answers; /readyz is 503 until the first list has come.
 
@@ -74,6 +74,10 @@ struct ServeCommand: AsyncParsableCommand {
     var discoveryCertificate: String?
     @Option(help: "A PEM file with the private key of that certificate.")
     var discoveryKey: String?
+    @Option(help: "The user that this node is to an etcd that asks for one.")
+    var discoveryUser: String?
+    @Option(help: "A file with that user's password, read whenever etcd is told it.")
+    var discoveryPasswordFile: String?
     @Option(help: "What the peers speak: native, groupcache, geecache, geecache-protobuf, mailgun, groupcache-go (default: native).")
     var dialect: String?
     @Option(name: .customLong("group"), help: "A group and where its values come from; may be repeated.")
@@ -194,6 +198,8 @@ struct ServeCommand: AsyncParsableCommand {
         raw.discoveryTrustRoots = self.discoveryTrustRoots
         raw.discoveryCertificate = self.discoveryCertificate
         raw.discoveryKey = self.discoveryKey
+        raw.discoveryUser = self.discoveryUser
+        raw.discoveryPasswordFile = self.discoveryPasswordFile
         raw.dialect = self.dialect
         raw.groups = self.groups.isEmpty ? nil : self.groups
         raw.insecure = self.insecure ? true : nil

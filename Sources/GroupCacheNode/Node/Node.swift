@@ -166,6 +166,9 @@ struct Node: Sendable {
         configuration.lease = settings.lease
         configuration.silence = settings.silence
         configuration.reconciler.allowsEmpty = settings.allowsEmpty
+        if let name = settings.discoveryUser, let file = settings.discoveryPasswordFile {
+            configuration.user = EtcdUser(name: name, passwordFile: file)
+        }
         do throws(DiscoveryError) {
             if settings.discoveryTrustRoots != nil || settings.discoveryCertificate != nil || settings.discoveryKey != nil {
                 configuration.tls = try SourceTLS(

@@ -24,6 +24,9 @@ struct NodeSettings: Sendable {
     var discoveryTrustRoots: String?
     var discoveryCertificate: String?
     var discoveryKey: String?
+    /// Who this node is to etcd.
+    var discoveryUser: String?
+    var discoveryPasswordFile: String?
     var dialect: Dialect
     var groups: [GroupSpecification]
     var tls: HTTPPool.Configuration.TLS?
@@ -98,6 +101,8 @@ struct NodeSettings: Sendable {
         self.discoveryTrustRoots = raw.discoveryTrustRoots
         self.discoveryCertificate = raw.discoveryCertificate
         self.discoveryKey = raw.discoveryKey
+        self.discoveryUser = raw.discoveryUser
+        self.discoveryPasswordFile = raw.discoveryPasswordFile
         let dialect = raw.dialect ?? "native"
         guard let known = Dialect(dialect) else {
             throw .usage(
@@ -201,7 +206,8 @@ struct NodeSettings: Sendable {
     private static func discovery(_ raw: RawSettings, _ listen: ListenAddress) throws(CommandError) -> DiscoveryLocation? {
         let ofEtcd = [
             ("weight", raw.weight), ("zone", raw.zone), ("lease", raw.lease), ("discovery-trust-roots", raw.discoveryTrustRoots),
-            ("discovery-certificate", raw.discoveryCertificate), ("discovery-key", raw.discoveryKey),
+            ("discovery-certificate", raw.discoveryCertificate), ("discovery-key", raw.discoveryKey), ("discovery-user", raw.discoveryUser),
+            ("discovery-password-file", raw.discoveryPasswordFile),
         ]
         func refuseEtcds() throws(CommandError) {
             for (name, value) in ofEtcd where value != nil { throw .usage("--\(name) is for --discovery etcd:…") }
@@ -227,6 +233,9 @@ struct NodeSettings: Sendable {
             guard urls.contains(where: { $0.hasPrefix("https://") }) || (raw.discoveryTrustRoots == nil && raw.discoveryCertificate == nil)
             else {
                 throw .usage("--discovery-trust-roots and --discovery-certificate are for an etcd at https://")
+            }
+            guard (raw.discoveryUser == nil) == (raw.discoveryPasswordFile == nil) else {
+                throw .usage("--discovery-user and --discovery-password-file are given together")
             }
         } else {
             try refuseEtcds()

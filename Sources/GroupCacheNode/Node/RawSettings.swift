@@ -19,6 +19,8 @@ struct RawSettings: Sendable, Hashable {
     var discoveryTrustRoots: String?
     var discoveryCertificate: String?
     var discoveryKey: String?
+    var discoveryUser: String?
+    var discoveryPasswordFile: String?
     var dialect: String?
     var groups: [String]?
     var insecure: Bool?
@@ -53,7 +55,8 @@ struct RawSettings: Sendable, Hashable {
     /// The keys of a settings file. The environment has them in capitals behind `GROUPCACHE_`: `drainDelay` is `GROUPCACHE_DRAIN_DELAY`.
     static let keys = [
         "listen", "advertise", "peers", "discovery", "nodeId", "allowEmpty", "weight", "zone", "lease", "silence", "discoveryTrustRoots",
-        "discoveryCertificate", "discoveryKey", "dialect", "groups", "insecure", "tlsCertificate", "tlsKey",
+        "discoveryCertificate", "discoveryKey", "discoveryUser", "discoveryPasswordFile", "dialect", "groups", "insecure", "tlsCertificate",
+        "tlsKey",
         "tlsTrustRoots",
         "tlsClientVerification",
         "tokenFile", "tokenReads", "hosts", "logLevel", "drainDelay", "drainTimeout", "warmTime", "promise", "peerTimeout", "maxValue",
@@ -100,6 +103,10 @@ struct RawSettings: Sendable, Hashable {
                 result.discoveryCertificate = try await reader.fetchString(forKey: "discoveryCertificate")
             }
             if result.discoveryKey == nil { result.discoveryKey = try await reader.fetchString(forKey: "discoveryKey") }
+            if result.discoveryUser == nil { result.discoveryUser = try await reader.fetchString(forKey: "discoveryUser") }
+            if result.discoveryPasswordFile == nil {
+                result.discoveryPasswordFile = try await reader.fetchString(forKey: "discoveryPasswordFile")
+            }
             if result.dialect == nil { result.dialect = try await reader.fetchString(forKey: "dialect") }
             if result.groups == nil { result.groups = try await reader.fetchStringArray(forKey: "groups") }
             if result.tokenReads == nil { result.tokenReads = try await reader.fetchBool(forKey: "tokenReads") }

@@ -16,7 +16,7 @@ final class Etcd: Sendable {
     private let folder: URL
     private let scheme: String
     private let tls: [String]
-    private let port: Int
+    let port: Int
     private let name: String
     /// Of all members of its cluster, where they speak with each other.
     private let peers: [String: String]
@@ -123,13 +123,15 @@ final class Etcd: Sendable {
     /// Asks from now on as somebody.
     func logIn(_ name: String, _ password: String) async throws {
         struct Answer: Decodable { var token: String }
+        // With one that is void even this is refused.
+        self.token.withLockedValue { $0 = nil }
         let answer = try await self.ask("auth/authenticate", ["name": name, "password": password]).json(Answer.self)
         self.token.withLockedValue { $0 = answer.token }
     }
 
     /// Asks it something.
     @discardableResult
-    func ask(_ path: String, _ body: [String: String]) async throws -> Fetched {
+    func ask(_ path: String, _ body: some Encodable) async throws -> Fetched {
         let answer = try await fetch(
             "\(self.url)/v3/\(path)",
             method: .POST,

@@ -183,6 +183,16 @@ import Testing
         #expect(throws: CommandError.self) { try NodeSettings(raw) }
         raw.discovery = "etcd:https://etcd:2379/x"
         #expect(try NodeSettings(raw).discoveryTrustRoots == "f")
+        raw.discovery = "etcd:https://e1:2379,https://e2:2379/x"
+        #expect(try NodeSettings(raw).discovery == .etcd(urls: ["https://e1:2379", "https://e2:2379"], prefix: "x"))
+        // A user has a password.
+        raw.discoveryUser = "cache"
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.discoveryPasswordFile = "p"
+        #expect(try NodeSettings(raw).discoveryUser == "cache")
+        raw.discoveryUser = nil
+        #expect(throws: CommandError.self) { try NodeSettings(raw) }
+        raw.discoveryPasswordFile = nil
         // Nobody could ask a node at such an address.
         raw.listen = "0.0.0.0:8001"
         raw.insecure = true
