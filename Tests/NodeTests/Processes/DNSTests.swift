@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Subprocess
@@ -22,10 +23,13 @@ private struct DNSServer: Sendable {
 
     /// Runs it while `body` does.
     ///
-    /// - Parameter options: who knows about names: this server alone, or another one that it asks.
-    func run(_ options: [String], _ body: @escaping @Sendable (Child) async throws -> Void) async throws {
+    /// - Parameters:
+    ///   - options: who knows about names: this server alone, or another one that it asks.
+    ///   - port: where it listens, if not where the system's resolver looks.
+    func run(_ options: [String], port: Int = 53, _ body: @escaping @Sendable (Child) async throws -> Void) async throws {
         let arguments = [
-            "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--port=53", "--listen-address=\(Self.address)",
+            "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--port=\(port)",
+            "--listen-address=\(Self.address)",
             "--bind-interfaces", "--user=root", "--pid-file=", "--log-facility=-",
         ]
         _ = try await Child.run(try Neighbour.dnsmasq.require(), arguments + options) { child in
@@ -71,6 +75,82 @@ private final class FailingServer: ChannelInboundHandler, Sendable {
     }
 }
 
+/// What stands between a node and its server of names where only UDP gets through, as behind many a firewall: an answer that does not fit comes in part, and
+/// says so, and nobody is there to ask for the rest by TCP.
+private final class DatagramRelay: Sendable {
+    private struct State: Sendable {
+        var askers: [UInt16: SocketAddress] = [:]
+        var truncated = 0
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let front: any Channel
+    private let back: any Channel
+
+    /// How many answers that it has passed on were truncated.
+    var truncated: Int { self.state.withLockedValue { $0.truncated } }
+
+    init(to port: Int) async throws {
+        let (state, target) = (self.state, try SocketAddress(ipAddress: DNSServer.address, port: port))
+        let back = try await Self.bind("127.0.0.1", 0) { envelope in
+            var answer = envelope
+            guard let id = answer.data.getInteger(at: 0, as: UInt16.self), let flags = answer.data.getInteger(at: 2, as: UInt8.self) else {
+                return nil
+            }
+            let asker = state.withLockedValue { state in
+                if flags & 2 != 0 { state.truncated += 1 }
+                return state.askers.removeValue(forKey: id)
+            }
+            guard let asker else { return nil }
+            answer.remoteAddress = asker
+            return answer
+        }
+        self.back = back
+        self.front = try await Self.bind(DNSServer.address, 53) { envelope in
+            var question = envelope
+            guard let id = question.data.getInteger(at: 0, as: UInt16.self) else { return nil }
+            state.withLockedValue { $0.askers[id] = question.remoteAddress }
+            question.remoteAddress = target
+            return question
+        }
+        let (front, relay) = (self.front, back)
+        try await Self.connect(front, relay)
+        try await Self.connect(relay, front)
+    }
+
+    func close() async throws {
+        try await self.front.close()
+        try await self.back.close()
+    }
+
+    private typealias Turn = @Sendable (AddressedEnvelope<ByteBuffer>) -> AddressedEnvelope<ByteBuffer>?
+
+    private static func bind(_ host: String, _ port: Int, _ turn: @escaping Turn) async throws -> any Channel {
+        try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Turner(turn)) }
+            }
+            .bind(host: host, port: port).get()
+    }
+
+    private static func connect(_ from: any Channel, _ to: any Channel) async throws {
+        try await from.pipeline.handler(type: Turner.self).map { $0.other.withLockedValue { $0 = to } }.get()
+    }
+
+    private final class Turner: ChannelInboundHandler, Sendable {
+        typealias InboundIn = AddressedEnvelope<ByteBuffer>
+        let other = NIOLockedValueBox<(any Channel)?>(nil)
+        private let turn: Turn
+
+        init(_ turn: @escaping Turn) { self.turn = turn }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            guard let turned = self.turn(self.unwrapInboundIn(data)) else { return }
+            self.other.withLockedValue { $0 }?.writeAndFlush(turned, promise: nil)
+        }
+    }
+}
+
 extension ProcessTests {
     /// Nodes that find each other by a name, with a real server of names. Only root may put another resolver before a process.
     @Suite(
@@ -84,6 +164,41 @@ extension ProcessTests {
         private static func write(_ addresses: [String], _ server: DNSServer) throws {
             let lines = addresses.map { "\($0) cache.test\n" }.joined()
             try lines.write(toFile: server.hosts, atomically: true, encoding: .utf8)
+        }
+
+        /// More addresses than fit into a datagram: by TCP all of them come. Where there is no TCP, a part of them is known: it is not taken for the list.
+        @Test func aPartOfTheAddressesIsNoList() async throws {
+            try await withTemporaryFolder { folder in
+                let server = try DNSServer(folder: folder)
+                let ports = try await FreePorts.any(2)
+                let local = ["--addn-hosts=\(server.hosts)", "--local=/test/"]
+                // 60 records of 16 bytes: twice what a datagram without EDNS may have.
+                let addresses = (1...60).map { "127.0.0.\($0)" }
+                try Self.write(addresses, server)
+                let arguments = [
+                    "--listen", "127.0.0.1:\(ports[0])", "--discovery", "dns:cache.test.:\(ports[0])", "--group", "scores=demo:",
+                ]
+                _ = try await server.serve(arguments) { one in
+                    try await server.run(local) { _ in
+                        let all = try await MembersPage.of(one) { $0.problem == nil && !$0.names.isEmpty && $0.ageSeconds != nil }
+                        #expect(Set(all.names) == Set(addresses.map { "http://\($0):\(ports[0])" }))
+                        _ = try await fetch("\(one)/readyz") { $0.status == 200 }
+                    }
+                    let before = try await MembersPage.of(one) { $0.problem?.contains("cannot be looked up") == true }
+                    try await server.run(local, port: ports[1]) { _ in
+                        let relay = try await DatagramRelay(to: ports[1])
+                        // The second time it has been asked it has thought about the first.
+                        let page = try await MembersPage.of(one) { _ in relay.truncated >= 2 }
+                        #expect(page.names == before.names && page.ring == before.ring && page.names.count == 60)
+                        #expect(page.problem?.contains("cannot be looked up") == true, "\(page.problem ?? "")")
+                        try await relay.close()
+                        try Self.write(["127.0.0.1", "127.0.0.2"], server)
+                    }
+                    try await server.run(local) { _ in
+                        _ = try await MembersPage.of(one) { $0.names.count == 2 && $0.problem == nil }
+                    }
+                }
+            }
         }
 
         @Test func nodesFindEachOtherByAName() async throws {
