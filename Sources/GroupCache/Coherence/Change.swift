@@ -124,6 +124,8 @@ package protocol RecordingPeers: PeerPicker {
     ///
     /// - Throws: `ownerChanging`: by what is known one of them may still take itself for the owner.
     func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter]
+    /// Who owns a key by this node's ring, if that is another one, and it can be asked over a link that is open; `nil`, the default: nobody. O(1); does not block.
+    func linkedOwner(of key: Key) -> (any PeerGetter)?
     /// Whether this node makes no change of a key as its owner any more, or tells who comes after it. O(1); does not block.
     func handsOver(_ key: Span<UInt8>) -> Bool
     /// Whether this node knows who owns what. One that has begun and has not heard yet who the others are would load what they hold.
@@ -154,6 +156,7 @@ extension RecordingPeers {
     package func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {
         self.formerOwner(of: key).map { [$0] } ?? []
     }
+    package func linkedOwner(of key: Key) -> (any PeerGetter)? { nil }
     package func handsOver(_ key: Span<UInt8>) -> Bool { false }
     package var knowsOwners: Bool { true }
     package var promise: Duration { .seconds(5) }
@@ -171,6 +174,11 @@ package protocol ChangeListener: PeerServing {
     /// What is being loaded just now of the keys of some owners is not kept, and nobody who comes now waits for it; and what this node has of keys that have
     /// come from them goes. O(loads), and O(entries) if owners have changed a moment ago.
     func loadsMayBeOld(of isOwner: ((any PeerGetter)?) -> Bool, wasOwner: ((Key) -> Bool)?)
+    /// Takes over what the former owners of keys have that are this node's now, as far as nobody does so just now or has done. Some of them at a time: memory is
+    /// that of their values.
+    ///
+    /// - Returns: How many of them were taken over.
+    func moveIn(_ keys: [Key]) async -> Int
     /// Makes a change, which concerns more nodes than this one, as this node's own: what it holds of it goes, and it is recorded.
     func made(_ change: Change)
     /// What this node holds as the owner of keys it serves before a moment only: see ``Store/fence(until:suspect:by:)``.

@@ -242,6 +242,14 @@ struct FlightTable<Waiter: Sendable, Job: Sendable>: Sendable {
         return released
     }
 
+    /// What a flight was begun for that nobody had asked for has come to nothing. `false`: others have come to wait for it meanwhile; it goes on, and from now on
+    /// for as long as they do. Else it has ended, and there may be another one to be started.
+    mutating func letGo(_ id: FlightID) -> (isOver: Bool, start: Job?) {
+        guard let slot = self.slot(of: id) else { return (true, nil) }
+        self.flights[slot].isHeld = false
+        return self.flights[slot].waiters.isEmpty ? (true, self.end(slot)) : (false, nil)
+    }
+
     // MARK: Ending
 
     struct Landing {

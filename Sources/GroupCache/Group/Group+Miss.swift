@@ -117,7 +117,7 @@ extension Group: LoadingGroup {
     }
 
     /// The work of a local load.
-    private func run(_ load: Load) async {
+    func run(_ load: Load) async {
         // Two callers miss; one begins a load, stores and lands; only then comes the other here. Without this second look it would load again.
         guard self.look(load) == .goesOn else { return }
         if load.refreshes != nil { self.counters.refreshes.increment() }

@@ -17,9 +17,9 @@ extension Group {
     /// Lands what the former owner of a key has of it, or is loading just now. `false`: nothing, and it is to be loaded.
     func takeOver(_ load: Load) async -> Bool {
         // What this node itself loaded once is newer than what the former owner did; and who wants a load wants no copy.
-        guard load.refreshes == nil, let former = self.peers?.formerOwner(of: load.key.key),
-            !self.hasLoaded(load.key)
-        else { return false }
+        guard load.refreshes == nil, let peers = self.peers, !self.hasLoaded(load.key) else { return false }
+        let present = self.recording?.linkedOwner(of: load.key.key)
+        guard let former = present ?? peers.formerOwner(of: load.key.key) else { return false }
         let shard = self.shard(load)
         let now = self.configuration.clock.milliseconds
         let peeks = self.flights.withTable(shard) { !$0.isReload(load.flight) && $0.beginPeeking(load.flight, load.key, now: now) }
@@ -30,10 +30,14 @@ extension Group {
         request.timeout = load.timeLeft(now) / 2
         request.isPeek = true
         let result: Result<PeerEntry, GroupCacheError>
-        do throws(GroupCacheError) {
-            result = .success(try await self.peek(former, request))
-        } catch {
-            result = .failure(error)
+        if present != nil {
+            result = await self.peekAtOnce(former, load, now)
+        } else {
+            do throws(GroupCacheError) {
+                result = .success(try await self.peek(former, request))
+            } catch {
+                result = .failure(error)
+            }
         }
         if self.landTakenOver(load, from: former, result) { return true }
         // Nobody waits any more: our getter is not called for it, either.
@@ -42,7 +46,7 @@ extension Group {
     }
 
     /// Whether this node has something of the key that it has loaded, or was told, as the owner that it still is.
-    private func hasLoaded(_ key: HashedKey) -> Bool {
+    func hasLoaded(_ key: HashedKey) -> Bool {
         guard let details = self.entry(key)?.details else { return false }
         return details.kind == .main && !details.isBypassed
     }
@@ -61,6 +65,19 @@ extension Group {
             throw error
         }
     }
+
+    /// What another node has of a key that it owns by this node's ring, and by that of who asks this node for it does not: one of the two has not heard yet
+    /// that the ring has changed. A second or so passes until all have, and all that is asked for in it would be loaded anew.
+    ///
+    /// A load that the other node runs is not waited for: it may be the one that is too slow for who asks, who has come here for that.
+    private func peekAtOnce(_ owner: any PeerGetter, _ load: Load, _ now: Int64) async -> Result<PeerEntry, GroupCacheError> {
+        var request = self.batchRequest(timeout: min(load.timeLeft(now) / 2, Self.shortLook))
+        request.isPeek = true
+        return await PeekAnswers.all(from: owner, [load.key.key], request)[0]
+    }
+
+    /// How long a node is waited for that answers at once, or not at all.
+    private static var shortLook: Duration { .milliseconds(100) }
 
     /// Lands, of flights that are to be loaded in one call, those whose former owners have something. Returns the others.
     ///
@@ -120,7 +137,8 @@ extension Group {
         case .success(let entry):
             // A tag of it was removed since the key came here. Who has it may never hear of that.
             if entry.attributes.hasTags, self.store.tags.own.verdict(entry.attributes, stamp: stamp).verdict == .gone { return false }
-            isHandedOver = entry.isHandedOver
+            // By this node's own ring, too: what is another's it keeps for a while only.
+            isHandedOver = entry.isHandedOver && self.peers?.pickOwner(of: load.key.key) == nil
             let ttl: Duration? = isHandedOver ? entry.ttl : min(entry.ttl ?? longest, longest)
             do throws(GroupCacheError) {
                 // A value without time left is good for those who wait.

@@ -242,18 +242,18 @@ extension Change {
 }
 
 extension ByteBuffer {
-    fileprivate mutating func write(_ tag: UInt64, _ number: UInt64) {
+    mutating func write(_ tag: UInt64, _ number: UInt64) {
         self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, number) }
     }
 
-    fileprivate mutating func write(_ tag: UInt64, fixed number: UInt64) {
+    mutating func write(_ tag: UInt64, fixed number: UInt64) {
         self.writeWithOutputRawSpan(minimumWritableBytes: 9) { span in
             span.append(tag: tag)
             span.append(number.littleEndian, as: UInt64.self)
         }
     }
 
-    fileprivate mutating func write(_ tag: UInt64, _ bytes: some Collection<UInt8>) {
+    mutating func write(_ tag: UInt64, _ bytes: some Collection<UInt8>) {
         self.writeWithOutputRawSpan(minimumWritableBytes: 11) { $0.append(tag: tag, count: bytes.count) }
         self.writeBytes(bytes)
     }

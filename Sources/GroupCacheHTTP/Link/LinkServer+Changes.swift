@@ -57,7 +57,7 @@ extension LinkServer {
         }
     }
 
-    private static func value<T>(_ request: LinkRequest, _ bytes: Span<UInt8>, _ read: (Span<UInt8>) throws(LinkFault) -> T) -> T? {
+    static func value<T>(_ request: LinkRequest, _ bytes: Span<UInt8>, _ read: (Span<UInt8>) throws(LinkFault) -> T) -> T? {
         do throws(LinkFault) { return try read(bytes.extracting(request.value.range)) } catch { return nil }
     }
 }

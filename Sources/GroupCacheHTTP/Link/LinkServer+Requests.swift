@@ -13,6 +13,7 @@ extension LinkServer {
         switch request.verb {
         case .follow: return self.follow(request, bytes)
         case .make: return self.make(request, bytes)
+        case .moved: return self.moved(request, bytes)
         default: break
         }
         guard let group = self.state.open?.groups[Int(request.group)] else {
@@ -90,7 +91,7 @@ extension LinkServer {
                     return .failure(error)
                 }
             }
-        case .unknown, .follow, .make:
+        case .unknown, .follow, .make, .moved:
             self.refuse(request, GroupCacheError(.badRequest, "the verb is of a later version"))
         }
     }

@@ -45,6 +45,11 @@ extension HTTPPool: RecordingPeers {
         }
     }
 
+    package func linkedOwner(of key: Key) -> (any PeerGetter)? {
+        guard let owner = self.core.members.withLockedValue({ $0 }).owner(of: key.bytes.span) else { return nil }
+        return owner.hasLinks && owner.isLinked && owner.isUp ? owner : nil
+    }
+
     package func handsOver(_ key: Span<UInt8>) -> Bool { self.isDraining || !self.owns(key) }
 
     package var knowsOwners: Bool {

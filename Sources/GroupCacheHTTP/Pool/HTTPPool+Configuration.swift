@@ -188,7 +188,7 @@ extension HTTPPool {
             public var minimumRate = 16_384
             /// How long `/readyz` says 503 before the listening socket closes, so that load balancers see it; may be zero.
             public var drainDelay = Duration.zero
-            /// How long running requests have to finish after that.
+            /// How long running requests have to finish after that. As long at the most it waits before for those who are taking over what this node has.
             public var drainTimeout = Duration.seconds(10)
             /// Connections that the kernel may hold before they are accepted; 1...65,535.
             public var backlog = 1_024

@@ -41,6 +41,7 @@ extension HTTPPool {
         // Who follows is told at once by which ring this node goes: see `formerOwners(toCompare:)`.
         self.core.feed?.wake()
         for group in self.core.groups.withLockedValue({ $0.groups }) { group.peersChanged() }
+        self.core.keysMoved.continuation.yield()
     }
 }
 

@@ -336,6 +336,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             }
             tasks.addTask { await self.sweep() }
             tasks.addTask { await self.follow() }
+            tasks.addTask { await self.moveIn() }
             // Their signs of life.
             tasks.addTask { await self.core.memberLog.log.run() }
             if let feed = self.core.feed { tasks.addTask { await feed.log.run() } }

@@ -70,6 +70,10 @@ final class PoolCore: Sendable {
     private let firstGroup = Atomic<UInt64>(0)
     /// There may be others than before.
     let peersChanged = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// This node may own keys that it did not own before.
+    let keysMoved = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Those who ask which keys of theirs this node holds.
+    let movings = NIOLockedValueBox(Movings())
     /// Whose timers wait for what belongs to no connection.
     let eventLoop: any EventLoop
 
@@ -93,6 +97,7 @@ final class PoolCore: Sendable {
         self.leases = leases
         self.feed = leases == nil ? nil : ChangeFeed(promise: configuration.promise, eventLoop: eventLoop, logger: logger)
         self.peersChanged.continuation.yield()
+        self.keysMoved.continuation.yield()
         self.members = NIOLockedValueBox(members)
         self.credentials = credentials
         self.basePath = configuration.dialect.basePath

@@ -110,6 +110,7 @@ final class HTTPServer: Sendable {
             self.forEachLoop { $0.beginDraining() }
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
+            try await self.handOver(atMost: configuration.drainTimeout)
             await self.closeListener()
             // Whoever follows is not to keep its link from closing. Who watches is told everything to the end.
             self.core.closeLogs()
@@ -118,6 +119,14 @@ final class HTTPServer: Sendable {
             // Cancelled: what runs is cut off.
         }
         await self.stop()
+    }
+
+    /// Waits for those who are taking over this node's entries just now. Who has not begun by now is not waited for.
+    private func handOver(atMost limit: Duration) async throws {
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end, self.core.movings.withLockedValue({ $0.areUnderWay(.now()) }) {
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     /// Lets every connection finish what it is doing; returns when they all have, or `limit` has passed.

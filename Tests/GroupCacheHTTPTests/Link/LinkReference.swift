@@ -66,6 +66,7 @@ struct LinkReference {
                 case 4: request.verb = .peek
                 case 5: request.verb = .follow
                 case 6: request.verb = .make
+                case 7: request.verb = .moved
                 default: request.verb = .unknown
                 }
             case (6, .bytes(let value)): request.value = try Self.bounded(value, self.limits.valueSize)

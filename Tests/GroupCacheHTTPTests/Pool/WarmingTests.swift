@@ -121,6 +121,39 @@ import Testing
         #expect(many.warming.changes.count == 8, "bounded")
     }
 
+    @Test(
+        "which keys have moved is asked of who has left or has another weight; of everybody by who has come; of nobody when only others have"
+    )
+    func moved() throws {
+        func from(_ members: Members, after time: TimeAmount = .seconds(1)) -> Set<String> {
+            Set(members.movedFrom(now: .now() + time).map(\.id))
+        }
+        let begun = try self.members([0, 1, 2, 3])
+        #expect(from(begun) == Set(self.urls[1...]) && from(begun, after: .seconds(31)).isEmpty)
+        let before = begun.warmed(for: .zero, now: .now())
+        #expect(from(before).isEmpty)
+        let without = try self.members([0, 2, 3], after: before)
+        #expect(from(without) == [self.urls[1]])
+        let fewer = try self.members([0, 3], after: without)
+        #expect(from(fewer) == [self.urls[1], self.urls[2]], "the change before is not over yet")
+        #expect(from(try self.members([0, 1, 2, 3], after: without.warmed(for: .zero, now: .now()))).isEmpty, "keys go to who comes")
+        func weighed(_ weights: [Int]) throws -> Members {
+            try Members.make(
+                weights.enumerated().map { HTTPPool.Peer(self.urls[$0], weight: $1) },
+                url: try PeerURL(self.urls[0]),
+                configuration: self.configuration,
+                credentials: try Credentials(tls: nil, tokenFile: nil),
+                leases: nil,
+                eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+                old: before
+            )
+        }
+        #expect(from(try weighed([1, 1, 3, 1])) == [self.urls[2]])
+        #expect(from(try weighed([3, 1, 1, 1])) == Set(self.urls[1...]))
+        let own = before.begun(warmingUntil: .now() + .seconds(30))
+        #expect(from(own) == Set(self.urls[1...]), "others have stood in for it")
+    }
+
     @Test("a warm time that is negative or too long is refused")
     func limits() {
         for time in [Duration.seconds(-1), .seconds(61)] {

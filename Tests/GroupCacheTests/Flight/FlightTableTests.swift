@@ -25,6 +25,8 @@ struct FlightTableTests {
             self.number += 1
             return self.table.hold(kind, hashed(key), number: self.number) { "job \($0.number)" }
         }
+        /// As if of a flight that was held: its number is the only one there is.
+        func letGo(_ boarding: Boarding) -> (isOver: Bool, start: String?) { self.table.letGo(boarding.flight) }
         func leave(_ boarding: Boarding, keeps: Bool = false) -> FlightTable<String, String>.Leave {
             self.table.leave(boarding.waiter) { _ in keeps }
         }
@@ -43,6 +45,26 @@ struct FlightTableTests {
     private static func waiters(_ landing: FlightTable<String, String>.Landing?) -> [String] {
         guard let landing else { return [] }
         return (landing.first.map { [$0.waiter] } ?? []) + landing.others.map(\.waiter)
+    }
+
+    @Test("a load that nobody had asked for ends when it is let go; one that others wait for goes on for as long as they do")
+    func letGo() throws {
+        #expect(self.table.hold(.local, "k") == "job 1")
+        let waiting = self.table.join(.local, "k", "a")
+        let other = self.table.join(.local, "k", "b")
+        #expect(self.table.letGo(waiting) == (false, nil))
+        #expect(self.table.leave(other).cancel == nil)
+        #expect(self.table.leave(waiting).cancel == "job 1", "it is held no longer")
+        #expect(self.table.hold(.local, "k") == "job 4")
+        let left = self.table.join(.local, "k", "c")
+        #expect(self.table.leave(left).cancel == nil, "it is held")
+        #expect(self.table.letGo(left) == (true, nil))
+        #expect(self.table.count == 0 && self.table.letGo(left) == (true, nil))
+        // Who has waited for its end begins.
+        #expect(self.table.hold(.local, "k") == "job 6")
+        let reload = self.table.join(.local, "k", "d", reload: true)
+        #expect(self.table.leave(reload).start == nil && self.table.letGo(reload).isOver)
+        #expect(self.table.count == 0)
     }
 
     @Test("the first caller starts the load, the others join it, and all get its result in the order in which they came")

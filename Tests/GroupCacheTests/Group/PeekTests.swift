@@ -69,12 +69,12 @@ struct PeekTests {
     }
 
     /// Node 2 joins.
-    private func join() throws {
+    func join() throws {
         for node in self.cluster.nodes { try node.setPeers(self.cluster.nodes, warm: true) }
     }
 
     /// A key that is node 2's as soon as that has joined, and now is that of `former`.
-    private func key(_ prefix: String = "k", former: Int = 0) throws -> Key {
+    func key(_ prefix: String = "k", former: Int = 0) throws -> Key {
         let ring = try HashRing(self.cluster.nodes.map(\.id))
         let before = try HashRing(self.cluster.nodes[..<2].map(\.id))
         return (0...).lazy.map { Key("\(prefix)-\($0)") }.first { key in
@@ -83,7 +83,7 @@ struct PeekTests {
         }!
     }
 
-    private func get(_ key: Key, at node: Int) async -> String {
+    func get(_ key: Key, at node: Int) async -> String {
         do throws(GroupCacheError) {
             return try await self.groups[node].get(key)
         } catch {

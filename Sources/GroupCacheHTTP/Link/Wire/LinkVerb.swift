@@ -13,6 +13,8 @@ enum LinkVerb: UInt32, Sendable {
     case follow = 5
     /// Changes that the answerer has to make as its own: see ``ChangeList``.
     case make = 6
+    /// Which keys the answerer holds that are the asker's now: see ``MovedQuestion``.
+    case moved = 7
     /// A verb of a later version: refused with ``LinkStatus/badRequest``. Written as a number that will never be a verb.
     case unknown = 0xFFFF_FFFF
 
