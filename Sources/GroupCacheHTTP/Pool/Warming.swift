@@ -54,14 +54,16 @@ struct Warming: Sendable {
     ///
     /// The last owner before this node is the one, and nobody before that: what was changed while it was the owner, others do not know.
     ///
-    /// - Parameter next: who comes after this node in the ring of now.
+    /// - Parameter next: who comes after this node in the ring of now: the one to ask if that is the first ring that this node goes by.
     func formerOwner(of key: Span<UInt8>, next: HTTPGetter?, now: NIODeadline) -> HTTPGetter? {
+        var next = next
         for change in self.changes where change.until > now {
             guard let ring = change.ring else { return next }
-            guard let owner = ring.ownerAndNext(of: key)?.owner else { return nil }
+            guard let (owner, second) = ring.ownerAndNext(of: key) else { return nil }
             // It was this node's already then. Since when? The change before that knows.
-            if owner == change.selfIndex { continue }
-            return change.getters[owner]
+            guard owner == change.selfIndex else { return change.getters[owner] }
+            // If this node had just begun: who came after it then has stood in for it, and may have left since.
+            next = second.flatMap { change.getters[$0] }
         }
         return nil
     }
@@ -70,9 +72,12 @@ struct Warming: Sendable {
     /// asked for it since; what was changed since, it was told before that was acknowledged, and has dropped.
     func formerOwners(of key: Span<UInt8>, next: HTTPGetter?, now: NIODeadline) -> [HTTPGetter] {
         var owners: [HTTPGetter] = []
+        var next = next
         for change in self.changes where change.until > now {
-            let owner = if let ring = change.ring { ring.ownerAndNext(of: key).flatMap { change.getters[$0.owner] } } else { next }
+            let route: (owner: Int, next: Int?)? = if let ring = change.ring { ring.ownerAndNext(of: key) } else { nil }
+            let owner = change.ring == nil ? next : route.flatMap { change.getters[$0.owner] }
             if let owner, !owners.contains(where: { $0 === owner }) { owners.append(owner) }
+            next = route?.next.flatMap { change.getters[$0] }
         }
         return owners
     }

@@ -154,6 +154,24 @@ import Testing
         #expect(from(own) == Set(self.urls[1...]), "others have stood in for it")
     }
 
+    @Test(
+        "who came after a node when it began has stood in for it, also when that one leaves, or others come, before the node has taken over everything"
+    )
+    func beganBefore() throws {
+        let begun = try self.members([0, 1, 2])
+        let now = NIODeadline.now() + .seconds(1)
+        for later in [try self.members([0, 2], after: begun), try self.members([0, 1, 2, 3], after: begun)] {
+            var asked = 0
+            for key in self.keys where self.owner(key, begun) == self.urls[0] && self.owner(key, later) == self.urls[0] {
+                let standIn = try #require(self.former(key, begun))
+                #expect(self.former(key, later) == standIn)
+                #expect(later.lastOwners(of: key.bytes.span, now: now).map(\.id) == [standIn])
+                asked += 1
+            }
+            #expect(asked > 30)
+        }
+    }
+
     @Test("a warm time that is negative or too long is refused")
     func limits() {
         for time in [Duration.seconds(-1), .seconds(61)] {
