@@ -99,8 +99,8 @@ struct Schedule: Sendable {
     static let keys = 4
     static let tags = 2
     static let promise: Int64 = 2_000
-    static let nearTTL: Int64 = 800
-    static let warmTime: Int64 = 5_000
+    static let nearTTL: Int64 = 3_000
+    static let warmTime: Int64 = 8_000
     /// How long it may take until a node has read a list.
     static let reading: Int64 = 600
 
@@ -195,7 +195,7 @@ struct World {
             world.history.troubles.append(world.now)
         }
         // A node that is away comes back, streams are opened, what is in outboxes is delivered, leases end.
-        let quiet = end + 7_000
+        let quiet = end + (schedule.moves ? 12_000 : 7_000)
         world.at(quiet) { world in
             for node in world.nodes.indices {
                 for other in world.nodes.indices { world.history.check(unheard: world.nodes[node].unheard(by: other), by: other, of: node) }
