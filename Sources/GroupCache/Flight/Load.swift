@@ -34,6 +34,8 @@ final class Load: PeerCaller {
     let batch: BatchTurns?
     /// It has begun in the background, because an entry was found in this state.
     let refreshes: EntryState?
+    /// A peer has asked for it, which takes this node for the owner or stands in for one that it cannot ask. Who has begun it here has asked the owner before.
+    let isForPeer: Bool
     private let context: ServiceContext?
     /// Of the requests to peers; `nil`: nobody traces.
     private let spans: NIOLockedValueBox<Spans>?
@@ -54,7 +56,8 @@ final class Load: PeerCaller {
         deadline: Int64,
         trail: Trail?,
         batch: BatchTurns? = nil,
-        refreshes: EntryState? = nil
+        refreshes: EntryState? = nil,
+        isForPeer: Bool = false
     ) {
         self.group = group
         self.flight = flight
@@ -66,6 +69,7 @@ final class Load: PeerCaller {
         self.trail = trail
         self.batch = batch
         self.refreshes = refreshes
+        self.isForPeer = isForPeer
         self.context = group.isTraced && refreshes == nil ? ServiceContext.current : nil
         let core = PeerLoadState(hasNext: kind.isRouted && route.next != nil)
         self.state = NIOLockedValueBox(State(core: core, tickets: (nil, nil)))

@@ -66,7 +66,18 @@ extension Group: LoadingGroup {
             found = try await self.flights.join(request, until: until, old: { self.oldAnswer(key, counts: true) }) { flight in
                 // Peers are asked for all who may join, with the load's own time; the getter is told the time of who began it.
                 let deadline = kind == .local ? mine : began + longest
-                return Load(self, flight, kind, key, route, began: began, deadline: deadline, trail: trail, batch: options.batch)
+                return Load(
+                    self,
+                    flight,
+                    kind,
+                    key,
+                    route,
+                    began: began,
+                    deadline: deadline,
+                    trail: trail,
+                    batch: options.batch,
+                    isForPeer: options.isTerminal
+                )
             }
         } catch {
             // The load may still end well, but for this caller it is too slow, which is as much of a failure; or there are too many callers already,

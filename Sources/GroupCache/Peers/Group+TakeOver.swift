@@ -18,7 +18,7 @@ extension Group {
     func takeOver(_ load: Load) async -> Bool {
         // What this node itself loaded once is newer than what the former owner did; and who wants a load wants no copy.
         guard load.refreshes == nil, let peers = self.peers, !self.hasLoaded(load.key) else { return false }
-        let present = self.recording?.linkedOwner(of: load.key.key)
+        let present = load.isForPeer ? self.recording?.linkedOwner(of: load.key.key) : nil
         guard let former = present ?? peers.formerOwner(of: load.key.key) else { return false }
         let shard = self.shard(load)
         let now = self.configuration.clock.milliseconds
@@ -131,12 +131,15 @@ extension Group {
         // Not all at the same moment: each of them is asked for again when its time is over, while the former owner still has it, and knows by then.
         let longest = self.configuration.nearTTL * Double.random(in: 0.2...0.5)
         var isHandedOver = false
-        let stamp = self.moves.withLockedValue { $0.stamp }
+        // By the number that was drawn when the value came to be: a tag of it may have been removed since, and who has it may never hear of that.
+        var stamp: UInt64?
         var loaded: Loaded<Value>
         switch result {
         case .success(let entry):
-            // A tag of it was removed since the key came here. Who has it may never hear of that.
-            if entry.attributes.hasTags, self.store.tags.own.verdict(entry.attributes, stamp: stamp).verdict == .gone { return false }
+            let born = self.configuration.clock.milliseconds - entry.age.milliseconds
+            let number = self.moves.withLockedValue { $0.number(before: born) }
+            stamp = number
+            if entry.attributes.hasTags, self.store.tags.own.verdict(entry.attributes, stamp: number).verdict == .gone { return false }
             // By this node's own ring, too: what is another's it keeps for a while only.
             isHandedOver = entry.isHandedOver && self.peers?.pickOwner(of: load.key.key) == nil
             let ttl: Duration? = isHandedOver ? entry.ttl : min(entry.ttl ?? longest, longest)
@@ -239,7 +242,6 @@ extension Group {
     /// as long as any copy of another node's value may live, so that its new owner finds it; no longer.
     func peersChanged() {
         guard self.peers != nil else { return }
-        self.moves.withLockedValue { $0.ringChanged(self.configuration.clock.milliseconds) }
         // Its new owner is to find how long the value may live, so its time is left alone, and it goes when that of a copy is over. If the key has come
         // back by then it stays: whoever owned it in between has told this node of each change before it was acknowledged.
         if self.recording?.sweeps == true { return self.dropMoved(in: self.configuration.nearTTL) }
@@ -298,13 +300,14 @@ extension Group {
 
 /// When what a node keeps of keys that have moved to others goes: a value. Milliseconds.
 struct MovedKeys: Sendable {
-    /// A number that was drawn before any of the keys that this node owns now came to it. What a former owner hands over it may have had since then, without
-    /// hearing of a tag that was removed: it may have left the list, or not have been told yet.
-    private(set) var stamp = NumberSource.shared.next()
-    /// Numbers, and when they were drawn: of the last ``lag``, one a second. Others may read a list before this node does, and remove tags by it.
+    /// Numbers, and when they were drawn, the last first: by them a value that was taken over is as old as it is, against the tags that were removed here. The
+    /// older, the fewer there are.
     private var numbers: [(time: Int64, number: UInt64)] = []
-    /// How much later than others a node may read a list, and still not take over what was removed by then.
-    private static let lag: Int64 = 10_000
+    /// How many of them are kept, and how long there is between two of the last: milliseconds.
+    private static let limit = 128
+    private static let pace: Int64 = 1_000
+    /// Ages are kept to the second, and clocks may differ by a thousandth: of what lives for an hour, four seconds.
+    private static let grain: Int64 = 5_000
     private var first: Int64?
     private var until = Int64.max
 
@@ -327,16 +330,21 @@ struct MovedKeys: Sendable {
 
     /// Time passes.
     mutating func note(_ now: Int64) {
-        if let last = self.numbers.last, now < last.time + 1_000 { return }
-        self.numbers.removeAll { $0.time < now - Self.lag }
+        if let last = self.numbers.last, now < last.time + Self.pace { return }
         self.numbers.append((now, NumberSource.shared.next()))
+        guard self.numbers.count > Self.limit else { return }
+        // The one whose neighbours are the closest, for how old they are.
+        var (least, place) = (Double.infinity, 1)
+        for index in 1..<self.numbers.count - 1 {
+            let gap = Double(self.numbers[index + 1].time - self.numbers[index - 1].time)
+            let share = gap / Double(now - self.numbers[index].time)
+            if share < least { (least, place) = (share, index) }
+        }
+        self.numbers.remove(at: place)
     }
 
-    /// Owners have changed; for others perhaps some time ago.
-    mutating func ringChanged(_ now: Int64) {
-        // As long as nobody has said that time passes: the number of the beginning.
-        if let first = self.numbers.first(where: { $0.time >= now - Self.lag }) { self.stamp = first.number }
-    }
+    /// A number that was drawn before anything was at a moment; 0, which is less than any, if none is known that was drawn before.
+    func number(before moment: Int64) -> UInt64 { self.numbers.last { $0.time <= moment - Self.grain }?.number ?? 0 }
 
     /// Whether anything is kept for a while.
     var isPending: Bool { self.until != .max }

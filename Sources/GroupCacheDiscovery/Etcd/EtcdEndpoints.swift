@@ -124,6 +124,8 @@ final class EtcdEndpoints: Sendable {
     /// A watch that ends when its endpoint fails. There is one at a time.
     func hold(_ stream: WatchStream<EtcdEntry>, _ endpoint: Endpoint) {
         self.watch.withLockedValue { $0 = Watch(endpoint: endpoint.index, stream: stream) }
+        // It may have failed while the watch was being opened, when there was none yet to be ended. Whoever comes second of the two sees the other.
+        if self.rotation.withLockedValue({ $0.current != endpoint.index }) { stream.stop() }
     }
 
     /// Whether another one may do better.

@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// Several members of one etcd, of which some are of no use.
-@Suite(.timeLimit(.minutes(1))) struct EtcdEndpointsTests {
+@Suite(.timeLimit(.minutes(5))) struct EtcdEndpointsTests {
     @Test func eachIsAskedOnceAndTheOneThatAnswersStays() {
         var rotation = EtcdRotation(["a", "b", "c"], first: 1)
         #expect(rotation.order == [1, 2, 0])
@@ -22,6 +22,22 @@ import Testing
         var alone = EtcdRotation(["a"], first: 0)
         alone.failed(0)
         #expect(alone.order == [0])
+    }
+
+    /// The watch comes when its endpoint has failed another question already.
+    @Test func aWatchThatComesTooLateIsEndedAtOnce() {
+        struct Silent: WatchSource {
+            func next() async throws -> WatchEvent<EtcdEntry>? { nil }
+            func close() {}
+        }
+        let endpoints = EtcdEndpoints(["http://a:1", "http://b:1"], lease: .seconds(3), first: 0)
+        let stream = WatchStream(Silent())
+        endpoints.failed(0)
+        endpoints.hold(stream, EtcdEndpoints.Endpoint(index: 0, url: "http://a:1", limit: nil))
+        #expect(stream.isStopped)
+        let next = WatchStream(Silent())
+        endpoints.hold(next, EtcdEndpoints.Endpoint(index: 1, url: "http://b:1", limit: nil))
+        #expect(!next.isStopped)
     }
 
     /// All but one may hang at each question, and a lease is kept alive all the same: it is asked for each third of it.

@@ -10,7 +10,7 @@ import Testing
 @testable import GroupCacheDiscovery
 
 /// An etcd that wants to know who asks.
-@Suite(.timeLimit(.minutes(1))) struct EtcdTokenTests {
+@Suite(.timeLimit(.minutes(5))) struct EtcdTokenTests {
     /// What the server has been asked, and what it takes.
     private struct Book: Sendable {
         var given = 0

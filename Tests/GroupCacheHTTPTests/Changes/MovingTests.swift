@@ -9,7 +9,7 @@ import Testing
 @testable import GroupCacheHTTP
 
 /// Keys that go from node to node, and that nobody asks for meanwhile, over real sockets.
-@Suite("Nodes that take over what nobody asks for", .timeLimit(.minutes(2)), .serialized)
+@Suite("Nodes that take over what nobody asks for", .timeLimit(.minutes(5)), .serialized)
 struct MovingTests {
     private static let settings = {
         var settings = GroupConfiguration()

@@ -15,18 +15,23 @@ struct TagsOverLinksTests {
     func everywhere(_ soft: Bool) async throws {
         var settings = GroupConfiguration()
         settings.standInTTL = .milliseconds(400)
-        try await withMesh(3, promise: .milliseconds(400), settings) { mesh in
+        try await withMesh(3, promise: .seconds(2), settings) { mesh in
             let (tagged, plain) = (mesh.key(of: 0), mesh.key(of: 0, 1))
             for key in [tagged, plain] { mesh.put("new", at: key) }
             try await mesh.groups[1].set(tagged, to: "old", tags: ["a", "größe"])
             try await mesh.groups[1].set(plain, to: "old")
-            for node in 1...2 { for key in [tagged, plain] { try await mesh.copy(key, at: node) } }
+            /// Whenever nothing was heard of its owner for a while a copy is not served, and if its stream has begun anew meanwhile no more: then it is copied again.
+            func copied(_ key: Key) async throws {
+                #expect(mesh.groups[0].cached(key) == "old")
+                while !mesh.groups.allSatisfy({ $0.cached(key) == "old" }) { for node in 1...2 { try await mesh.copy(key, at: node) } }
+            }
+            try await copied(plain)
+            try await copied(tagged)
             try await mesh.groups[2].remove(tag: "nobody has it")
-            // Whenever nothing was heard of its owner for a moment, a copy is not served until something is.
-            try await eventually { mesh.groups.allSatisfy { $0.cached(tagged) == "old" } }
+            try await copied(tagged)
             try await mesh.groups[2].remove(tag: "größe", soft: soft, wait: .applied)
             #expect(mesh.groups.allSatisfy { $0.cached(tagged) == nil })
-            try await eventually { mesh.groups.allSatisfy { $0.cached(plain) == "old" } }
+            try await copied(plain)
             for group in mesh.groups { #expect(try await group.get(tagged) == "new") }
             try await mesh.groups[1].clear(wait: .applied)
             for group in mesh.groups { #expect(group.cached(tagged) == nil && group.cached(plain) == nil) }

@@ -7,7 +7,7 @@ import Testing
 @testable import GroupCache
 
 /// Keys that come to a node which takes over what there is of them before anybody asks: see `Group.moveIn`.
-@Suite("Group: keys that move in", .timeLimit(.minutes(1)))
+@Suite("Group: keys that move in", .timeLimit(.minutes(5)))
 struct MovingInTests {
     private let world: PeekTests
     private var nodes: [ClusterNode] { self.world.cluster.nodes }

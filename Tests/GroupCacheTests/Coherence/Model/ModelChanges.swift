@@ -41,7 +41,7 @@ extension World {
         let write = self.written(key, by: owner)
         let value = self.origin[key]
         self.make(Self.change(key), at: owner) { _ in }
-        self.nodes[owner].own[key] = ModelNode.Entry(value: value, stamp: self.nodes[owner].draw())
+        self.nodes[owner].own[key] = ModelNode.Entry(value: value, stamp: self.nodes[owner].draw(), born: self.clock(owner))
         self.tellFormerOwners(of: key, by: owner) { world in
             world.history.writes[write].ended = world.now
             if world.hasLastRing(owner), world.nodes[owner].membership.owns(key) { world.history.writes[write].acknowledged = world.now }
@@ -107,14 +107,14 @@ extension World {
             done(&world, outcome)
         }
         func make(_ world: inout World, _ answer: @escaping (inout World, Outcome) -> Void) {
-            if asOwner, !world.nodes[other].membership.owns(key), world.mutation != .anybodyOwns { return answer(&world, .notOwner) }
+            if asOwner, !world.nodes[other].membership.owns(key) { return answer(&world, .notOwner) }
             let otherLife = world.nodes[other].life
             world.make(Self.change(key), at: other) { world in
                 guard asOwner else { return answer(&world, .made) }
                 world.tellFormerOwners(of: key, by: other) { world in
                     guard world.isAlive(other, otherLife) else { return }
                     // One that does not answer may have held this up until the key was another's.
-                    answer(&world, world.nodes[other].membership.owns(key) || world.mutation == .anybodyOwns ? .made : .notOwner)
+                    answer(&world, world.nodes[other].membership.owns(key) ? .made : .notOwner)
                 }
             }
         }
@@ -129,7 +129,7 @@ extension World {
     /// As long as a node may be asked what it had of a key, or has copies of it out, it must not have what was before a change of the new owner's. One that
     /// does not answer hears of it later.
     private mutating func tellFormerOwners(of key: Int, by node: Int, _ done: @escaping Step) {
-        let others = self.mutation == .formersHearNothing ? [] : self.nodes[node].membership.formerOwners(of: key, now: self.clock(node))
+        let others = self.nodes[node].membership.formerOwners(of: key, now: self.clock(node))
         let count = Answers(open: others.count)
         if others.isEmpty { return done(&self) }
         let life = self.nodes[node].life

@@ -8,7 +8,7 @@ extension World {
         guard self.nodes[node].isUp else { return }
         let began = self.now
         // And for as long as it may keep something.
-        let since = began - self.schedule.standInTTL - Schedule.reading
+        let since = began - max(self.schedule.standInTTL, Schedule.nearTTL) - Schedule.reading - World.heartbeat
         let isListed = self.rings.indices.allSatisfy { index in
             self.rings[index].members.contains(node) || self.history.moves.count > index && self.history.moves[index] < since
         }
@@ -80,10 +80,10 @@ extension World {
     }
 
     /// What was loaded for a key that is another's, or copied of one who may not know that it is, is served for a while, and nobody tells of its changes.
-    private mutating func store(_ flight: ModelNode.Flight, _ value: Int, at node: Int, isOwn: Bool, until: Int64) {
+    private mutating func store(_ flight: ModelNode.Flight, _ value: Int, at node: Int, isOwn: Bool, until: Int64, born: Int64? = nil) {
         if flight.isSuperseded { return }
         if isOwn {
-            self.nodes[node].own[flight.key] = ModelNode.Entry(value: value, stamp: flight.stamp)
+            self.nodes[node].own[flight.key] = ModelNode.Entry(value: value, stamp: flight.stamp, born: born ?? flight.began)
             self.nodes[node].copies[flight.key] = nil
         } else {
             self.nodes[node].own[flight.key] = nil
@@ -97,29 +97,39 @@ extension World {
     private mutating func takeOver(_ node: Int, _ key: Int, _ id: UInt64, from former: Int) {
         let life = self.nodes[node].life
         let once = Answers(open: 1)
-        func end(_ world: inout World, _ value: Int?, _ isHandedOver: Bool) {
+        func end(_ world: inout World, _ value: Int?, _ isHandedOver: Bool, age: Int64) {
             guard once.open == 1, world.isAlive(node, life), var flight = world.nodes[node].flights[id] else { return }
             once.open = 0
-            // A tag of it was removed since the key came here. Who has it may never hear of that.
-            let stamp = world.nodes[node].moveStamp
+            // A tag of it may have been removed since it came to be. Who has it may never hear of that.
+            let stamp = world.nodes[node].number(before: world.clock(node) - age - 300)
             let floors = world.mutation == .tagsMoveAlong ? TagFloors(limit: 4) : world.nodes[node].ownFloors
             guard let value, floors.verdict(ModelNode.tags(key), stamp: stamp) == .valid else { return world.callGetter(node, key, id) }
             _ = world.nodes[node].land(id)
             if world.mutation != .tagsMoveAlong { flight.stamp = stamp }
-            let isOwn = world.nodes[node].membership.owns(key) && (isHandedOver || world.mutation == .handsOverAll)
-            world.store(flight, value, at: node, isOwn: isOwn, until: world.clock(node) + Schedule.nearTTL / 2)
+            let isOwn = world.nodes[node].membership.owns(key) && isHandedOver
+            world.store(
+                flight,
+                value,
+                at: node,
+                isOwn: isOwn,
+                until: world.clock(node) + Schedule.nearTTL / 2,
+                born: world.clock(node) - age
+            )
             for waiter in flight.waiters { waiter(&world, value, !flight.isSuperseded) }
         }
-        self.after(Self.patience / 2) { end(&$0, nil, false) }
+        self.after(Self.patience / 2) { end(&$0, nil, false, age: 0) }
         self.send(from: node, to: former) { world in
-            func answer(_ world: inout World, _ value: Int?, _ isHandedOver: Bool) {
-                world.send(from: former, to: node) { end(&$0, value, isHandedOver) }
+            func answer(_ world: inout World, _ value: Int?, _ isHandedOver: Bool, born: Int64 = .max) {
+                // What comes by a load is as old as the load.
+                let age = born == .max ? World.patience : world.clock(former) - born
+                world.send(from: former, to: node) { end(&$0, value, isHandedOver, age: age) }
             }
             // Before the look: a change that it makes as the owner after it is one that it has told others of, or will be told of.
             let handsOver = !world.nodes[former].membership.owns(key)
-            if let entry = world.nodes[former].ownEntry(key) { return answer(&world, entry.value, handsOver) }
+            if let entry = world.nodes[former].ownEntry(key) { return answer(&world, entry.value, handsOver, born: entry.born) }
             if let copy = world.nodes[former].copy(key, clock: world.clock(former), world.mutation) {
-                return answer(&world, copy.value, false)
+                // Nobody knows how old it is.
+                return answer(&world, copy.value, false, born: .min / 2)
             }
             let formerLife = world.nodes[former].life
             if let running = world.nodes[former].joins(world.nodes[former].loading[key], clock: world.clock(former), isLocal: true) {

@@ -56,9 +56,9 @@ struct History {
     }
 
     /// Until when an older value may be served, of a change that everybody must have heard of at a moment, but for lists that came around it.
-    private func limit(_ moment: Int64, from start: Int64, to now: Int64) -> Int64 {
-        // Where everybody can be told, everybody is.
-        if !self.isTroubled, !self.troubles.contains(where: { $0 > start - Self.moving && $0 <= now }) { return moment }
+    private func limit(_ moment: Int64, from start: Int64, to now: Int64, _ isListed: Bool) -> Int64 {
+        // Where everybody can be told, everybody is who is listed.
+        if isListed, !self.isTroubled, !self.troubles.contains(where: { $0 > start - Self.moving && $0 <= now }) { return moment }
         return self.moves.filter { $0 > start - Self.moving && $0 <= moment }.reduce(moment) { max($0, $1 + Self.moving) }
     }
 
@@ -73,12 +73,14 @@ struct History {
                     Violation(kind: kind, text: "node \(node) served \(value) of key \(key), from \(source), at \(began), after \(write)")
                 )
             }
-            if let time = write.acknowledged, began > self.limit(time + self.bound, from: time, to: began) { violation(.promise) }
-            if self.isExact, isListed, let time = write.applied, began > self.limit(time, from: time, to: began) { violation(.applied) }
+            if let time = write.acknowledged, began > self.limit(time + self.bound, from: time, to: began, isListed) { violation(.promise) }
+            if self.isExact, isListed, let time = write.applied, began > self.limit(time, from: time, to: began, isListed) {
+                violation(.applied)
+            }
             if write.writer == node, write.writerLives, let time = write.ended {
                 // Where owners change, who was told may be none any more.
                 let isTold = self.moves.isEmpty || write.acknowledged != nil
-                if isTold, began > (self.moves.isEmpty ? time : self.limit(time + self.bound, from: time, to: began)) {
+                if isTold, began > (self.moves.isEmpty ? time : self.limit(time + self.bound, from: time, to: began, isListed)) {
                     violation(.ownChange)
                 }
             }

@@ -10,6 +10,8 @@ struct ModelNode {
     struct Entry {
         var value: Int
         var stamp: UInt64
+        /// When the value came to be, by this node's clock.
+        var born: Int64
     }
 
     /// What is kept of a key that is another's.
@@ -73,12 +75,10 @@ struct ModelNode {
     /// What others have of these keys is old. For a minute at least, which is longer than any schedule.
     private(set) var changed: Set<Int> = []
     private var moves = MovedKeys()
-    /// Numbers, and when they were drawn: the last few.
+    /// Numbers, and when they were drawn.
     private var stamps: [(time: Int64, stamp: UInt64)] = []
     /// What was made everywhere a short time ago.
     private var spread: [(until: Int64, change: Change)] = []
-    /// Of before any key came here that is this node's now.
-    private(set) var moveStamp: UInt64 = 0
 
     init(_ index: Int, _ ring: ModelRing, now: Int64, _ random: inout SeededGenerator) {
         self.index = index
@@ -163,7 +163,7 @@ struct ModelNode {
 
     /// Keeps a copy, if the rules allow it: of what its owner has, and while it is heard.
     mutating func keep(_ flight: Flight, _ value: Int, isOwn: Bool, from peer: Int, _ mutation: Mutation?) {
-        guard !flight.isSuperseded, isOwn || mutation == .copiesOfAll, self.hears[peer] else { return }
+        guard !flight.isSuperseded, isOwn, self.hears[peer] else { return }
         let stamp = mutation == .stampAtLanding ? self.draw() : flight.stamp
         guard self.copyFloors.verdict(Self.tags(flight.key), stamp: stamp) == .valid else { return }
         self.copies[flight.key] = Copy(value: value, stamp: stamp, peer: peer)
@@ -285,8 +285,6 @@ struct ModelNode {
         for change in self.log { self.handOn(change, mutation) }
         // What was copied may be another node's by now.
         if mutation != .copiesMove { for peer in self.suspects.indices { self.suspects[peer] = self.draw() } }
-        // Others may have read the list before, and have removed tags by it since.
-        self.moveStamp = mutation == .tagsOfNow ? self.draw() : self.stamps.first { $0.time + 2 * Schedule.reading >= clock }?.stamp ?? 0
         let new = ring.members.subtracting(before).subtracting(self.membership.known)
         for other in new.sorted() where other != self.index { self.tellWhatWasSpread(to: other, clock: clock) }
         // As where a source fences: one that is not listed acts as no owner, and what it had is confirmed when it is back, for nobody had to tell it.
@@ -301,8 +299,11 @@ struct ModelNode {
 
     /// Draws a number that says what came before this moment.
     mutating func note(clock: Int64) {
-        self.stamps = self.stamps.filter { $0.time + 3 * Schedule.reading >= clock } + [(clock, self.draw())]
+        self.stamps.append((clock, self.draw()))
     }
+
+    /// A number that was drawn before anything was at a moment; 0: none is known that was.
+    func number(before moment: Int64) -> UInt64 { self.stamps.last { $0.time <= moment }?.stamp ?? 0 }
 
     /// What has moved to others goes, if its time is over.
     mutating func dropMoved(clock: Int64) {

@@ -33,41 +33,50 @@ enum Mutation: String, CaseIterable, Sendable {
     case standInStays
     /// A cleared node tells nobody.
     case silentClear
-    /// Who is asked for a key that is another's answers as its owner.
-    case copiesOfAll
     /// What was copied of a node is served when its keys are another's.
     case copiesMove
     /// What has moved to another node stays.
     case movedStays
-    /// A new owner tells its changes to nobody who owned the key before.
-    case formersHearNothing
-    /// A node makes changes as an owner, whatever its ring says.
-    case anybodyOwns
-    /// What a former owner has is kept without end, though it may not know that it is one.
-    case handsOverAll
     /// A former owner is asked for what was changed since.
     case peeksWhatHasChanged
     /// A node that owns a key no more tells nobody what it has changed of it of late, or has owed to the one before.
     case ownersChangeAlone
     /// A node that comes back to the list serves what it had.
     case returnsAsItWas
-    /// What a former owner has is judged by the tags that were removed since the list was read.
-    case tagsOfNow
     /// What is taken over is as good as loaded now, whatever tags were removed.
     case tagsMoveAlong
 
     /// Whether it takes a list of members that changes to find it.
     var moves: Bool {
         switch self {
-        case .copiesOfAll, .copiesMove, .movedStays, .formersHearNothing, .anybodyOwns, .handsOverAll, .peeksWhatHasChanged,
-            .tagsMoveAlong, .ownersChangeAlone, .returnsAsItWas, .tagsOfNow:
-            true
+        case .copiesMove, .movedStays, .peeksWhatHasChanged, .tagsMoveAlong, .ownersChangeAlone, .returnsAsItWas: true
         default: false
         }
     }
 
     /// The first seed, counted from 1, that finds it.
-    var seed: UInt64 { 1 }
+    var seed: UInt64 {
+        switch self {
+        case .keepsOwnCopy, .stampAtLanding: 3
+        case .movedStays: 5
+        case .loadsGoOn: 11
+        case .standInStays: 46
+        case .silentClear: 58
+        case .loadsHearNothing: 76
+        case .goneIsDone: 124
+        case .outboxAfterReads: 182
+        case .strangersAreDone: 261
+        case .lostIsNotSuspect: 503
+        case .sentIsHeard: 655
+        case .peeksWhatHasChanged: 1_100
+        case .tagsMoveAlong: 1_112
+        case .recordBeforeStore: 2_018
+        case .ownersChangeAlone: 2_436
+        case .copiesMove: 5_403
+        case .returnsAsItWas: 11_471
+        case .bookmarkOnArrival: 4_178
+        }
+    }
 }
 
 /// What people and networks do in a schedule.
