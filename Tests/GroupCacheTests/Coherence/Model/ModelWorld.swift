@@ -74,7 +74,7 @@ enum Mutation: String, CaseIterable, Sendable {
         case .ownersChangeAlone: 2_436
         case .copiesMove: 5_403
         case .returnsAsItWas: 11_471
-        case .bookmarkOnArrival: 4_178
+        case .bookmarkOnArrival: 38_056
         }
     }
 }
