@@ -11,8 +11,8 @@
 //   flight is superseded, and what it brings is not kept. The former owner is told before the change is acknowledged: whoever peeks later finds nothing.
 // * to the former owner, which has not heard yet that it is none, or drains: it tells this node before it acknowledges the change. That supersedes the
 //   flight, or drops what it has brought; or it comes before the flight peeks, and then the former owner has nothing from before the change any more.
-// * to all nodes, for a tag or the whole group: a clear supersedes all flights, and no key is peeked at for a while; a value with a tag that this node has
-//   heard of since the ring changed is refused.
+// * to all nodes, for a tag or the whole group: a clear supersedes all flights, and no key is peeked at for a while; a value with a tag that was
+//   removed here since it came to be is refused.
 // And what is not handed over, since the two go by different rings, is kept for a while only, as by anybody who peeks.
 extension Group {
     /// Takes over what the former owners of some keys have.

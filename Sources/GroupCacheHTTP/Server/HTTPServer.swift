@@ -110,11 +110,13 @@ final class HTTPServer: Sendable {
             self.forEachLoop { $0.beginDraining() }
             // Load balancers are to see /readyz fail before new connections do.
             try await Task.sleep(for: configuration.drainDelay)
-            try await self.handOver(atMost: configuration.drainTimeout)
+            let end = ContinuousClock.now + configuration.drainTimeout
+            // What runs is to have its part of that time, too.
+            try await self.handOver(until: end - configuration.drainTimeout / 2)
             await self.closeListener()
             // Whoever follows is not to keep its link from closing. Who watches is told everything to the end.
             self.core.closeLogs()
-            try await self.drain(atMost: configuration.drainTimeout)
+            try await self.drain(atMost: max(.zero, end - ContinuousClock.now))
         } catch {
             // Cancelled: what runs is cut off.
         }
@@ -122,8 +124,8 @@ final class HTTPServer: Sendable {
     }
 
     /// Waits for those who are taking over this node's entries just now. Who has not begun by now is not waited for.
-    private func handOver(atMost limit: Duration) async throws {
-        let end = ContinuousClock.now + limit
+    private func handOver(until end: ContinuousClock.Instant) async throws {
+        // That somebody has not asked for the next page for a while is no event that could be awaited.
         while ContinuousClock.now < end, self.core.movings.withLockedValue({ $0.areUnderWay(.now()) }) {
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -89,6 +89,7 @@ import Testing
                 try await reply.head(200)
                 while true {
                     try await reply.write(" ")
+                    // The fault is this pace.
                     try await Task.sleep(for: .milliseconds(10))
                 }
             case .page: try await reply.whole(502, "<html>")
