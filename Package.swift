@@ -330,7 +330,8 @@ if Context.environment["GROUPCACHE_FUZZ"] == "1" {
             name: "GroupCacheHTTP",
             dependencies: ["GroupCache", nio("NIOCore")],
             sources: [
-                "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift", "Routes/CacheControl.swift", "WebSocket",
+                "Changes/ChangeMessages.swift", "HTTP", "Dialect/PeerFields.swift", "Link/Wire", "Link/LinkHandshake.swift",
+                "Moving/MovedMessages.swift", "Routes/CacheControl.swift", "WebSocket",
             ],
             swiftSettings: fuzzing
         ),

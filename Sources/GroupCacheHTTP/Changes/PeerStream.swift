@@ -115,7 +115,7 @@ final class PeerStream: Sendable {
             let givenUp = self.givenUp.load(ordering: .acquiring)
             guard owes || epoch != nil || givenUp > 0 else { return (nil, []) }
             // As long as it can be asked for what it had, it is known that this is old.
-            return (Departed.Member(epoch: epoch, changes: 0, isOwed: owes, givenUp: givenUp), state.outbox.handOn())
+            return (Departed.Member(epoch: epoch, changes: 0, isOwed: owes, givenUp: givenUp), state.outbox.leave())
         }
         // What was copied from it is another node's to change by now.
         self.leases?.lose(self.row)

@@ -232,7 +232,7 @@ extension HTTPPool: RecordingPeers {
             } spread: {
                 self.core.spreadOfLate
             } hear: {
-                self.core.heard($0)
+                self.core.heard($0, from: getter)
             }
             self.core.noteRing(list.ring)
             self.core.noteConfirmations()
@@ -394,7 +394,15 @@ extension PoolCore: ChangeRecorder {
     }
 
     /// A peer has changed something.
-    func heard(_ change: Change) { for group in self.listeners(change) { group.heard(change) } }
+    func heard(_ change: Change, from getter: HTTPGetter? = nil) {
+        for group in self.listeners(change) { group.heard(change) }
+        guard let getter else { return }
+        switch change {
+        // Not what is copied from it only: it may have been told so in place of any change of a key that has moved to it, or that it has had for a while.
+        case .group, .everything: self.loadsMayBeOld(of: getter)
+        case .key, .copies, .tag: break
+        }
+    }
 
     /// Something is changed that concerns more nodes than this one.
     func made(_ change: Change) { for group in self.listeners(change) { group.made(change) } }

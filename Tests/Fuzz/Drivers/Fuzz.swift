@@ -28,7 +28,7 @@ enum Fuzz {
 
 /// Which decoder is tried. A run finds out more about one than about all at once, since each has a corpus of its own.
 enum FuzzTarget: String {
-    case link, websocket, request, response, requestReference, responseReference, fields, body, percent, protobuf, snapshot
+    case link, changes, websocket, request, response, requestReference, responseReference, fields, body, percent, protobuf, snapshot
 
     /// By the environment: the arguments belong to libFuzzer.
     static let chosen: FuzzTarget = {
@@ -40,6 +40,7 @@ enum FuzzTarget: String {
     func run(_ input: [UInt8]) {
         switch self {
         case .link: fuzzLink(input)
+        case .changes: fuzzChanges(input)
         case .websocket: fuzzWebSocket(input)
         case .request: fuzzStream(input, HTTPEvents.requests)
         case .response: fuzzStream(input, HTTPEvents.responses)

@@ -123,6 +123,44 @@ struct ReturningTests {
         }
     }
 
+    /// A key of node 0 that is node 2's where node 0 is not listed, and has been loaded there as such.
+    private static func keyOfLast(_ mesh: Mesh) async throws -> Key {
+        try mesh.pools[2].setPeers((1..<3).map { HTTPPool.Peer(mesh.id($0)) })
+        let key = try #require((0..<256).lazy.map { mesh.key(of: 0, $0) }.first { mesh.pools[2].pickOwner(of: $0) == nil })
+        mesh.put("old", at: key)
+        #expect(try await mesh.groups[2].get(key) == "old")
+        mesh.put("new", at: key)
+        return key
+    }
+
+    @Test("of a change that waits for a node as a part of everything the new owner of its key hears when that node leaves")
+    func partOfEverything() async throws {
+        try await withMesh(3) { mesh in
+            let key = try await Self.keyOfLast(mesh)
+            mesh.wires[0].cut()
+            let getter = try #require(Self.getter(mesh.pools[1], of: mesh.id(0)))
+            for change in [Change.everything, .key(key, group: "g")] { #expect(mesh.pools[1].keep(change, for: getter)) }
+            try mesh.pools[1].setPeers((1..<3).map { HTTPPool.Peer(mesh.id($0)) })
+            try await eventually { mesh.groups[2].cached(key) == nil }
+            #expect(try await mesh.groups[2].get(key) == "new")
+        }
+    }
+
+    @Test("a node that has heard that anything may have changed says so, and what has moved to it is not answered to anybody any more")
+    func movedToWhoHasMissed() async throws {
+        var settings = GroupConfiguration()
+        settings.nearTTL = .seconds(600)
+        try await withMesh(3, settings) { mesh in
+            let key = try await Self.keyOfLast(mesh)
+            try mesh.pools[2].setPeers((0..<3).map { HTTPPool.Peer(mesh.id($0)) })
+            try await eventually { mesh.isFollowing }
+            let last = try #require(mesh.pools[2].core.groups.withLockedValue { $0.find("g") })
+            #expect(last.servePeek(key) != nil, "its new owner may ask for it")
+            mesh.pools[0].core.made(.everything)
+            try await eventually { last.servePeek(key) == nil }
+        }
+    }
+
     @Test("the owner begins anew: what was loaded in its place is not served, for who asks it then says to have heard of all before")
     func standIns() async throws {
         var settings = GroupConfiguration()

@@ -93,4 +93,35 @@ import Testing
         #expect(leaving.isEmpty && leaving.next() == nil)
         check(Set(staying.handOn()) == [self.key("a"), self.key("b"), self.key("c")])
     }
+
+    @Test("of one that leaves, the keys that waited as a part of everything are handed on, the last of them, until it has heard that")
+    func leave() throws {
+        var outbox = Outbox(maximumCount: 3)
+        outbox.put(self.key("a"))
+        outbox.put(.everything)
+        for name in ["b", "c", "d", "b"] { outbox.put(self.key(name)) }
+        outbox.put(.tag(try #require(EntryTag("t")), group: "g", soft: false))
+        var copy = outbox
+        check(copy.leave() == [.everything, self.key("b"), self.key("c"), self.key("d")] && copy.isEmpty && copy.leave() == [])
+        // On its way, it may not come.
+        let first = try self.next(&outbox)
+        outbox.put(self.key("e"))
+        copy = outbox
+        check(Set(copy.leave()) == [.everything, self.key("c"), self.key("d"), self.key("e")], "the last three")
+        check(outbox.acknowledged(first.number))
+        check(outbox.leave() == [self.key("e")])
+    }
+
+    @Test("a group that has heard that anything may have changed is owed none of its keys, and another one all of them")
+    func leaveByGroup() throws {
+        var outbox = Outbox()
+        for group in ["g", "h"] {
+            outbox.put(.group(group))
+            outbox.put(self.key("a", group))
+        }
+        let parcel = try self.next(&outbox, count: 1)
+        #expect(parcel.changes == [.group("g")])
+        check(outbox.acknowledged(parcel.number))
+        check(outbox.leave() == [.group("h"), self.key("a", "h")])
+    }
 }

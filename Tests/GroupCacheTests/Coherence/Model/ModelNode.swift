@@ -171,8 +171,8 @@ struct ModelNode {
 
     // MARK: Streams
 
-    /// A change came on the stream of another node.
-    mutating func hear(_ change: Change, _ mutation: Mutation?) {
+    /// A change came on the stream of another node, or this node's own has come to all others.
+    mutating func hear(_ change: Change, from peer: Int?, clock: Int64, _ mutation: Mutation?) {
         let supersedes = mutation != .loadsHearNothing
         switch change {
         case .key(let key, _): self.discard(Int(key.bytes[0]), supersedes: supersedes)
@@ -184,7 +184,16 @@ struct ModelNode {
             self.copies = [:]
             self.changed = Set(0..<Schedule.keys)
             if supersedes { self.supersede { _ in true } }
+            if let peer { self.dropMoved(from: peer, clock: clock) }
         }
+    }
+
+    /// A node may have changed anything that was its.
+    private mutating func dropMoved(from peer: Int, clock: Int64) {
+        self.dropMoved(clock: .max - 1)
+        // What was its, and has come back, it may have changed in between: in a life that did not know whose it had been before.
+        let membership = self.membership
+        for key in 0..<Schedule.keys where membership.formerOwners(of: key, now: clock).contains(peer) { self.discard(key) }
     }
 
     /// What this node has of a key goes, and what loads of it bring is kept by nobody.
@@ -214,11 +223,9 @@ struct ModelNode {
         self.suspects[peer] = self.draw()
         if place.sequence > 0 {
             self.unheardFloor = self.draw()
-            self.dropMoved(clock: .max - 1)
             let membership = self.membership
             self.supersede { membership.owner(of: $0) == peer }
-            // What was its, and has come back, it may have changed in between: in a life that did not know whose it had been before.
-            for key in 0..<Schedule.keys where membership.formerOwners(of: key, now: clock).contains(peer) { self.discard(key) }
+            self.dropMoved(from: peer, clock: clock)
         }
         self.hears[peer] = true
     }
@@ -277,7 +284,7 @@ struct ModelNode {
         let owed = self.outboxes.map { !$0.isEmpty }
         self.membership.adopt(ring, now: clock, changes: self.changes) { (lives[$0], owed[$0]) }
         for other in left.sorted() where other != self.index {
-            let owed = self.outboxes[other].handOn()
+            let owed = mutation == .keysOfWholesAreLost ? self.outboxes[other].handOn() : self.outboxes[other].leave()
             self.lose(other)
             for change in owed { self.handOn(change, mutation) }
         }
@@ -318,7 +325,7 @@ struct ModelNode {
     func unheard(by other: Int) -> Int { self.outboxes[other].count }
 
     /// All others have made a change that this node has made before.
-    mutating func forget(_ change: Change) { self.hear(change, nil) }
+    mutating func forget(_ change: Change) { self.hear(change, from: nil, clock: 0, nil) }
 
     /// This node makes a change that concerns all that it knows. Who is listed here only later, but not for others, hears of it then.
     mutating func madeEverywhere(_ change: Change, now: Int64) {

@@ -113,7 +113,7 @@ extension World {
         let end = start + UInt64(changes.count)
         self.read(other, from: node, connection) { _, follower throws(Follower.Fault) in try follower.heard(after: start, upTo: end) }
         guard self.nodes[other].reading[node] == connection else { return }
-        for change in changes { self.nodes[other].hear(change, self.mutation) }
+        for change in changes { self.nodes[other].hear(change, from: node, clock: self.clock(other), self.mutation) }
         let life = self.nodes[other].life
         self.send(from: other, to: node) { _ = $0.nodes[node].audience.acknowledged(life, upTo: end) }
     }

@@ -45,11 +45,15 @@ enum Mutation: String, CaseIterable, Sendable {
     case returnsAsItWas
     /// What is taken over is as good as loaded now, whatever tags were removed.
     case tagsMoveAlong
+    /// Of what waits as everything for a node that leaves, those who own its keys then are not told.
+    case keysOfWholesAreLost
 
     /// Whether it takes a list of members that changes to find it.
     var moves: Bool {
         switch self {
-        case .copiesMove, .movedStays, .peeksWhatHasChanged, .tagsMoveAlong, .ownersChangeAlone, .returnsAsItWas: true
+        case .copiesMove, .movedStays, .peeksWhatHasChanged, .tagsMoveAlong, .ownersChangeAlone, .returnsAsItWas,
+            .keysOfWholesAreLost:
+            true
         default: false
         }
     }
@@ -73,6 +77,7 @@ enum Mutation: String, CaseIterable, Sendable {
         case .recordBeforeStore: 2_018
         case .ownersChangeAlone: 2_436
         case .copiesMove: 5_403
+        case .keysOfWholesAreLost: 10_867
         case .returnsAsItWas: 11_471
         case .bookmarkOnArrival: 38_056
         }
