@@ -109,16 +109,26 @@ struct ReturningTests {
             // A key of the first node, that is the second one's for those who do not list the first, and by weights that the first does not know yet.
             try mesh.pools[2].setPeers(heavy)
             let moved = (0..<256).map { mesh.key(of: 0, $0) }.filter { mesh.pools[2].pickOwner(of: $0)?.id == mesh.id(1) }
+            let links = (1...2).map { Self.getter(mesh.pools[$0], of: mesh.id(0)) }
             for number in 1...2 { try mesh.pools[number].setPeers(others) }
             let key = try #require(moved.first { mesh.pools[1].pickOwner(of: $0) == nil })
-            mesh.put("old", at: key)
-            #expect(try await mesh.groups[1].get(key) == "old")
+            let other = mesh.key(of: 1)
+            for key in [key, other] {
+                mesh.put("old", at: key)
+                #expect(try await mesh.groups[1].get(key) == "old")
+            }
             try await eventually { mesh.pools[0].core.otherRingSince.load(ordering: .relaxed) != .max }
+            // What they had asked it before they dropped it from their lists is not answered, either.
+            mesh.wires[0].cut()
+            try await eventually { links.allSatisfy { $0?.isLinked == false } }
             mesh.put("new", at: key)
+            // It has begun long ago, and asks nobody for what was before: else it would tell who came after it.
+            mesh.pools[0].core.members.withLockedValue { $0 = $0.warmed(for: .zero, now: .uptimeNanoseconds(0)) }
             // It takes itself for the owner, and nobody follows it any more.
             try await mesh.groups[0].remove(key)
             try mesh.pools[0].setPeers(heavy)
             try await eventually { mesh.groups[1].cached(key) == nil }
+            #expect(mesh.groups[1].cached(other) == "old", "and of nothing else")
             #expect(try await mesh.groups[1].get(key) == "new")
         }
     }

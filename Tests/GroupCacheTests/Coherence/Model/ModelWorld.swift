@@ -72,7 +72,7 @@ enum Mutation: String, CaseIterable, Sendable {
         case .strangersAreDone: 261
         case .lostIsNotSuspect: 503
         case .sentIsHeard: 655
-        case .peeksWhatHasChanged: 1_100
+        case .peeksWhatHasChanged: 18_130
         case .tagsMoveAlong: 1_112
         case .recordBeforeStore: 2_018
         case .ownersChangeAlone: 2_436
