@@ -323,7 +323,7 @@ struct World {
             }
         case .crash(let node, let away):
             guard self.nodes[node].isUp else { return }
-            self.history.crashed(node)
+            self.history.crashed(node, now: self.now)
             self.nodes[node].isUp = false
             for other in self.nodes.indices where other != node {
                 self.after(self.chance(0...200)) { $0.nodes[other].lostSight(of: node, now: $0.now) }
