@@ -22,9 +22,10 @@ package struct CachePolicy: Sendable, Hashable {
 
     /// - Parameters:
     ///   - head: the response's, or that of a stored one as a 304 has updated it.
+    ///   - status: the response's, or that of the stored one.
     ///   - requestTime: when it was asked for, in milliseconds since 1970.
     ///   - responseTime: when its head came, in milliseconds since 1970.
-    package init(_ head: CachedHead, requestTime: Int64, responseTime: Int64) {
+    package init(_ head: CachedHead, status: Int, requestTime: Int64, responseTime: Int64) {
         let now = Self.seconds(responseTime)
         let control = ResponseDirectives(head["cache-control"])
         let targeted = ResponseDirectives(targeted: head["cdn-cache-control"])
@@ -46,7 +47,7 @@ package struct CachePolicy: Sendable, Hashable {
         if noCache { lifetime = 0 }
         // We send nothing of a client's request on, so that a response cannot vary by it; but "*" says that no request is like another.
         let variesByAnything = HeaderList.members(of: head["vary"]).contains("*")
-        self.isStorable = !governing.noStore && !governing.isPrivate && !variesByAnything
+        self.isStorable = !governing.forbidStoring(status) && !variesByAnything
 
         // The windows begin when its time ends, which may have been before it came.
         let overdue = max(.zero, age - .seconds(lifetime ?? 0))
@@ -111,7 +112,7 @@ package struct CachePolicy: Sendable, Hashable {
     }
 
     private static let restrictions: Set<String> = [
-        "no-store", "private", "no-cache", "must-revalidate", "proxy-revalidate", "no-transform",
+        "no-store", "private", "no-cache", "must-revalidate", "proxy-revalidate", "must-understand", "no-transform",
     ]
 
     private static func seconds(_ milliseconds: Int64) -> Int64 {

@@ -10,6 +10,8 @@ struct ResponseDirectives: Sendable, Hashable {
     var isPrivate = false
     /// To be confirmed each time: the whole response, or a field of it that this cache keeps.
     var noCache = false
+    /// To be kept only by who knows what the response's status asks of caches; they need not heed `no-store` (§5.2.2.3).
+    var mustUnderstand = false
     var mustRevalidate = false
     var proxyRevalidate = false
     /// Seconds, up to 2^31.
@@ -22,6 +24,23 @@ struct ResponseDirectives: Sendable, Hashable {
 
     /// The largest number of seconds: RFC 9111 §1.2.2 lets what is greater count as this.
     static let longest: Int64 = 1 << 31
+
+    /// Whether a response with this status must not be kept (§3).
+    ///
+    /// `no-store` beside `must-understand` is said to those who do not know that one, or not the status.
+    func forbidStoring(_ status: Int) -> Bool {
+        if self.isPrivate || status == 206 || status == 304 { return true }
+        return self.mustUnderstand ? !Self.understands(status) : self.noStore
+    }
+
+    /// Whether it is known here what a status asks of caches: the final ones of RFC 9110 §15, but for those which only a request with conditions or for
+    /// a part has, and which are no whole response.
+    private static func understands(_ status: Int) -> Bool {
+        switch status {
+        case 200...205, 300...303, 305, 307, 308, 400...417, 421, 422, 426, 500...505: true
+        default: false
+        }
+    }
 
     /// Whether it must not be served past its time.
     var forbidsStale: Bool { self.mustRevalidate || self.proxyRevalidate || self.noCache || self.sharedMaxAge != nil }
@@ -63,6 +82,7 @@ struct ResponseDirectives: Sendable, Hashable {
     private mutating func restrict(_ name: String, _ argument: String?) {
         switch name {
         case "no-store": self.noStore = true
+        case "must-understand": self.mustUnderstand = true
         case "private": if Self.concernsUs(argument) { self.isPrivate = true }
         case "no-cache": if Self.concernsUs(argument) { self.noCache = true }
         default: break

@@ -23,11 +23,10 @@ struct StoringRules: Sendable, Equatable {
     private static let heuristic: Set<Int> = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]
     /// Those that are if they say so.
     private static let explicit: Set<Int> = [302, 307]
-    /// What is for one connection (RFC 9110 §7.6.1), and what is said anew each time.
+    /// What is for one connection (RFC 9110 §7.6.1) or for a proxy alone (RFC 9111 §3.1), and what is said anew each time.
     private static let dropped: Set<String> = [
-        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authentication-info", "te", "trailer",
-        "transfer-encoding",
-        "upgrade", "content-length", "age", "cache-status", "set-cookie",
+        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization", "te",
+        "trailer", "transfer-encoding", "upgrade", "content-length", "age", "cache-status", "set-cookie",
     ]
     /// Responses that differ by who asks are as good as private, and their keys would show what nobody is to see.
     private static let personal: Set<String> = ["authorization", "cookie", "proxy-authorization"]
@@ -52,7 +51,7 @@ struct StoringRules: Sendable, Equatable {
         // RFC 9111 leaves it to the cache. Whoever is given another's session would not.
         guard fields[.setCookie] == nil else { return nil }
         let head = CachedHead(fields.map { (name: $0.name.canonicalName, value: $0.value) })
-        let policy = CachePolicy(head, requestTime: requestTime, responseTime: responseTime)
+        let policy = CachePolicy(head, status: response.status.code, requestTime: requestTime, responseTime: responseTime)
         guard policy.isStorable else { return nil }
         let directives = HeaderList.members(of: head["cache-control"] + head["cdn-cache-control"])
         let names = Set(directives.map { $0.prefix { $0 != "=" }.lowercased() })

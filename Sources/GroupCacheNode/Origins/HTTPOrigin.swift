@@ -70,7 +70,7 @@ struct HTTPOrigin: Getter {
             let response = try await self.client.get(url, headers, deadline: deadline)
             let came = self.now()
             let head = CachedHead(response.headers.lazy.map { (name: $0.name, value: $0.value) })
-            let policy = CachePolicy(head, requestTime: asked, responseTime: came)
+            let policy = CachePolicy(head, status: Int(response.status.code), requestTime: asked, responseTime: came)
             guard [301, 302, 303, 307, 308].contains(response.status.code) else {
                 return Answer(response: response, head: head, policy: policy, route: route, times: (asked, came))
             }
@@ -98,8 +98,9 @@ struct HTTPOrigin: Getter {
     /// What a 304 comes to; `nil`: it is about another response than the one that we have.
     private func confirmation(of previous: OriginValue, by answer: Answer) -> Loaded<OriginValue>? {
         guard let head = previous.head?.updated(by: answer.head) else { return nil }
-        let policy = answer.bounded(CachePolicy(head, requestTime: answer.times.request, responseTime: answer.times.response))
-        var loaded = Self.value(previous.bytes, head, policy)
+        // What had a value had one of the statuses that are known, and 200 stands for them.
+        let policy = CachePolicy(head, status: 200, requestTime: answer.times.request, responseTime: answer.times.response)
+        var loaded = Self.value(previous.bytes, head, answer.bounded(policy))
         loaded.isConfirmation = true
         return loaded
     }

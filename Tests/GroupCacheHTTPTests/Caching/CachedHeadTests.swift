@@ -7,7 +7,7 @@ import Testing
 @Suite("What is kept of a response's head, and how a 304 changes it")
 struct CachedHeadTests {
     private func head(_ fields: (String, String)...) -> CachedHead { CachedHead(fields.map { (name: $0.0, value: $0.1) }) }
-    private func policy(_ head: CachedHead) -> CachePolicy { CachePolicy(head, requestTime: 0, responseTime: 0) }
+    private func policy(_ head: CachedHead) -> CachePolicy { CachePolicy(head, status: 200, requestTime: 0, responseTime: 0) }
 
     @Test("a 304 that says nothing leaves everything as it was") func bare() throws {
         let stored = self.head(
@@ -44,7 +44,7 @@ struct CachedHeadTests {
     @Test("a bare 304 does not make a date that has passed one that is to come") func expires() throws {
         let stored = self.head(("Expires", "Thu, 01 Jan 1970 00:01:00 GMT"), ("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("ETag", "\"a\""))
         let updated = try #require(stored.updated(by: self.head()))
-        #expect(CachePolicy(updated, requestTime: 61_000, responseTime: 61_000).timeLeft == .zero)
+        #expect(CachePolicy(updated, status: 200, requestTime: 61_000, responseTime: 61_000).timeLeft == .zero)
     }
 
     @Test("a 304 about another response is no confirmation of ours") func other() {

@@ -169,6 +169,20 @@ struct ResponseCacheTests {
         }
     }
 
+    @Test(
+        "what is for one connection, or between a proxy and its clients, is not sent again (RFC 9111 §3.1)",
+        arguments: [
+            "Keep-Alive", "Proxy-Connection", "TE", "Upgrade", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
+        ]
+    )
+    func fieldsOfTheWay(_ text: String) async throws {
+        let rig = try Rig()
+        let name = try #require(HTTPField.Name(text))
+        _ = try await rig.ask { _ in (200, [.cacheControl: "max-age=60", name: "x"], "hello") }
+        let second = try await rig.ask { _ in (500, [:], "") }
+        #expect(second.isHit && second.fields[name] == nil)
+    }
+
     @Test("fields that are private, or to be confirmed each time, are not sent again")
     func privateFields() async throws {
         let rig = try Rig()

@@ -55,6 +55,23 @@ import Testing
         }
     }
 
+    /// `no-store` beside it is for those who do not know what it means, or what the status does.
+    @Test func whatMustBeUnderstoodIsKeptIfItIs() async throws {
+        try await self.withGroup { group, origin in
+            origin.answer { _, key in
+                let control = key == "known" ? "max-age=600, no-store, must-understand" : "max-age=600, must-understand"
+                return StubOrigin.text("x", [.cacheControl: control], status: key == "known" ? .ok : .init(code: 599))
+            }
+            for _ in 0..<3 {
+                let got = try await group.get("known").bytes
+                #expect(got == "x")
+                await #expect(throws: GroupCacheError.self) { try await group.get("strange") }
+            }
+            #expect(origin.count("known") == 1)
+            #expect(origin.count("strange") == 3)
+        }
+    }
+
     @Test func entityTagsMakeTheNextLoadConditional() async throws {
         try await self.withGroup { group, origin in
             origin.answer { request, _ in
