@@ -9,6 +9,7 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measure the cache in this process, or gets from other nodes.",
         subcommands: [
             BenchLocalCommand.self, BenchPeerCommand.self, BenchGetsCommand.self, BenchSnapshotCommand.self, BenchMetricsCommand.self,
+            BenchChangesCommand.self,
         ]
     )
 }
