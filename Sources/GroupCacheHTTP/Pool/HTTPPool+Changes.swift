@@ -377,14 +377,14 @@ extension PoolCore: ChangeRecorder {
         for change in changes where !self.keep(change, for: getter) { throw .cannotFollow }
     }
 
-    /// A peer's changes are heard from now on, and were not before.
-    func loadsMayBeOld(of getter: HTTPGetter) {
+    /// A peer's changes are heard from now on, and were not before; or it tells that it may have changed anything, of a group or at all.
+    func loadsMayBeOld(of getter: HTTPGetter, _ change: Change = .everything) {
         let members = self.members.withLockedValue { $0 }
         let now = NIODeadline.now()
         let wasOwner: ((Key) -> Bool)? =
             !members.warming.changes.contains { $0.ring != nil && $0.until > now }
             ? nil : { key in members.lastOwners(of: key.bytes.span, now: now).contains { $0 === getter } }
-        for group in self.listeners(.everything) { group.loadsMayBeOld(of: { $0?.id == getter.id }, wasOwner: wasOwner) }
+        for group in self.listeners(change) { group.loadsMayBeOld(of: { $0?.id == getter.id }, wasOwner: wasOwner) }
     }
 
     private func listeners(_ change: Change) -> [any ChangeListener] {
@@ -399,7 +399,7 @@ extension PoolCore: ChangeRecorder {
         guard let getter else { return }
         switch change {
         // Not what is copied from it only: it may have been told so in place of any change of a key that has moved to it, or that it has had for a while.
-        case .group, .everything: self.loadsMayBeOld(of: getter)
+        case .group, .everything: self.loadsMayBeOld(of: getter, change)
         case .key, .copies, .tag: break
         }
     }
