@@ -25,7 +25,7 @@ package struct Outbox: Sendable {
     private var bytes = 0
     private var sent: Parcel?
     private var lastNumber: UInt64 = 0
-    /// Keys that wait as a part of a whole: the last of them, should the node leave.
+    /// Keys that wait as a part of a whole, should the node leave: the last of them, as many as may wait by themselves.
     private var covered = CoveredKeys()
     /// Those whose whole is on its way.
     private var sentCovered = CoveredKeys()

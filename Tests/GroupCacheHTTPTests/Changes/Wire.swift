@@ -35,8 +35,8 @@ final class Wire: Sendable {
                 return ClientBootstrap(group: inbound.eventLoop)
                     .channelInitializer { outbound in
                         outbound.eventLoop.makeCompletedFuture {
-                            try outbound.pipeline.syncOperations.addHandler(Pipe(to: inbound))
-                            try inbound.pipeline.syncOperations.addHandler(Pipe(to: outbound, state))
+                            try outbound.pipeline.syncOperations.addHandler(Pipe(to: inbound, state, holds: false))
+                            try inbound.pipeline.syncOperations.addHandler(Pipe(to: outbound, state, holds: true))
                         }
                     }
                     .connect(host: "127.0.0.1", port: target)
@@ -80,23 +80,28 @@ final class Wire: Sendable {
     private final class Pipe: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private let other: any Channel
-        /// Of the way to the node, on which things can be held.
-        private let state: NIOLockedValueBox<State>?
+        private let state: NIOLockedValueBox<State>
+        /// Whether it is the way to the node, on which things can be held.
+        private let holds: Bool
 
-        init(to other: any Channel, _ state: NIOLockedValueBox<State>? = nil) { (self.other, self.state) = (other, state) }
+        init(to other: any Channel, _ state: NIOLockedValueBox<State>, holds: Bool) {
+            (self.other, self.state, self.holds) = (other, state, holds)
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            // From the cut on nothing passes, and not only from when the channel has been closed, which its event loop does when it comes to it.
+            if self.state.withLockedValue({ $0.isCut }) { return }
             let bytes = self.unwrapInboundIn(data)
             self.pass { [other] in other.writeAndFlush(bytes, promise: nil) }
         }
         func channelInactive(context: ChannelHandlerContext) { self.pass { [other] in other.close(promise: nil) } }
 
         private func pass(_ go: @escaping @Sendable () -> Void) {
-            let isHeld = self.state?.withLockedValue { state in
-                state.held?.append(go)
-                return state.held != nil
+            let isHeld = self.state.withLockedValue { state in
+                if self.holds { state.held?.append(go) }
+                return self.holds && state.held != nil
             }
-            if isHeld != true { go() }
+            if !isHeld { go() }
         }
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
