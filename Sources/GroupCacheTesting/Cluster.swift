@@ -117,6 +117,8 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         var peers: [ClusterPeer] = []
         /// The ring of before.
         var former: (ring: HashRing, peers: [ClusterPeer])?
+        /// How often the peers have been set.
+        var changes: UInt64 = 0
         var requests = 0
         /// The nodes that this one does not reach, and that do not reach it.
         var cut: Set<String> = []
@@ -141,6 +143,17 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
     }
 
     package var recorder: (any ChangeRecorder)? { self.log.withLockedValue { $0 } }
+
+    package func soleOwner(of key: Span<UInt8>) -> UInt64? {
+        self.state.withLockedValue { state in
+            guard state.former == nil, let owner = state.ring.ownerAndNext(of: key)?.owner, state.peers[owner].id == self.id else {
+                return nil
+            }
+            return state.changes
+        }
+    }
+
+    package func isStill(_ place: UInt64) -> Bool { self.state.withLockedValue { $0.changes == place } }
 
     package func spread(_ change: Change, wait: ChangeWait) async throws(GroupCacheError) {
         let others = self.state.withLockedValue { $0.peers }.filter { $0.id != self.id }
@@ -233,6 +246,7 @@ public final class ClusterNode: PeerPicker, RecordingPeers {
         let peers = nodes.map { ClusterPeer(node: $0, asker: self.id) }.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
         self.state.withLockedValue { state in
             state.former = warm ? (state.ring, state.peers) : nil
+            state.changes += 1
             state.ring = ring
             state.peers = peers
         }

@@ -41,7 +41,7 @@ import Testing
         self.base.answer(.success([.named("b")]), gate: gate)
         try await withThrowingTaskGroup(of: [Member].self) { tasks in
             for _ in 0..<20 { tasks.addTask { try await registry.members() } }
-            await until { self.base.asked == 2 }
+            try await until { self.base.asked == 2 }
             gate.open()
             for try await members in tasks { #expect(members == [.named("b")]) }
         }
@@ -86,7 +86,7 @@ import Testing
         let gate = Gate()
         self.base.answer(.success([.named("a")]), gate: gate)
         let early = Task { try await registry.members() }
-        await until { self.base.asked == 2 }
+        try await until { self.base.asked == 2 }
         let insert = Task { try await registry.insert(.named("b")) }
         // The fake forgets its gate when it is told of the member.
         gate.open()

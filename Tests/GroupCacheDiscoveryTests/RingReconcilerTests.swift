@@ -66,7 +66,7 @@ import Testing
         let work = Task { try await reconciler.run() }
         defer { work.cancel() }
         reconciler.take(.success([.named("n1"), .named("n2")]))
-        await until { self.ring.sets.count == 1 }
+        try await until { self.ring.sets.count == 1 }
         for flap in 0..<100 {
             let names = flap % 2 == 0 ? ["n1"] : ["n1", "n2", "n\(flap)"]
             reconciler.take(.success(names.map { .named($0) }))

@@ -113,6 +113,13 @@ package protocol RecordingPeers: PeerPicker {
     var recorder: (any ChangeRecorder)? { get }
     /// Whether this node owns a key, and tells others what becomes of it. O(1); does not block.
     func owns(_ key: Span<UInt8>) -> Bool
+    /// Whether this node owns a key and makes its changes alone: it knows who the others are, none of them has to hear before a change is acknowledged
+    /// (``otherOwners(of:)``), and it is not about to leave. O(1); does not block.
+    ///
+    /// - Returns: what ``isStill(_:)`` is asked with; `nil`, the default: no, or that is not known.
+    func soleOwner(of key: Span<UInt8>) -> UInt64?
+    /// Whether what ``soleOwner(of:)`` has said is true still. An atomic read.
+    func isStill(_ place: UInt64) -> Bool
     /// What copies of other nodes' entries are served by; `nil`, the default: copies end with their time.
     var leases: CopyLeases? { get }
 
@@ -151,6 +158,8 @@ package protocol RecordingPeers: PeerPicker {
 extension RecordingPeers {
     package var leases: CopyLeases? { nil }
     package func owns(_ key: Span<UInt8>) -> Bool { false }
+    package func soleOwner(of key: Span<UInt8>) -> UInt64? { nil }
+    package func isStill(_ place: UInt64) -> Bool { false }
     package func keep(_ change: Change, for node: any PeerGetter) -> Bool { false }
     package func otherOwners(of key: Key) -> [any PeerGetter] { self.formerOwner(of: key).map { [$0] } ?? [] }
     package func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {

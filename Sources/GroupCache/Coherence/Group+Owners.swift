@@ -2,6 +2,25 @@
 
 // Where a change is made: at the owner of the key, or, if that cannot be told, at who acts for it.
 extension Group {
+    /// Makes a change of a key of this node's own at once, if nobody else has to hear of it before it is acknowledged: nothing of it waits, and so the caller
+    /// is not suspended.
+    ///
+    /// What is asked before and after it are the questions of ``atOwner(of:_:settle:isConditional:_:)``: whose the key is, and who else has to hear, is looked up
+    /// once, and afterwards it is only asked whether that may be otherwise by now.
+    ///
+    /// - Parameter change: Makes it, as the owner's. It may be made a second time.
+    /// - Returns: `false`: it is to be made the long way, also if it has been made already.
+    func changesHere<E: Error>(_ key: HashedKey, _ wait: ChangeWait, _ change: () throws(E) -> Void) throws(E) -> Bool {
+        if !self.flights.hasPeers {
+            try change()
+            return true
+        }
+        guard !wait.isApplied, self.recorder != nil, let recording else { return false }
+        guard let place = recording.soleOwner(of: key.key.bytes.span) else { return false }
+        try change()
+        return recording.isStill(place)
+    }
+
     /// Makes a change at the owner of a key.
     ///
     /// - Parameter change: Makes it at a node, or, for `nil`, here.

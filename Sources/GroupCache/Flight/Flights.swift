@@ -66,7 +66,8 @@ final class Flights: Sendable {
     let deadlines: Deadlines
     private let clock: CacheClock
     private let unwanted: UnwantedLoads
-    private let hasPeers: Bool
+    /// Whether the group has a pool.
+    let hasPeers: Bool
     private let tags: EntryTags
     /// Whether a timer runs that comes no later than the time of any load is over.
     let isWatched = Atomic<Bool>(false)

@@ -110,7 +110,7 @@ extension Group {
         guard self.owns(key) else { return }
         let (stored, size) = try self.codec.kept(try self.decode(entry), encoded: entry.value)
         let life = EntryLife(ttl: entry.ttl.map { $0.milliseconds }, version: NumberSource.shared.next())
-        let adopted = self.change(key, records: false, onlyOf: 0, adopts: true, settle: .zero, isSet: { _ in false }) {
+        let adopted = self.change(key, records: false, onlyOf: 0, adopts: true, settle: .zero) {
             self.insert(key, stored, size, .main, life, Sidecar(entry.attributes), releasing: &$0)
         }
         self.endSoonIfMoved(key)

@@ -2,6 +2,7 @@
 
 // Small helpers between a group and its store.
 extension Group {
+    @inline(__always)
     func withBytes<R>(of key: Key, _ body: (UnsafeRawBufferPointer) -> R) -> R {
         key.bytes.withUnsafeBytes(body)
     }
@@ -32,6 +33,11 @@ extension Group {
 
     func entry(_ key: HashedKey) -> EntryInfo<Value>? {
         self.withBytes(of: key.key) { self.store.entry(key.hash, $0) }
+    }
+
+    /// The version of the value that would be served, if only in place of an error; 0: there is none. Under a flight's lock, too: nothing is let go.
+    func heldVersion(_ key: HashedKey) -> UInt64 {
+        self.withBytes(of: key.key) { self.store.heldVersion(key.hash, $0) }
     }
 
     /// What there is, without counting.
@@ -76,8 +82,11 @@ extension Group {
         }
     }
 
-    func drop(_ key: HashedKey, releasing victims: inout Victims<Value>) {
+    /// - Returns: `nil`: no value was stored.
+    @discardableResult
+    func drop(_ key: HashedKey, releasing victims: inout Victims<Value>) -> InsertOutcome? {
         self.withBytes(of: key.key) { _ = self.store.remove(key.hash, $0, releasing: &victims) }
+        return nil
     }
 
     /// - Parameter stated: How long it holds; `nil`: the group's back-off.

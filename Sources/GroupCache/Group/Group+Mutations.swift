@@ -39,6 +39,12 @@ extension Group {
         if let ttl, ttl <= .zero { throw GroupCacheError(.invalidConfiguration, "a TTL is more than zero") }
         let hashed = self.hashed(key)
         var outcome = SetOutcome.unknown
+        if condition == nil {
+            let isDone = try self.changesHere(hashed, wait) { () throws(GroupCacheError) in
+                outcome = try self.setLocally(hashed, value, encoded: nil, ttl: ttl, attributes, isOwn: true)
+            }
+            if isDone { return outcome }
+        }
         try await self.atOwner(of: hashed, wait, isConditional: condition != nil) { owner, terms async throws(GroupCacheError) in
             guard let owner else {
                 outcome = try await self.comparing(hashed, condition) { condition throws(GroupCacheError) in
@@ -90,6 +96,7 @@ extension Group {
         if let error = key.error { throw error }
         try self.check(settle: settle)
         let hashed = self.hashed(key)
+        if condition == nil, self.changesHere(hashed, wait, { self.discard(hashed, records: true, settle: settle) }) { return }
         try await self.atOwner(of: hashed, wait, settle: settle, isConditional: condition != nil) {
             owner,
             terms async throws(GroupCacheError) in
@@ -182,6 +189,7 @@ extension Group {
 
     /// Stores a value here.
     ///
+    /// - Parameter isOwn: It is known that the key is this node's, and the caller sees to it that it still is afterwards.
     /// - Throws: `conditionFailed`, and nothing has changed; `notOwner` for a condition about a key that is another node's.
     @discardableResult
     func setLocally(
@@ -191,7 +199,8 @@ extension Group {
         ttl: Duration?,
         if condition: ChangeCondition? = nil,
         _ attributes: EntryAttributes,
-        _ terms: ChangeTerms = ChangeTerms()
+        _ terms: ChangeTerms = ChangeTerms(),
+        isOwn: Bool = false
     ) throws(GroupCacheError) -> SetOutcome {
         let (stored, size) = try self.codec.kept(value, encoded: encoded)
         let freshness = self.configuration.freshness
@@ -201,7 +210,7 @@ extension Group {
         )
         // A peer may send us what by our ring is another's: its view is older than ours, or newer. Then it is not ours to keep for long. Nor is what we are
         // told because its owner cannot be reached: that one is asked again as soon as it can.
-        let owned = terms.role != .acting && self.owns(key)
+        let owned = isOwn || terms.role != .acting && self.owns(key)
         if owned {
             life.staleWhileRevalidate = freshness.staleWhileRevalidate.milliseconds
             life.staleIfError = freshness.staleIfError.milliseconds
@@ -215,11 +224,11 @@ extension Group {
             life.stream = self.unheard
         }
         // What is too large takes the place of nothing: what was there before has gone.
-        let (outcome, wasThere) = try self.change(key, records: true, if: condition, isSet: { $0 != .tooLarge }) {
+        let done = try self.change(key, records: true, if: condition) {
             self.insert(key, stored, size, owned ? .main : .near, life, Sidecar(attributes), releasing: &$0)
         }
-        if owned { self.endSoonIfMoved(key) }
-        if outcome == .tooLarge {
+        if owned, !isOwn { self.endSoonIfMoved(key) }
+        if done.outcome == .tooLarge {
             if owned { self.noteTooLarge() }
             let most = owned ? self.store.largestItem : self.store.largestNearItem
             throw GroupCacheError(
@@ -228,7 +237,7 @@ extension Group {
                     + "of at most \(most): its capacity is \(self.capacity.bytes) bytes, its shards are \(self.store.shardCount)"
             )
         }
-        return wasThere ? .replaced : .created
+        return done.wasThere ? .replaced : .created
     }
 
     /// Removes what this node has, and what loads that began before would bring.
@@ -258,75 +267,84 @@ extension Group {
     /// The tag is made of what an entry had before the lock is taken, since codecs are other people's code and bytes may be many. Under the lock it
     /// is only asked whether that very entry is still there, by its version, which no two values of a key have in common; if not, all begins anew.
     /// So of two callers who have seen the same value one finds the other's.
-    private func change<R>(
+    private func change(
         _ key: HashedKey,
         records: Bool,
         if condition: ChangeCondition?,
         settle: Duration = .zero,
-        isSet: (R) -> Bool = { _ in false },
-        _ body: (inout Victims<Value>) -> R
-    ) throws(GroupCacheError) -> (R, wasThere: Bool) {
-        guard let condition else { return self.change(key, records: records, settle: settle, isSet: isSet, body) }
+        _ body: (inout Victims<Value>) -> InsertOutcome?
+    ) throws(GroupCacheError) -> Changed {
+        guard let condition else { return self.change(key, records: records, settle: settle, body) }
         for _ in 0..<Self.attempts {
             let held = try self.held(key, withTag: condition.comparesTags)
             guard condition.holds(isThere: held.isThere, held.tag) else { throw .conditionFailed }
-            if let done = self.change(key, records: records, onlyOf: held.version, settle: settle, isSet: isSet, body) { return done }
+            if let done = self.change(key, records: records, onlyOf: held.version, settle: settle, body) { return done }
         }
         throw GroupCacheError(.overloaded, "others change the key all the time", retryAfter: .milliseconds(100))
     }
 
     /// Changes the store in one step with sending off the loads that began before, and with writing it down.
-    private func change<R>(
+    private func change(
         _ key: HashedKey,
         records: Bool,
         settle: Duration,
-        isSet: (R) -> Bool = { _ in false },
-        _ body: (inout Victims<Value>) -> R
-    ) -> (R, wasThere: Bool) {
+        _ body: (inout Victims<Value>) -> InsertOutcome?
+    ) -> Changed {
         // Never nil: it asks for nothing.
-        while true { if let done = self.change(key, records: records, onlyOf: nil, settle: settle, isSet: isSet, body) { return done } }
+        while true { if let done = self.change(key, records: records, onlyOf: nil, settle: settle, body) { return done } }
     }
 
     /// - Parameters:
     ///   - version: of the entry that has to be there still, or 0 for none; `nil`: whatever is there.
     ///   - adopts: What comes is another node's, from before this one changed anything of the key: not if it has.
-    ///   - isSet: Whether what `body` has done gave the key a value, for those who watch.
+    ///   - body: Changes the store; returns what became of the value that it stored, if it did.
     /// - Returns: `nil`: something else is there by now, and nothing has changed.
-    func change<R>(
+    func change(
         _ key: HashedKey,
         records: Bool,
         onlyOf version: UInt64?,
         adopts: Bool = false,
         settle: Duration,
-        isSet: (R) -> Bool,
-        _ body: (inout Victims<Value>) -> R
-    ) -> (R, wasThere: Bool)? {
-        var victims = Victims<Value>()
+        _ body: (inout Victims<Value>) -> InsertOutcome?
+    ) -> Changed? {
         // Let go without the lock, as what leaves the store is: a value may run code of its own when it goes.
-        var found: EntryInfo<Value>?
-        let now = self.peers == nil && settle == .zero ? nil : self.configuration.clock.milliseconds
-        let done = self.flights.withTable(self.shard(key)) { table -> (R, Bool, Load?)? in
-            found = self.entry(key)
-            let isThere = found.map { $0.details.state.isServable && $0.value != nil } ?? false
-            if let version, version != (isThere ? found?.details.version ?? 0 : 0) { return nil }
+        var victims = Victims<Value>()
+        let hasPeers = self.flights.hasPeers
+        let now = !hasPeers && settle == .zero ? nil : self.configuration.clock.milliseconds
+        // Nothing of what is returned is of the group's type, which is not known here: each look-up of one that is costs as much as the change itself.
+        let done = self.flights.withTable(self.shard(key)) { table -> Changed? in
+            let held = self.heldVersion(key)
+            if let version, version != held { return nil }
             if let now {
                 if adopts, table.changedHere.contains(key.hash, now: now) { return nil }
-                if self.peers != nil { table.changed.insert(key.hash, now: now) }
-                if records, self.peers != nil { table.changedHere.insert(key.hash, now: now) }
+                if hasPeers { table.changed.insert(key.hash, now: now) }
+                if records, hasPeers { table.changedHere.insert(key.hash, now: now) }
                 if settle > .zero { table.settling.insert(key.hash, until: now + settle.milliseconds, now: now) }
             }
             table.failures.forget(key.hash)
             let next = table.supersede(key)
-            let result = body(&victims)
+            let outcome = body(&victims)
             // Last, and under the lock: see ChangeRecorder.
-            if records { _ = self.recorder?.record(.key(key.key, group: self.name), isSet: isSet(result)) }
-            return (result, isThere, next)
+            if records, let recorder {
+                _ = recorder.record(.key(key.key, group: self.name), isSet: outcome.map { $0 != .tooLarge } ?? false)
+            }
+            return Changed(outcome: outcome, wasThere: held != 0, next: next)
         }
         if records, done != nil { self.recorder?.wake() }
         // The optimiser may end a life after its last use: these last until the lock is let go.
-        withExtendedLifetime((victims, found)) {}
-        guard let (result, wasThere, next) = done else { return nil }
-        next?.start()
-        return (result, wasThere)
+        withExtendedLifetime(victims) {}
+        guard let done else { return nil }
+        done.next?.start()
+        return done
     }
+}
+
+/// What a change has come to. Not a group's own type, which would be one of the group's values: see ``Group/change(_:records:onlyOf:adopts:settle:_:)``.
+struct Changed {
+    /// What became of a value that was to be stored; `nil`: none was.
+    var outcome: InsertOutcome?
+    /// Whether there was a value before.
+    var wasThere: Bool
+    /// A load that waited behind one that was sent off, to be started without the lock.
+    fileprivate var next: Load?
 }

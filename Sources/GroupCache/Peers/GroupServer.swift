@@ -120,6 +120,14 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         for requester: Requester
     ) async throws(GroupCacheError) -> SetOutcome {
         if let error = key.error { throw error }
+        if requester == .peer, condition == nil, terms.role == .owner, entry.ttl.map({ $0 > .zero }) ?? true {
+            let hashed = self.group.hashed(key)
+            var outcome = SetOutcome.unknown
+            let isDone = try self.group.changesHere(hashed, terms.wait) { () throws(GroupCacheError) in
+                outcome = try self.setHere(hashed, entry, if: nil, terms, isOwn: true)
+            }
+            if isDone { return outcome }
+        }
         if requester == .peer { try self.group.checkOwner(of: key, terms) }
         let outcome = try await self.set(key, to: entry, if: condition, terms, for: requester)
         // Once more, as where the change is this node's own: who asks looks again, and finds who owns the key by now.
@@ -156,21 +164,33 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
             )
         case .peer:
             let key = self.group.hashed(key)
-            let value: Value
-            do throws(GroupCacheError) {
-                value = try self.group.decode(entry)
-            } catch {
-                // A node of another version has changed the key: to go on serving what was there before would hide that.
-                self.group.noteMismatch(error)
-                // But not if that may be for nothing.
-                if condition != nil { throw error }
-                self.group.discard(key, records: true)
-                return .unknown
-            }
             return try await self.group.comparing(key, condition) { condition throws(GroupCacheError) in
-                try self.group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition, entry.attributes, terms)
+                try self.setHere(key, entry, if: condition, terms)
             }
         }
+    }
+
+    /// Stores what a peer has sent.
+    private func setHere(
+        _ key: HashedKey,
+        _ entry: PeerEntry,
+        if condition: ChangeCondition?,
+        _ terms: ChangeTerms,
+        isOwn: Bool = false
+    ) throws(GroupCacheError) -> SetOutcome {
+        let value: Value
+        do throws(GroupCacheError) {
+            value = try self.group.decode(entry)
+        } catch {
+            // A node of another version has changed the key: to go on serving what was there before would hide that.
+            self.group.noteMismatch(error)
+            // But not if that may be for nothing.
+            if condition != nil { throw error }
+            self.group.discard(key, records: true)
+            return .unknown
+        }
+        let group = self.group
+        return try group.setLocally(key, value, encoded: entry.value, ttl: entry.ttl, if: condition, entry.attributes, terms, isOwn: isOwn)
     }
 
     func serveRemove(_ key: Key, for requester: Requester) async throws(GroupCacheError) {
@@ -192,9 +212,16 @@ final class GroupServer<Value: Sendable>: PeerServing, ChangeListener {
         case .client: try await self.group.erase(key, if: condition, settle: terms.settle, wait: terms.wait)
         case .peer:
             try self.group.check(settle: terms.settle)
-            try self.group.checkOwner(of: key, terms)
             if terms.role == .former { return self.group.discardAsFormer(key) }
-            try await self.group.discardComparing(self.group.hashed(key), condition, terms.settle)
+            let hashed = self.group.hashed(key)
+            if condition == nil, terms.role == .owner {
+                let isDone = self.group.changesHere(hashed, terms.wait) {
+                    self.group.discard(hashed, records: true, settle: terms.settle)
+                }
+                if isDone { return }
+            }
+            try self.group.checkOwner(of: key, terms)
+            try await self.group.discardComparing(hashed, condition, terms.settle)
             if condition == nil { try self.group.checkOwner(of: key, terms) }
             try await self.group.finishChange(of: key, terms)
             if condition == nil { try self.group.checkOwner(of: key, terms) }

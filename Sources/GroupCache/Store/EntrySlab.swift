@@ -31,7 +31,8 @@ struct EntrySlab {
     @inlinable
     func header(_ slot: Int) -> UnsafeMutablePointer<EntryHeader> { self.headers + slot }
 
-    @inlinable
+    // Where the type is not known, each call of it would look the optional one up.
+    @inlinable @inline(__always)
     func value<Value>(_ slot: Int, as type: Value.Type) -> UnsafeMutablePointer<Value?> {
         (self.values + slot &* MemoryLayout<Value?>.stride).assumingMemoryBound(to: Value?.self)
     }

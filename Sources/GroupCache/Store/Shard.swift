@@ -51,9 +51,13 @@ struct Shard {
     }
 
     /// Closes gaps that removals left, if there are many: at most two moves, so with every removal the gaps become fewer.
-    @inlinable
+    @inlinable @inline(__always)
     func tidy<Value>(valuesAs type: Value.Type) {
-        guard self.core.pointee.isSparse else { return }
+        if self.core.pointee.isSparse { self.closeGaps(valuesAs: type) }
+    }
+
+    @inlinable @inline(never)
+    func closeGaps<Value>(valuesAs type: Value.Type) {
         for _ in 0..<2 {
             let (from, to) = self.core.pointee.closeGap()
             let source = self.core.pointee.slab.value(from, as: Value.self)

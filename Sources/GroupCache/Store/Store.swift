@@ -274,8 +274,28 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return EntryInfo(value: value, details: details, sidecar: shard.core.pointee.sidecar(slot))
     }
 
+    /// The version of the value that there is for `key`, if it would be served, if only in place of an error; 0: there is none. Counts nothing, and lets nothing
+    /// go: who asks may hold a lock. O(1).
+    package func heldVersion(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> UInt64 {
+        let packed = PackedKey(key)
+        var now = self.clockIsSystem ? 0 : self.now()
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        let slot = shard.find(hash, packed)
+        guard slot >= 0 else { return 0 }
+        let header = shard.core.pointee.slab.header(slot)
+        if header.pointee.hasSidecar, shard.core.pointee.isGone(slot) { return 0 }
+        if header.pointee.isNear ? self.isBypassed(header) : self.isFenced(shard, header) { return 0 }
+        if header.pointee.expires != 0 {
+            if self.clockIsSystem { now = self.now() }
+            guard shard.core.pointee.state(slot, now: now).isServable else { return 0 }
+        }
+        return shard.core.pointee.slab.value(slot, as: Value.self).pointee == nil ? 0 : header.pointee.version
+    }
+
     /// Whether a copy is not to be served now: the stream that it lives by is not fresh, or has missed something since. It may be fresh again later.
-    @usableFromInline
+    @inlinable @inline(__always)
     func isBypassed(_ header: UnsafeMutablePointer<EntryHeader>) -> Bool {
         let row = header.pointee.stream
         guard row != 0, let leases = self.leases else { return row != 0 }

@@ -8,10 +8,10 @@ struct Victims<Value: Sendable> {
     @usableFromInline var others: [Value] = []
     @usableFromInline var sidecars: [SidecarBox] = []
 
-    @inlinable init() {}
+    @inlinable @inline(__always) init() {}
 
     /// Takes the value and the sidecar out of a slot that was just freed.
-    @inlinable
+    @inlinable @inline(__always)
     mutating func take(_ shard: Shard, _ slot: Int) {
         let place = shard.core.pointee.slab.value(slot, as: Value.self)
         let value = place.move()

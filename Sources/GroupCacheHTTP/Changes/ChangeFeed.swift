@@ -54,6 +54,11 @@ final class ChangeFeed: Sendable {
     /// How long a follower may serve what was there before a change, in milliseconds.
     let promise: Int64
     private let last = Atomic<UInt64>(0)
+    /// Whether a question may wait for the next change. Whoever begins to wait sets it before it looks at ``last``, and who records looks at it after it has
+    /// set that, in one order for all: so one of the two sees the other, and of many changes only the first takes a lock to wake anybody.
+    private let isAwaited = Atomic(false)
+    /// Whether something was recorded that may concern those who watch the log.
+    private let concernsWatchers = Atomic(false)
     private let state: NIOLockedValueBox<State>
     private let rounds = NIOLockedValueBox(WakeRounds())
     private let eventLoop: any EventLoop
@@ -84,9 +89,10 @@ final class ChangeFeed: Sendable {
     var position: StreamPosition { StreamPosition(epoch: self.log.epoch, sequence: self.last.load(ordering: .acquiring)) }
 
     func record(_ change: Change, isSet: Bool = false) -> UInt64 {
-        let sequence = self.log.record(LoggedChange(change: change, isSet: isSet)).sequence
+        let (sequence, concerns) = self.log.note(LoggedChange(change: change, isSet: isSet), topic: change.group, size: change.size)
         // Two groups record at the same time, and the later one may come here first.
-        self.last.max(sequence, ordering: .releasing)
+        self.last.max(sequence, ordering: .sequentiallyConsistent)
+        if concerns { self.concernsWatchers.store(true, ordering: .releasing) }
         return sequence
     }
 
@@ -101,9 +107,23 @@ final class ChangeFeed: Sendable {
         return entries.filter { $0.time >= limit }.map(\.event.change)
     }
 
+    /// Wakes those whom what was recorded concerns, and who waits to hear of another ring.
     func wake() {
-        self.resume { $0.waiters.takeAll(.change) }
+        if self.isAwaited.load(ordering: .sequentiallyConsistent) { self.wakeFollowers() }
+        if self.concernsWatchers.load(ordering: .acquiring) { self.wakeConcerned() }
+    }
+
+    private func wakeConcerned() {
+        guard self.concernsWatchers.exchange(false, ordering: .acquiringAndReleasing) else { return }
         if self.rounds.withLockedValue({ $0.begin() }) { self.wakeWatchers() }
+    }
+
+    private func wakeFollowers() {
+        self.resume { state in
+            // Under the lock under which it is set.
+            self.isAwaited.store(false, ordering: .sequentiallyConsistent)
+            return state.waiters.takeAll(.change)
+        }
     }
 
     /// Wakes those who watch: a few at once, so that the writer hardly notices; of many a few each turn of the loop, and after all of them a pause, so that
@@ -151,7 +171,8 @@ final class ChangeFeed: Sendable {
             if !isOver, entries.isEmpty {
                 // What is recorded after this look is told by a wake after it, which finds the question or is found here.
                 await self.wait(for: .change, until: until) { state, waiter in
-                    if self.last.load(ordering: .acquiring) > place || ring() != current
+                    self.isAwaited.store(true, ordering: .sequentiallyConsistent)
+                    if self.last.load(ordering: .sequentiallyConsistent) > place || ring() != current
                         || state.followers[question.follower]?.questions != number
                     {
                         return true

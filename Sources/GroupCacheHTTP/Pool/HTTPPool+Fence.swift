@@ -66,7 +66,7 @@ extension PoolCore {
         if step == .returned {
             // Others have acted in its place: it comes back as one that has just begun.
             let until = NIODeadline.now() + .init(self.configuration.warmTime)
-            self.members.withLockedValue { $0 = $0.begun(warmingUntil: until) }
+            self.members.update { $0 = $0.begun(warmingUntil: until) }
         }
         self.actsUntil.store(until, ordering: .releasing)
     }

@@ -159,7 +159,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             let (kept, known) = (Set(now.map(ObjectIdentifier.init)), Set(before.map(ObjectIdentifier.init)))
             let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
             let new = now.filter { !known.contains(ObjectIdentifier($0)) }
-            let unheard = self.core.members.withLockedValue { current -> [Change]? in
+            let unheard = self.core.members.update { current -> [Change]? in
                 // A fence that ended meanwhile, say, begins to warm up: that is not to be lost.
                 guard current === old else { return nil }
                 current = members
@@ -409,7 +409,7 @@ public final class HTTPPool: PeerPicker, Service, Sendable {
             throw error
         }
         // Others can ask only from now on, however long ago the pool was made.
-        self.core.members.withLockedValue { $0 = $0.warmed(for: self.configuration.warmTime, now: .now()) }
+        self.core.members.update { $0 = $0.warmed(for: self.configuration.warmTime, now: .now()) }
         if self.configuration.tokenFile != nil, self.configuration.tls == nil, !listen.isLoopback {
             self.core.logger.warning("without TLS anybody on the way can read the token")
         }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import GroupCache
+internal import NIOConcurrencyHelpers
 internal import NIOCore
+internal import Synchronization
 
 /// The ring and how to reach its members; immutable, and replaced as a whole.
 final class Members: Sendable {
@@ -16,6 +18,7 @@ final class Members: Sendable {
     let warming: Warming
     /// The version of the ring in which this node's keys are those of its heirs; `nil`: it owns none.
     let heirsVersion: UInt64?
+    private let wasSettled = Atomic(false)
 
     init(ring: HashRing, getters: [HTTPGetter?], url: PeerURL?, selfIndex: Int?, warming: Warming) {
         self.warming = warming
@@ -40,6 +43,22 @@ final class Members: Sendable {
     /// The node that owns `key`; `nil`: this one.
     func owner(of key: Span<UInt8>) -> HTTPGetter? {
         self.ring.ownerAndNext(of: key).flatMap { self.getters[$0.owner] }
+    }
+
+    /// Whether this node owns `key`, and nobody else has owned it of late.
+    func isSoleOwner(of key: Span<UInt8>) -> Bool {
+        guard let (owner, _) = self.ring.ownerAndNext(of: key) else { return true }
+        return self.getters[owner] == nil && self.isSettled
+    }
+
+    /// Whether it is long ago that the owners of this node's keys were others.
+    private var isSettled: Bool {
+        if self.wasSettled.load(ordering: .relaxed) { return true }
+        let now = NIODeadline.now()
+        guard self.warming.changes.allSatisfy({ $0.until <= now }) else { return false }
+        // As long as these are the members, it stays so, and the clock need not be read.
+        self.wasSettled.store(true, ordering: .relaxed)
+        return true
     }
 
     /// Who owned `key`, which this node owns now, before the last change of the ring, if that was a moment ago and it can be asked.
@@ -210,5 +229,27 @@ final class Members: Sendable {
             selfIndex: selfID.flatMap { ring.index(of: $0) },
             warming: warming
         )
+    }
+}
+
+/// The members of now, and how often they were others: who has looked once can see without a lock whether it would see the same.
+final class CurrentMembers: Sendable {
+    private let members: NIOLockedValueBox<Members>
+    private let count = Atomic<UInt64>(0)
+
+    init(_ members: Members) { self.members = NIOLockedValueBox(members) }
+
+    /// How often they have changed.
+    var changes: UInt64 { self.count.load(ordering: .acquiring) }
+
+    func withLockedValue<R>(_ body: (Members) throws -> R) rethrows -> R { try self.members.withLockedValue { try body($0) } }
+
+    /// Puts others in their place.
+    func update<R>(_ body: (inout Members) throws -> R) rethrows -> R {
+        try self.members.withLockedValue { members in
+            // Before the lock is let go: nobody acts by the new ones while others still see that nothing has changed.
+            defer { self.count.wrappingAdd(1, ordering: .releasing) }
+            return try body(&members)
+        }
     }
 }

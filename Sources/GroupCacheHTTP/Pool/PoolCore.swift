@@ -13,7 +13,7 @@ final class PoolCore: Sendable {
     let logger: Logger
     let groups = NIOLockedValueBox(GroupTable())
     /// Ring and peers, swapped as one.
-    let members: NIOLockedValueBox<Members>
+    let members: CurrentMembers
     /// What a source of members says; `nil`: there is none.
     let membership = NIOLockedValueBox<HTTPPool.Membership?>(nil)
     let counters = Counters()
@@ -98,7 +98,7 @@ final class PoolCore: Sendable {
         self.feed = leases == nil ? nil : ChangeFeed(promise: configuration.promise, eventLoop: eventLoop, logger: logger)
         self.peersChanged.continuation.yield()
         self.keysMoved.continuation.yield()
-        self.members = NIOLockedValueBox(members)
+        self.members = CurrentMembers(members)
         self.credentials = credentials
         self.basePath = configuration.dialect.basePath
         self.routes = RouteTable(dialect: configuration.dialect, publicRoutes: configuration.publicRoutes)

@@ -75,6 +75,7 @@ struct ParkedCursors: Sendable {
     private var round: [Int] = []
 
     var count: Int { self.cursors.count }
+    @usableFromInline var isEmpty: Bool { self.cursors.isEmpty }
 
     /// The moment at which the first of them is to be woken.
     var deadline: Duration? { self.deadlines.min?.element }

@@ -88,15 +88,23 @@ public final class EventLog<Event: Sendable>: Sendable {
     /// - Returns: Its place.
     @inlinable
     public func record(_ event: Event) -> ResourceVersion {
-        let topic = self.topic(event)
-        let size = max(0, self.size(event))
+        ResourceVersion(epoch: self.epoch, sequence: self.note(event, topic: self.topic(event), size: self.size(event)).sequence)
+    }
+
+    /// Adds an entry, as ``record(_:)``, whose topic and size the caller knows.
+    ///
+    /// - Returns: Its number, and whether anybody waits whom it may concern: if not, there is nobody to wake for it.
+    @inlinable
+    package func note(_ event: Event, topic: String?, size: Int) -> (sequence: UInt64, isAwaited: Bool) {
+        let size = max(0, size)
         let now = self.clock.now
-        let sequence = self.state.withLockedValue { state in
+        return self.state.withLockedValue { state in
             let sequence = state.ring.append(event, topic: topic, bytes: size, now: now)
+            // Who comes to wait after this finds the entry.
+            if state.parked.isEmpty { return (sequence, false) }
             state.parked.recorded(topic)
-            return sequence
+            return (sequence, true)
         }
-        return ResourceVersion(epoch: self.epoch, sequence: sequence)
     }
 
     /// Wakes the watchers whom what was recorded concerns.

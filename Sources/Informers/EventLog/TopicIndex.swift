@@ -24,6 +24,8 @@ struct TopicIndex: Sendable {
     /// The first is what concerns everybody. Places of forgotten topics are used again.
     private var topics = [Topic(name: "")]
     private var numbers: [String: Int] = [:]
+    /// That of the last entry: often the next one is about the same.
+    private var latest = Self.universal
     private var free: [Int] = []
     /// Topics in the order in which the last of their entries was dropped, as it was then.
     private var emptied: Deque<(number: Int, dropped: UInt64)> = []
@@ -36,6 +38,7 @@ struct TopicIndex: Sendable {
     @usableFromInline
     mutating func append(_ topic: String?, _ sequence: UInt64) -> Int {
         let number = topic.map { self.number($0) } ?? Self.universal
+        self.latest = number
         self.topics[number].sequences.append(sequence)
         return number
     }
@@ -92,6 +95,7 @@ struct TopicIndex: Sendable {
     }
 
     private mutating func number(_ topic: String) -> Int {
+        if self.latest != Self.universal, self.topics[self.latest].name == topic { return self.latest }
         if let number = self.numbers[topic] { return number }
         // Whoever asked for it before was told by what was forgotten whether it may have missed something; so it stays.
         let new = Topic(name: topic, dropped: self.forgotten)
@@ -108,6 +112,7 @@ struct TopicIndex: Sendable {
         self.forgotten = max(self.forgotten, dropped)
         self.numbers[self.topics[number].name] = nil
         self.topics[number] = Topic(name: "")
+        if self.latest == number { self.latest = Self.universal }
         self.free.append(number)
     }
 }

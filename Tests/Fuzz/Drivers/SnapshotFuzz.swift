@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import GroupCache
+
 @testable import GroupCacheAdmin
 
 /// A snapshot file: never a trap, never a demand for more than a chunk; what is read is written and read the same.

@@ -3,6 +3,7 @@
 import AsyncHTTPClient
 import Foundation
 import GroupCacheHTTP
+import GroupCacheTesting
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -15,7 +16,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct OperationRoutesTests {
     private static func group(_ admin: RunningAdmin, _ name: String = "scores", gate: Gate? = nil) throws -> Group<String> {
         try Group(name, capacity: .mebibytes(1), peers: admin.pool, codec: StringCodec()) { key, _ in
-            try await gate?.wait()
+            try await gate?.pass()
             return "value of \(key.string)"
         }
     }
@@ -32,7 +33,7 @@ import Testing
             )
             #expect(answer.status == 202 && answer.headers.first(name: "Location") == "/v1/operations/1")
             #expect(answer.json["status"] as? String == "Working" && answer.json["code"] as? Int == 202)
-            gate.go()
+            gate.open()
             let ended = try await admin.ask(.GET, "/v1/operations/1?wait=30s")
             #expect(ended.status == 200 && ended.json["status"] as? String == "Success" && ended.json["percent"] as? Int == 100)
             #expect((ended.json["result"] as? [String: Int])?["loaded"] == 2)
@@ -105,7 +106,7 @@ import Testing
                 #expect(try await admin.ask(.GET, "/v1/operations/1?wait=\(wait)").status == 400, "\(wait)")
             }
             #expect(try await admin.ask(.PUT, "/v1/operations/1", token: RunningAdmin.token).status == 405)
-            gate.go()
+            gate.open()
         }
     }
 
@@ -165,7 +166,7 @@ import Testing
             let huge = String(repeating: " ", count: 9 << 20)
             #expect(try await admin.ask(.POST, "/v1/operations", token: RunningAdmin.token, body: huge).status == 413)
             #expect(try await admin.ask(.GET, "/v1/operations").status == 200)
-            gate.go()
+            gate.open()
         }
     }
 
@@ -181,7 +182,7 @@ import Testing
             }
             #expect(Int(refused?.headers.first(name: "Retry-After") ?? "").map { (1...60).contains($0) } == true)
             #expect((try await admin.ask(.GET, "/v1/operations").json["items"] as? [Any]).map { (33...36).contains($0.count) } == true)
-            gate.go()
+            gate.open()
         }
     }
 }

@@ -23,7 +23,7 @@ import Testing
                 run: { request, progress in
                     body.begun.withLockedValue { $0.append(request.group ?? "") }
                     progress(1, 4)
-                    try await body.gate.wait()
+                    try await body.gate.pass()
                     return ["done": 4]
                 }
             ),
@@ -61,7 +61,7 @@ import Testing
             let id = try operations.submit(OperationRequest(kind: "wait", group: "a")).id
             #expect(operations.operation(id) != nil)
             #expect(try await operations.wait(for: id, timeout: .milliseconds(5)).isFinished == false)
-            body.gate.go()
+            body.gate.open()
             let ended = try await operations.wait(for: id, timeout: .seconds(30))
             #expect(ended.phase == .succeeded && ended.result == ["done": 4] && ended.percent == 100)
             // Waiting takes nothing from others who wait, nor from who comes later.
@@ -105,7 +105,7 @@ import Testing
                 }
             }
             #expect(taken.count + refused == 1_000 && taken.count <= 36 && taken.count >= 32)
-            body.gate.go()
+            body.gate.open()
             for id in taken { #expect(try await operations.wait(for: id, timeout: .seconds(30)).phase == .succeeded) }
             #expect(body.begun.withLockedValue { $0.count } == taken.count)
         }
@@ -124,7 +124,7 @@ import Testing
             #expect(await Self.code { _ = try operations.cancel(first) } == 409)
             #expect(body.begun.withLockedValue { $0 } == ["a"])
             // There is room again.
-            body.gate.go()
+            body.gate.open()
             let third = try operations.submit(OperationRequest(kind: "wait", group: "c")).id
             #expect(try await operations.wait(for: third, timeout: .seconds(30)).phase == .succeeded)
         }
@@ -149,7 +149,7 @@ import Testing
         let clock = VirtualClock()
         try await Self.with(clock: InformerClock(clock)) { operations, body in
             let cursor = try operations.log.cursor(after: "")
-            body.gate.go()
+            body.gate.open()
             let id = try operations.submit(OperationRequest(kind: "wait")).id
             var told: [String] = []
             while told.last != "MODIFIED succeeded" {

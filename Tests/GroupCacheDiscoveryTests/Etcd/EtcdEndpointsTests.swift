@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import GroupCacheTesting
 import Informers
 import NIOConcurrencyHelpers
 import NIOCore
@@ -220,10 +221,10 @@ import Testing
                         logger: .silent
                     )
                     let task = Task { await reflector.run() }
-                    await until { opened.withLockedValue { $0 } }
+                    try await until { opened.withLockedValue { $0 } }
                     // As a question does that is not answered.
                     if word.isEmpty { gateway.endpoints.failed(0) }
-                    await until { lists.last == ["n1", "n2"] }
+                    try await until { lists.last == ["n1", "n2"] }
                     #expect(lists.last == ["n1", "n2"])
                     let watches = second.requests.filter { $0.path == "/v3/watch" }
                     #expect(watches.first.map { String(decoding: $0.body, as: UTF8.self).contains(#""start_revision":"6""#) } == true)
@@ -297,7 +298,7 @@ extension EtcdEndpointsTests {
                     )
                     let task = Task { await registration.run() }
                     // Granted at zero; another word comes with the lease kept alive.
-                    await until { standings.withLockedValue { $0.last?.validUntil ?? .zero } > .seconds(3) }
+                    try await until { standings.withLockedValue { $0.last?.validUntil ?? .zero } > .seconds(3) }
                     let until = standings.withLockedValue { $0.last?.validUntil }
                     task.cancel()
                     await task.value

@@ -2,6 +2,7 @@
 
 import AsyncHTTPClient
 import Foundation
+import GroupCacheTesting
 import Informers
 import NIOConcurrencyHelpers
 import NIOCore
@@ -75,7 +76,7 @@ import Testing
     func nonsenseIsNoList(status: Int, body: String, word: String) async throws {
         let server = TinyServer { _, reply in try await reply.whole(status, body) }
         try await self.follow(server) { lists in
-            await until { lists.failure?.contains(word) == true || lists.last != nil }
+            try await until { lists.failure?.contains(word) == true || lists.last != nil }
             #expect(lists.last == nil && lists.failure?.contains(word) == true, "\(lists.failure ?? "")")
         }
     }
@@ -86,7 +87,7 @@ import Testing
         let server = TinyServer { _, _ in }
         try await server.run {
             let task = Task { try await client.ask(HTTPClientRequest(url: server.url)) }
-            await until { server.connections == 1 }
+            try await until { server.connections == 1 }
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
         }
@@ -103,7 +104,7 @@ import Testing
             try await reply.head(200)
         }
         try await self.follow(server) { lists in
-            await until { lists.last != nil }
+            try await until { lists.last != nil }
             #expect(lists.last == [])
         }
     }
@@ -124,7 +125,7 @@ import Testing
             try await reply.write(line.dropFirst(40) + #"{"result":{"header":{"revision":"9007199254740995"},"events":[\#(gone)]}}"# + "\n")
         }
         try await self.follow(server) { lists in
-            await until { lists.last == ["n2", "n3"] }
+            try await until { lists.last == ["n2", "n3"] }
             let requests = server.requests
             let list = try JSONDecoder().decode([String: String].self, from: Data(requests[0].body))
             #expect(list == ["key": Self.base64("/d/members/"), "range_end": Self.base64("/d/members0"), "limit": "20000"])
@@ -162,7 +163,7 @@ import Testing
             try await reply.channel.close()
         }
         try await self.follow(server) { lists in
-            await until { lists.last == ["n1", "n2"] }
+            try await until { lists.last == ["n1", "n2"] }
             #expect(lists.last == ["n1", "n2"])
         }
     }
@@ -175,7 +176,7 @@ import Testing
             try await reply.head(200)
         }
         try await self.follow(server) { lists in
-            await until { lists.last != nil }
+            try await until { lists.last != nil }
             #expect(lists.members.count == 10_000)
             var list = MemberList(identity: NodeIdentity(id: "n1"))
             guard case .kept(let error, _) = list.take(.success(lists.members), now: .zero) else {

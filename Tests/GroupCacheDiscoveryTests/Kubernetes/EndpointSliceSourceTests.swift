@@ -60,18 +60,18 @@ import Testing
         other.metadata.labels["kubernetes.io/service-name"] = "another"
         self.fake.source.add(other)
         try await self.follow { followed, _ in
-            await until { followed.lists.last == ["n1"] }
-            await until { self.fake.source.open == 1 }
+            try await until { followed.lists.last == ["n1"] }
+            try await until { self.fake.source.open == 1 }
             self.fake.source.modify(FakeSlice("a", .pod("n1", "10.0.0.1"), .pod("n2", "10.0.0.2", ["ready": false])))
-            await until { followed.lists.last == ["n1", "n2 joining"] }
+            try await until { followed.lists.last == ["n1", "n2 joining"] }
             self.fake.source.add(FakeSlice("b", .pod("n3", "10.0.0.3")))
-            await until { followed.lists.last == ["n1", "n2 joining", "n3"] }
+            try await until { followed.lists.last == ["n1", "n2 joining", "n3"] }
             self.fake.source.delete("a")
-            await until { followed.lists.last == ["n3"] }
+            try await until { followed.lists.last == ["n3"] }
             let before = followed.lists.count
             // A bookmark is a word that all is as it was.
             self.fake.source.bookmark()
-            await until { followed.lists.count > before }
+            try await until { followed.lists.count > before }
             #expect(followed.lists.last == ["n3"])
             #expect(self.fake.source.watches.count == 1 && self.fake.source.watches[0].allowBookmarks)
             #expect(followed.errors.withLockedValue { $0.isEmpty })
@@ -79,14 +79,14 @@ import Testing
             #expect(list == ["labelSelector": "kubernetes.io/service-name=cache", "resourceVersion": "0", "limit": "500"])
         }
         // The watch ends with its client.
-        await until { self.fake.state.withLockedValue { $0.watchesEnded } == 1 }
+        try await until { self.fake.state.withLockedValue { $0.watchesEnded } == 1 }
     }
 
     @Test func pagesAreOneList() async throws {
         for number in 0..<25 { self.fake.source.add(FakeSlice("s\(number)", .pod("n\(number)", "10.0.0.\(number)"))) }
         self.fake.source.forcePages(of: 10)
         try await self.follow(pageSize: 10) { followed, _ in
-            await until { followed.lists.last?.count == 25 }
+            try await until { followed.lists.last?.count == 25 }
             #expect(followed.lists.count >= 1 && followed.lists.members.count == 25)
             let lists = self.fake.queries().filter { $0["watch"] == nil }
             #expect(lists.count == 3)
@@ -98,11 +98,11 @@ import Testing
     @Test func anOldVersionIsListedAgain() async throws {
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         try await self.follow { followed, _ in
-            await until { followed.lists.last == ["n1"] }
-            await until { self.fake.source.open == 1 }
+            try await until { followed.lists.last == ["n1"] }
+            try await until { self.fake.source.open == 1 }
             self.fake.source.add(FakeSlice("b", .pod("n2", "10.0.0.2")), silently: true)
             self.fake.source.resetWatch()
-            await until { followed.lists.last == ["n1", "n2"] }
+            try await until { followed.lists.last == ["n1", "n2"] }
             #expect(self.fake.source.lists.count >= 2)
             #expect(followed.errors.withLockedValue { $0.allSatisfy { ($0 as? Status)?.isExpired ?? ($0 is WatchError) } })
         }
@@ -111,10 +111,10 @@ import Testing
     @Test func anErrorEventIsAsGoodAsARefusal() async throws {
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         try await self.follow { followed, _ in
-            await until { self.fake.source.open == 1 }
+            try await until { self.fake.source.open == 1 }
             self.fake.source.add(FakeSlice("b", .pod("n2", "10.0.0.2")), silently: true)
             self.fake.source.inject(.error(.expired()))
-            await until { followed.lists.last == ["n1", "n2"] }
+            try await until { followed.lists.last == ["n1", "n2"] }
             #expect(followed.statuses.contains(410))
         }
     }
@@ -123,22 +123,22 @@ import Testing
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         try await self.follow { followed, _ in
             for number in 2...6 {
-                await until { self.fake.source.open == 1 && followed.lists.last?.count == number - 1 }
+                try await until { self.fake.source.open == 1 && followed.lists.last?.count == number - 1 }
                 self.fake.source.add(FakeSlice("s\(number)", .pod("n\(number)", "10.0.0.\(number)")), silently: true)
                 self.fake.server.dropConnections()
-                await until { followed.lists.last?.count == number }
+                try await until { followed.lists.last?.count == number }
             }
             // Nobody listens for a while: the list stays, with a word.
             let before = followed.lists.count
             try await self.fake.server.stop()
             // A connection that was dropped before may have been spoken of with the same word.
-            await until {
+            try await until {
                 followed.lists.count > before && followed.lists.last == nil
                     && followed.lists.failure?.contains("cannot be reached") == true
             }
             self.fake.source.add(FakeSlice("z", .pod("n7", "10.0.0.7")))
             try await self.fake.server.start()
-            await until { followed.lists.last?.count == 7 }
+            try await until { followed.lists.last?.count == 7 }
         }
     }
 
@@ -146,29 +146,29 @@ import Testing
     @Test func aTokenIsReadAgainWhenItIsRefused() async throws {
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         try await self.follow { followed, file in
-            await until { self.fake.source.open == 1 && followed.lists.last == ["n1"] }
+            try await until { self.fake.source.open == 1 && followed.lists.last == ["n1"] }
             try "second".write(toFile: file, atomically: true, encoding: .utf8)
             self.fake.state.withLockedValue { $0.token = "second" }
             self.fake.source.add(FakeSlice("b", .pod("n2", "10.0.0.2")), silently: true)
             self.fake.source.resetWatch()
-            await until { followed.lists.last == ["n1", "n2"] }
+            try await until { followed.lists.last == ["n1", "n2"] }
             #expect(!followed.statuses.contains(401))
             // The file lags behind: said, and tried again.
             self.fake.state.withLockedValue { $0.token = "third" }
             self.fake.server.dropConnections()
-            await until { followed.statuses.contains(401) }
-            await until { followed.lists.failure?.contains("does not take the token") == true }
+            try await until { followed.statuses.contains(401) }
+            try await until { followed.lists.failure?.contains("does not take the token") == true }
             // It is no token that is there for a moment: the last one is used.
             try "a b".write(toFile: file, atomically: true, encoding: .utf8)
             try "third".write(toFile: file, atomically: true, encoding: .utf8)
-            await until { followed.lists.last == ["n1", "n2"] }
+            try await until { followed.lists.last == ["n1", "n2"] }
         }
     }
 
     @Test func whatIsForbiddenIsSaidPlainly() async throws {
         self.fake.state.withLockedValue { $0.mayList = false }
         try await self.follow { followed, _ in
-            await until { followed.lists.failure != nil }
+            try await until { followed.lists.failure != nil }
             let word = try #require(followed.lists.failure)
             #expect(
                 word.contains(
@@ -178,7 +178,7 @@ import Testing
             #expect(word.contains("system:serviceaccount:prod:cache"))
             self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
             self.fake.state.withLockedValue { $0.mayList = true }
-            await until { followed.lists.last == ["n1"] }
+            try await until { followed.lists.last == ["n1"] }
         }
     }
 
@@ -186,17 +186,17 @@ import Testing
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         self.fake.state.withLockedValue { $0.versions = ["v1beta1"] }
         try await self.follow { followed, _ in
-            await until { followed.lists.last == ["n1"] }
+            try await until { followed.lists.last == ["n1"] }
             #expect(self.fake.server.requests.contains { $0.path == "/apis/discovery.k8s.io/v1beta1/namespaces/prod/endpointslices" })
             // The cluster is upgraded: the old version is no more.
             self.fake.state.withLockedValue { $0.versions = ["v1"] }
             self.fake.source.add(FakeSlice("b", .pod("n2", "10.0.0.2")), silently: true)
             self.fake.source.dropWatches()
-            await until { followed.lists.last == ["n1", "n2"] }
+            try await until { followed.lists.last == ["n1", "n2"] }
             #expect(self.fake.server.requests.contains { $0.path == "/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices" })
         }
         self.fake.state.withLockedValue { $0.maySeeGroups = false }
-        try await self.follow { followed, _ in await until { followed.lists.last == ["n1", "n2"] } }
+        try await self.follow { followed, _ in try await until { followed.lists.last == ["n1", "n2"] } }
     }
 
     /// Who is busy is left alone for as long as it asks.
@@ -206,7 +206,7 @@ import Testing
         self.fake.fail(429, busy, ["retry-after": "1"])
         let start = ContinuousClock.now
         try await self.follow { followed, _ in
-            await until { followed.lists.last == ["n1"] }
+            try await until { followed.lists.last == ["n1"] }
             #expect(ContinuousClock.now - start >= .seconds(1))
             #expect(followed.statuses == [429])
         }
@@ -228,9 +228,9 @@ import Testing
         self.fake.fail(status, body)
         self.fake.source.add(FakeSlice("a", .pod("n1", "10.0.0.1")))
         try await self.follow { followed, _ in
-            await until { followed.lists.failure != nil }
+            try await until { followed.lists.failure != nil }
             #expect(followed.lists.failure?.contains(word) == true, "\(followed.lists.failure ?? "")")
-            await until { followed.lists.last == ["n1"] }
+            try await until { followed.lists.last == ["n1"] }
         }
     }
 
@@ -303,7 +303,7 @@ import Testing
             // Who is not ready acts for nobody.
             try await #expect(!Self.acts(client, port))
             self.fake.source.modify(slice(["ready": true]))
-            await until { pool.ring.members.count == 2 }
+            try await until { pool.ring.members.count == 2 }
             #expect(pool.ring.members.map(\.id) == ["n1", "n2"])
             try await #expect(Self.acts(client, port))
             self.fake.source.modify(slice(["ready": false]))

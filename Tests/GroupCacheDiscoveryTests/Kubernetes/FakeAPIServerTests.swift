@@ -64,7 +64,7 @@ import Testing
             #expect(watched.status == 200)
             let lines = watched.text.split(separator: "\n")
             #expect(lines.first?.contains(#""type":"ADDED""#) == true, "\(watched.text)")
-            await until { self.fake.state.withLockedValue { $0.watchesEnded } == 1 }
+            try await until { self.fake.state.withLockedValue { $0.watchesEnded } == 1 }
         }
     }
 

@@ -93,11 +93,6 @@ extension Member {
     }
 }
 
-/// Until `condition` holds; the test's time limit bounds it.
-func until(_ condition: () -> Bool) async {
-    while !condition(), !Task.isCancelled { await Task.yield() }
-}
-
 /// The lists that came.
 final class Lists: Sendable {
     private let state = NIOLockedValueBox<[Result<[Member], DiscoveryError>]>([])

@@ -3,6 +3,7 @@
 import Foundation
 import GroupCache
 import GroupCacheHTTP
+import GroupCacheTesting
 import Informers
 import NIOConcurrencyHelpers
 import NIOCore
@@ -30,16 +31,6 @@ import Testing
         }
     }
 
-    struct Never: Error {}
-
-    static func eventually(_ condition: @Sendable () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(180)
-        while !condition() {
-            guard ContinuousClock.now < end else { throw Never() }
-            try await MultiThreadedEventLoopGroup.singleton.next().submit {}.get()
-        }
-    }
-
     @Test("an informer mirrors the members of a node, and closes its connections when nobody has it any more")
     func mirror() async throws {
         try await Self.withNode { pool, _, port in
@@ -47,10 +38,10 @@ import Testing
             let informer = SharedInformer(NodeSource.members(of: node), key: { $0.id }, configuration: .init())
             let task = Task { await informer.run() }
             try pool.setPeers([.init(node), .init("http://127.0.0.1:1", weight: 3)])
-            try await Self.eventually { informer.store.list().count == 2 }
+            try await until { informer.store.list().count == 2 }
             #expect(informer.store.list().first { !$0.isSelf }?.weight == 3)
             try pool.setPeers([.init(node)])
-            try await Self.eventually { informer.store.list().map(\.id) == [node] }
+            try await until { informer.store.list().map(\.id) == [node] }
             task.cancel()
             await task.value
         }
@@ -65,11 +56,11 @@ import Testing
             try await group.set("before", to: "0")
             let watch = GroupWatch("g", node: "http://127.0.0.1:\(port)/", access: access, values: true)
             let watching = Task { try await watch.run { event in seen.withLockedValue { $0.append(event) } } }
-            try await Self.eventually { kinds() == [.lost] }
+            try await until { kinds() == [.lost] }
             try await group.set("a", to: "1")
             try await group.remove("größe/1")
             try await group.clear()
-            try await Self.eventually { kinds().count == 4 }
+            try await until { kinds().count == 4 }
             return (port, watching)
         }
         // The node has ended, and that may have been told by now, too.
@@ -78,12 +69,12 @@ import Testing
                 .lost, .change(GroupChange(.set, key: "a")), .change(GroupChange(.remove, key: "größe/1")), .change(GroupChange(.clear)),
             ]
         )
-        try await Self.eventually { kinds().count == 5 }
+        try await until { kinds().count == 5 }
         guard case .unreachable = kinds()[4] else { return #expect(Bool(false), "it is said that nobody is there") }
         try await Self.withNode(port: port) { _, group, _ in
             // Before anybody can have asked again.
             try await group.set("b", to: "2")
-            try await Self.eventually { kinds().last == .change(GroupChange(.set, key: "b")) }
+            try await until { kinds().last == .change(GroupChange(.set, key: "b")) }
             #expect(kinds().count(where: { $0 == .lost }) == 2 && seen.withLockedValue { $0.last?.value } == Array("2".utf8))
         }
         watching.cancel()
@@ -109,13 +100,13 @@ import Testing
             let watching = Task {
                 try await watch.run { event in if event.node == late { seen.withLockedValue { $0.append(event.kind) } } }
             }
-            try await Self.eventually { times() == (0, 1) }
+            try await until { times() == (0, 1) }
             try await Self.withNode(port: free) { pool, _, _ in
-                try await Self.eventually { times() == (1, 1) }
+                try await until { times() == (1, 1) }
                 // Until it is followed: what it has told of so far is only where it is.
-                try await Self.eventually { pool.statistics.watchers == 1 }
+                try await until { pool.statistics.watchers == 1 }
             }
-            try await Self.eventually { times() == (1, 2) }
+            try await until { times() == (1, 2) }
             watching.cancel()
             await #expect(throws: CancellationError.self) { try await watching.value }
         }
@@ -165,7 +156,7 @@ import Testing
         let last = count
         try await group.set("\(last)", to: "v")
         for (_, seen) in watchers {
-            try await Self.eventually { seen.withLockedValue { $0.last == .change(GroupChange(.set, key: Key("\(last)"))) } }
+            try await until { seen.withLockedValue { $0.last == .change(GroupChange(.set, key: Key("\(last)"))) } }
         }
         for task in watching { task.cancel() }
         for task in watching { await task.value }
@@ -185,13 +176,14 @@ import Testing
 
     @Test("a group that is not there, a node that is not there, and a caller that throws end it")
     func ends() async throws {
+        struct Enough: Error {}
         let access = NodeAccess()
         try await Self.withNode { _, _, port in
             await #expect(throws: Status.self) {
                 try await GroupWatch("nothing", node: "http://127.0.0.1:\(port)", access: access).run { _ in }
             }
-            await #expect(throws: Never.self) {
-                try await GroupWatch("g", node: "http://127.0.0.1:\(port)", access: access).run { _ in throw Never() }
+            await #expect(throws: Enough.self) {
+                try await GroupWatch("g", node: "http://127.0.0.1:\(port)", access: access).run { _ in throw Enough() }
             }
         }
         await #expect(throws: WatchError.self) { try await GroupWatch("g", node: "http://127.0.0.1:1", access: access).run { _ in } }

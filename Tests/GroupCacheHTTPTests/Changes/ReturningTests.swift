@@ -121,7 +121,7 @@ struct ReturningTests {
             mesh.wires[0].cut()
             mesh.put("new", at: key)
             // It has begun long ago, and asks nobody for what was before: else it would tell who came after it.
-            mesh.pools[0].core.members.withLockedValue { $0 = $0.warmed(for: .zero, now: .uptimeNanoseconds(0)) }
+            mesh.pools[0].core.members.update { $0 = $0.warmed(for: .zero, now: .uptimeNanoseconds(0)) }
             // It takes itself for the owner, and nobody follows it any more.
             try await mesh.groups[0].remove(key)
             try mesh.pools[0].setPeers(heavy)

@@ -3,6 +3,7 @@
 import GroupCache
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import GroupCacheHTTP
@@ -179,5 +180,43 @@ import Testing
             configuration.warmTime = time
             #expect(#expect(throws: GroupCacheError.self) { try HTTPPool(configuration: configuration) }?.code == .invalidConfiguration)
         }
+    }
+
+    @Test("a node changes its own keys alone when nobody has owned them of late, and until the members are others, it drains or is fenced")
+    func alone() throws {
+        var configuration = self.configuration
+        configuration.warmTime = .zero
+        let pool = try HTTPPool(configuration: configuration)
+        func place(_ key: Key) -> UInt64? { pool.soleOwner(of: key.bytes.span) }
+        let key = self.keys[0]
+        #expect(place(key) != nil, "it has no peers, and is to have none")
+        try pool.setPeers([HTTPPool.Peer(self.urls[0])])
+        let first = try #require(place(key))
+        #expect(pool.isStill(first) && place(key) == first)
+        try pool.setPeers(self.urls[0...1].map { HTTPPool.Peer($0) })
+        #expect(!pool.isStill(first))
+        let two = try #require(self.keys.lazy.compactMap { place($0) }.first)
+        for key in self.keys { #expect((place(key) == two) == (pool.pickOwner(of: key) == nil)) }
+        #expect(pool.isStill(two))
+        // A list that is repeated changes nothing that matters, and is another one.
+        try pool.setPeers(self.urls[0...1].map { HTTPPool.Peer($0) })
+        #expect(!pool.isStill(two))
+        let mine = try #require(self.keys.first { pool.pickOwner(of: $0) == nil })
+        let other = try #require(place(mine))
+        pool.core.actsUntil.store(0, ordering: .releasing)
+        #expect(!pool.isStill(other) && place(mine) == nil)
+        pool.core.actsUntil.store(.max, ordering: .releasing)
+        #expect(pool.isStill(other))
+        pool.core.isDraining.store(true, ordering: .relaxed)
+        #expect(!pool.isStill(other) && place(mine) == nil)
+    }
+
+    @Test("as long as a key's former owner may be asked, its changes are not this node's alone")
+    func notAlone() throws {
+        let all = try self.members([0, 1, 2, 3])
+        #expect(self.keys.allSatisfy { !all.isSoleOwner(of: $0.bytes.span) })
+        let warm = all.warmed(for: .zero, now: .now() - .seconds(1))
+        for key in self.keys { #expect(warm.isSoleOwner(of: key.bytes.span) == (warm.owner(of: key.bytes.span) == nil)) }
+        #expect(self.keys.contains { warm.isSoleOwner(of: $0.bytes.span) })
     }
 }

@@ -24,13 +24,6 @@ struct AdmissionTests {
         return try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { try await origin.load($0, $1) }
     }
 
-    private func until(_ condition: () -> Bool) async throws {
-        while !condition() {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
-    }
-
     private func code(of task: Task<String, any Error>) async -> GroupCacheError.Code? {
         do { _ = try await task.value } catch { return (error as? GroupCacheError)?.code }
         return nil
@@ -41,13 +34,13 @@ struct AdmissionTests {
         let origin = Origin()
         let group = try self.group(origin, running: 3)
         let callers = (0..<50).map { number in Task { try await group.get("k\(number)") } }
-        try await self.until { group.statistics.queuedLoads == 47 }
+        try await until { group.statistics.queuedLoads == 47 }
         #expect(group.statistics.runningLoads == 3)
         #expect(group.statistics.waiters == 50)
         origin.recover()
         for (number, caller) in callers.enumerated() { #expect(try await caller.value == "value of k\(number)") }
         #expect(origin.most == 3)
-        try await self.until { group.limit.current == (0, 0) }
+        try await until { group.limit.current == (0, 0) }
         #expect(group.statistics.localLoads == 50)
         #expect(group.statistics.overloads == 0)
     }
@@ -59,7 +52,7 @@ struct AdmissionTests {
         var callers: [Task<String, any Error>] = []
         for number in 0..<10 {
             callers.append(Task { try await group.get("k\(number)") })
-            try await self.until { group.limit.current == (1, number) }
+            try await until { group.limit.current == (1, number) }
         }
         origin.recover()
         for caller in callers { _ = try await caller.value }
@@ -71,15 +64,15 @@ struct AdmissionTests {
         let origin = Origin()
         let group = try self.group(origin, running: 1, queued: 1)
         let first = Task { try await group.get("a") }
-        try await self.until { origin.running == 1 }
+        try await until { origin.running == 1 }
         let second = Task { try await group.get("b") }
-        try await self.until { group.statistics.queuedLoads == 1 }
+        try await until { group.statistics.queuedLoads == 1 }
         let error = await #expect(throws: GroupCacheError.self) { try await group.get("c") }
         #expect(error?.code == .overloaded)
         #expect(error?.retryAfter == .seconds(1))
         #expect(group.statistics.overloads == 1)
         let third = Task { try await group.get("a") }
-        try await self.until { group.statistics.waiters == 3 }
+        try await until { group.statistics.waiters == 3 }
         origin.recover()
         for task in [first, second, third] { _ = try await task.value }
         #expect(try await group.get("c") == "value of c")
@@ -90,7 +83,7 @@ struct AdmissionTests {
         let origin = Origin()
         let group = try self.group(origin) { $0.maximumWaiters = 5 }
         let callers = (0..<5).map { _ in Task { try await group.get("a") } }
-        try await self.until { group.statistics.waiters == 5 }
+        try await until { group.statistics.waiters == 5 }
         #expect(await #expect(throws: GroupCacheError.self) { try await group.get("a") }?.code == .overloaded)
         #expect(group.statistics.waiters == 5)
         origin.recover()
@@ -104,13 +97,13 @@ struct AdmissionTests {
         let origin = Origin()
         let group = try self.group(origin, running: 1, queued: 1)
         let first = Task { try await group.get("a") }
-        try await self.until { origin.running == 1 }
+        try await until { origin.running == 1 }
         for _ in 0..<3 {
             let second = Task { try await group.get("b") }
-            try await self.until { group.statistics.queuedLoads == 1 }
+            try await until { group.statistics.queuedLoads == 1 }
             second.cancel()
             #expect(await self.code(of: second) == .cancelled)
-            try await self.until { group.statistics.queuedLoads == 0 }
+            try await until { group.statistics.queuedLoads == 0 }
         }
         origin.recover()
         _ = try await first.value
@@ -122,21 +115,21 @@ struct AdmissionTests {
         let origin = Origin()
         let group = try self.group(origin, running: 1)
         let first = Task { try await group.get("a") }
-        try await self.until { origin.running == 1 }
+        try await until { origin.running == 1 }
         self.clock.advance(by: .seconds(10))
         let second = Task { try await group.get("b") }
-        try await self.until { group.statistics.queuedLoads == 1 }
+        try await until { group.statistics.queuedLoads == 1 }
         self.clock.advance(by: .seconds(15))
         let third = Task { try await group.get("c") }
-        try await self.until { group.statistics.queuedLoads == 2 }
+        try await until { group.statistics.queuedLoads == 2 }
         // The first one's time is over. It heeds its cancellation, so the second one runs, with 10 of its 30 seconds left.
         self.clock.advance(by: .seconds(5))
         #expect(await self.code(of: first) == .deadlineExceeded)
-        try await self.until { origin.keys == ["a", "b"] }
+        try await until { origin.keys == ["a", "b"] }
         #expect(origin.timeouts == [.seconds(30), .seconds(10)])
         self.clock.advance(by: .seconds(10))
         #expect(await self.code(of: second) == .deadlineExceeded)
-        try await self.until { origin.keys.count == 3 }
+        try await until { origin.keys.count == 3 }
         origin.recover()
         #expect(try await third.value == "value of c")
         #expect(origin.timeouts.last == .seconds(15))
@@ -147,16 +140,16 @@ struct AdmissionTests {
         let origin = Origin(isStubborn: true)
         let group = try self.group(origin, running: 1)
         let first = Task { try await group.get("a") }
-        try await self.until { origin.running == 1 }
+        try await until { origin.running == 1 }
         let second = Task { try await group.get("b") }
-        try await self.until { group.statistics.queuedLoads == 1 }
+        try await until { group.statistics.queuedLoads == 1 }
         self.clock.advance(by: .seconds(30))
         #expect(await self.code(of: first) == .deadlineExceeded)
         #expect(await self.code(of: second) == .deadlineExceeded)
-        try await self.until { group.statistics.queuedLoads == 0 }
+        try await until { group.statistics.queuedLoads == 0 }
         #expect(group.statistics.runningLoads == 1, "a getter that goes on keeps its place")
         origin.recover()
-        try await self.until { group.statistics.runningLoads == 0 }
+        try await until { group.statistics.runningLoads == 0 }
         #expect(try await group.get("b") == "value of b")
         #expect(origin.keys == ["a", "b"])
     }
@@ -178,7 +171,7 @@ struct AdmissionTests {
         _ = try await group.get("a")
         self.clock.advance(by: .seconds(12))
         let blocker = Task { try await group.get("blocker") }
-        try await self.until { stuck.running == 1 }
+        try await until { stuck.running == 1 }
         #expect(try await group.get("a") == "value of a")
         #expect(group.statistics.staleHits == 1)
         #expect(group.statistics.overloads == 1)
@@ -210,13 +203,13 @@ struct AdmissionTests {
         box.withLockedValue { $0 = group }
         defer { box.withLockedValue { $0 = nil } }
         #expect(try await group.get("fan") == "1+1+1+1+1")
-        try await self.until { group.limit.current == (0, 0) }
+        try await until { group.limit.current == (0, 0) }
         // Many at once: each holds the one place for a moment, and each waits for others in the queue.
         group.clearLocal()
         await withTaskGroup(of: Void.self) { tasks in
             for number in 1...60 { tasks.addTask { #expect((try? await group.get("\(number)")) == "1") } }
         }
-        try await self.until { group.limit.current == (0, 0) }
+        try await until { group.limit.current == (0, 0) }
     }
 
     @Test("groups that share a limit share its room")
@@ -228,7 +221,7 @@ struct AdmissionTests {
             try Group<String>(name, capacity: .mebibytes(1), configuration: configuration) { try await origin.load($0, $1) }
         }
         let callers = (0..<8).map { number in Task { try await groups[number % 2].get("k\(number)") } }
-        try await self.until { configuration.loads?.current.queued == 6 && origin.running == 2 }
+        try await until { configuration.loads?.current.queued == 6 && origin.running == 2 }
         origin.recover()
         for caller in callers { _ = try await caller.value }
         #expect(origin.most == 2)
@@ -245,7 +238,7 @@ struct AdmissionTests {
         let first = Task { await group.get(keys: ["a", "b", "c"]) }
         await gate.waitForArrivals()
         let second = Task { await group.get(keys: ["d", "e"]) }
-        try await self.until { group.statistics.queuedLoads == 1 }
+        try await until { group.statistics.queuedLoads == 1 }
         let third = await group.get(keys: ["f", "g"])
         for result in third.values { #expect(#expect(throws: GroupCacheError.self) { try result.get() }?.code == .overloaded) }
         #expect(third.count == 2)
@@ -257,7 +250,7 @@ struct AdmissionTests {
             #expect(#expect(throws: GroupCacheError.self) { try result.get() }?.code == .deadlineExceeded)
         }
         gate.open()
-        try await self.until { group.limit.current == (0, 0) }
+        try await until { group.limit.current == (0, 0) }
         #expect(try await group.get(keys: ["f", "g"])["f"]?.get() == "ff")
     }
 

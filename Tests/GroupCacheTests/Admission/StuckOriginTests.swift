@@ -16,13 +16,6 @@ struct StuckOriginTests {
         [group.flights.count, group.flights.waiters, group.limit.current.queued, group.statistics.waiters]
     }
 
-    private func until(_ condition: () -> Bool) async throws {
-        while !condition() {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
-    }
-
     /// Lets `callers` ask; returns how often they got which answer.
     private func ask(_ group: Group<String>, sameKey: Bool, meanwhile: () async throws -> Void) async throws -> [String: Int] {
         let callers = (0..<Self.callers).map { number in
@@ -60,7 +53,7 @@ struct StuckOriginTests {
             let answers = try await self.ask(group, sameKey: sameKey) {
                 // The load of one key may get its place after the last of the callers has begun to wait for it. And who is refused is counted
                 // before the answer: when all of them are counted, those who wait become fewer until they are those who stay.
-                try await self.until {
+                try await until {
                     (sameKey || group.statistics.overloads == round * 8_720 + (round - 1) * places)
                         && group.flights.waiters == waiting && group.limit.current.running == (sameKey ? 1 + places : 256)
                 }
@@ -72,12 +65,12 @@ struct StuckOriginTests {
             // A getter that heeds its cancellation gives its place back after its callers have been answered; one that has yet to do so would take it
             // from a caller of the next round, who would be refused.
             let held = isStubborn ? sameKey ? round : 256 : 0
-            try await self.until { self.kept(group) == [0, 0, 0, 0] && group.limit.current.running == held }
+            try await until { self.kept(group) == [0, 0, 0, 0] && group.limit.current.running == held }
             #expect(group.flights.deadlines.count <= 64 + waiting)
         }
         #expect(origin.most <= 256)
         origin.recover()
-        try await self.until { group.limit.current == (0, 0) && origin.running == 0 }
+        try await until { group.limit.current == (0, 0) && origin.running == 0 }
         let answers = try await self.ask(group, sameKey: true) {}
         #expect(answers == ["value": Self.callers])
         #expect(self.kept(group) == [0, 0, 0, 0])
@@ -91,13 +84,13 @@ struct StuckOriginTests {
         configuration.loads = LoadLimit(running: 16, queued: 20_000)
         let group = try Group<String>("g", capacity: .mebibytes(8), configuration: configuration) { try await origin.load($0, $1) }
         let callers = (0..<Self.callers).map { number in Task { try await group.get("k\(number)") } }
-        try await self.until { group.limit.current == (16, Self.callers - 16) }
+        try await until { group.limit.current == (16, Self.callers - 16) }
         for caller in callers { caller.cancel() }
         for caller in callers {
             let result = await caller.result
             #expect(throws: GroupCacheError.self) { try result.get() }
         }
-        try await self.until { self.kept(group) == [0, 0, 0, 0] && group.limit.current == (0, 0) }
+        try await until { self.kept(group) == [0, 0, 0, 0] && group.limit.current == (0, 0) }
         #expect(origin.running == 0)
     }
 }

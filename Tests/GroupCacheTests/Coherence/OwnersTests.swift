@@ -8,54 +8,54 @@ import Testing
 
 /// Where a change is made when owners change, or cannot be reached.
 @Suite("Where a change is made") struct OwnersTests {
-    /// A node that says to changes what it is told to say, and notes what it was asked.
-    private final class Peer: PeerGetter, Equatable {
-        static func == (one: Peer, other: Peer) -> Bool { one === other }
-
-        let id: String
-        let asked = NIOLockedValueBox<[ChangeTerms.Role]>([])
-        private let says: GroupCacheError?
-        private let holds: Result<PeerEntry, GroupCacheError>
-
-        init(_ id: String, _ says: GroupCacheError? = nil, holds: Result<PeerEntry, GroupCacheError> = .failure(.notFound)) {
-            (self.id, self.says, self.holds) = (id, says, holds)
-        }
-
-        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { try self.holds.get() }
-        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) { try self.note(request) }
-        func remove(_ request: PeerRequest) async throws(GroupCacheError) { try self.note(request) }
-
-        private func note(_ request: PeerRequest) throws(GroupCacheError) {
-            self.asked.withLockedValue { $0.append(request.terms.role) }
-            if let says { throw says }
-        }
+    private func peer(_ id: String, _ says: GroupCacheError? = nil, holds: Result<PeerEntry, GroupCacheError> = .failure(.notFound))
+        -> FakePeer
+    {
+        FakePeer(id, changes: says) { _ throws(GroupCacheError) in try holds.get() }
     }
+
+    /// As what a node was asked to make changes.
+    private func roles(_ peer: FakePeer) -> [ChangeTerms.Role] { peer.changes.withLockedValue { $0.map(\.terms.role) } }
 
     /// Names one owner after the other; `nil` is this node.
     private final class Pool: RecordingPeers, ChangeRecorder {
-        let owners: NIOLockedValueBox<[Peer?]>
-        let former: Peer?
-        let acting: Peer?
+        let owners: NIOLockedValueBox<[FakePeer?]>
+        let former: FakePeer?
+        let acting: FakePeer?
         let kept = NIOLockedValueBox<[String]>([])
         let takes: Bool
         let knowing: NIOLockedValueBox<Bool>
+        /// Whether it says before a change that nobody else has to hear of it, and whether after one that this is so still.
+        let (isSole, staysSole): (Bool, Bool)
+        let recorded = Counter()
         var knowsOwners: Bool { self.knowing.withLockedValue { $0 } }
 
-        init(_ owners: [Peer?], former: Peer? = nil, acting: Peer? = nil, takes: Bool = true, knowsOwners: Bool = true) {
+        init(
+            _ owners: [FakePeer?],
+            former: FakePeer? = nil,
+            acting: FakePeer? = nil,
+            takes: Bool = true,
+            knowsOwners: Bool = true,
+            isSole: Bool = false,
+            staysSole: Bool = false
+        ) {
             self.owners = NIOLockedValueBox(owners)
+            (self.isSole, self.staysSole) = (isSole, staysSole)
             self.knowing = NIOLockedValueBox(knowsOwners)
             (self.former, self.acting, self.takes) = (former, acting, takes)
         }
 
         var recorder: (any ChangeRecorder)? { self }
         func owns(_ key: Span<UInt8>) -> Bool { self.owners.withLockedValue { $0.first.map { $0 == nil } ?? true } }
+        func soleOwner(of key: Span<UInt8>) -> UInt64? { self.isSole ? 7 : nil }
+        func isStill(_ place: UInt64) -> Bool { place == 7 && self.staysSole }
         func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self.acting) }
         func pickOwner(of key: Key) -> (any PeerGetter)? {
             self.owners.withLockedValue { owners in owners.count > 1 ? owners.removeFirst() : owners.first ?? nil }
         }
         func formerOwner(of key: Key) -> (any PeerGetter)? { nil }
         func formerOwners(toCompare key: Key) async throws(GroupCacheError) -> [any PeerGetter] {
-            self.former.map { [Peer("before"), $0] } ?? []
+            self.former.map { [FakePeer("before"), $0] } ?? []
         }
         func otherOwners(of key: Key) -> [any PeerGetter] { self.former.map { [$0] } ?? [] }
         func register(_ group: any PeerServing) throws(GroupCacheError) {}
@@ -66,7 +66,7 @@ import Testing
         }
 
         var position: StreamPosition { StreamPosition(epoch: 1, sequence: 0) }
-        func record(_ change: Change) -> UInt64 { 1 }
+        func record(_ change: Change) -> UInt64 { UInt64(self.recorded.increment()) }
         func wake() {}
         func applied(_ sequence: UInt64, standInTTL: Duration, within time: Duration?) async throws(GroupCacheError) {}
     }
@@ -86,10 +86,10 @@ import Testing
 
     @Test("an owner that is none any more is not the last word: who is it by now makes the change")
     func lookAgain() async throws {
-        let (old, new) = (Peer("old", .notOwner), Peer("new"))
+        let (old, new) = (self.peer("old", .notOwner), self.peer("new"))
         let pool = Pool([old, new])
         await self.changes(try self.group(pool)) { #expect($0 == nil) }
-        #expect(old.asked.withLockedValue { $0 } == [.owner] && new.asked.withLockedValue { $0 } == [.owner, .owner])
+        #expect(self.roles(old) == [.owner] && self.roles(new) == [.owner, .owner])
         // It is this node by now.
         let group = try self.group(Pool([old, nil]))
         try await group.set("k", to: "mine")
@@ -114,7 +114,7 @@ import Testing
     func comparesWithFormer() async throws {
         func outcome(_ holds: Result<PeerEntry, GroupCacheError>, _ condition: ChangeCondition, here: String? = nil) async throws -> String
         {
-            let group = try self.group(Pool([nil], former: Peer("former", holds: holds)))
+            let group = try self.group(Pool([nil], former: self.peer("former", holds: holds)))
             if let here { try await group.set("k", to: here) }
             do throws(GroupCacheError) {
                 let outcome = try await group.set("k", to: "new", if: condition)
@@ -144,22 +144,22 @@ import Testing
 
     @Test("a key that becomes another node's while this node changes it is changed there, too, before that is acknowledged")
     func movesMeanwhile() async throws {
-        let new = Peer("new")
+        let new = self.peer("new")
         let removing = try self.group(Pool([nil, new]))
         try await removing.remove("k")
-        #expect(new.asked.withLockedValue { $0 } == [.owner])
+        #expect(self.roles(new) == [.owner])
         // Who the owner is was asked before the value was stored, while it was, and after it.
         let setting = try self.group(Pool([nil, nil, nil, new]))
         try await setting.set("k", to: "v")
-        #expect(new.asked.withLockedValue { $0 } == [.owner, .owner] && setting.cached("k") == nil)
-        let down = Peer("down", GroupCacheError(.peerFailed, "it cannot be reached"))
+        #expect(self.roles(new) == [.owner, .owner] && setting.cached("k") == nil)
+        let down = self.peer("down", GroupCacheError(.peerFailed, "it cannot be reached"))
         let pool = Pool([nil, down])
         let error = await #expect(throws: GroupCacheError.self) { try await self.group(pool).remove("k") }
         #expect(error?.code == .notDelivered && pool.kept.withLockedValue { $0 } == ["down"])
         // What depends on something is made once.
         let comparing = Pool([nil, nil, nil, nil, nil, new])
         try await self.group(comparing).set("k", to: "v", if: .absent)
-        #expect(new.asked.withLockedValue { $0 }.count == 2)
+        #expect(self.roles(new).count == 2)
         // A peer is told, and looks again.
         let server = try self.group(Pool([nil, nil, nil, new])).server
         let late = await #expect(throws: GroupCacheError.self) {
@@ -170,9 +170,37 @@ import Testing
         #expect(late?.code == .notOwner && gone?.code == .notOwner)
     }
 
+    @Test("of a key that is this node's alone a change is made at once; if that has ended meanwhile, the owner by now makes it, too")
+    func alone() async throws {
+        let new = FakePeer("new")
+        // Who owns the key is not asked: else the new owner would be found.
+        let alone = Pool([new], isSole: true, staysSole: true)
+        let group = try self.group(alone)
+        try await group.set("k", to: "v")
+        #expect(group.cached("k") == "v" && alone.recorded.value == 1)
+        try await group.server.serveSet("k", to: PeerEntry(value: "w"), for: .peer)
+        #expect(group.cached("k") == "w" && alone.recorded.value == 2)
+        try await group.server.serveRemove("k", for: .peer)
+        #expect(group.cached("k") == nil && alone.recorded.value == 3)
+        try await group.set("k", to: "v")
+        try await group.remove("k")
+        #expect(group.cached("k") == nil && alone.recorded.value == 5 && self.roles(new).isEmpty)
+        // What depends on something, and what waits for others, goes the long way.
+        await #expect(throws: GroupCacheError.self) { try await group.set("k", to: "v", if: .absent) }
+        try await group.remove("k", wait: .applied)
+        #expect(self.roles(new) == [.owner])
+
+        let moving = Pool([new], isSole: true)
+        await self.changes(try self.group(moving)) { #expect($0 == nil) }
+        #expect(self.roles(new) == [.owner, .owner, .owner])
+        let server = try self.group(moving).server
+        await #expect { try await server.serveSet("k", to: PeerEntry(value: "v"), for: .peer) } throws: { GroupCacheError.notOwner ~= $0 }
+        await #expect { try await server.serveRemove("k", for: .peer) } throws: { GroupCacheError.notOwner ~= $0 }
+    }
+
     @Test("two nodes that take each other for the owner are told apart by nobody")
     func ringsDiffer() async throws {
-        let (one, two) = (Peer("one", .notOwner), Peer("two", .notOwner))
+        let (one, two) = (self.peer("one", .notOwner), self.peer("two", .notOwner))
         await self.changes(try self.group(Pool([one]))) { #expect($0?.code == .ringsDiffer) }
         let error = await #expect(throws: GroupCacheError.self) { try await self.group(Pool([one, two])).remove("k") }
         #expect(error?.code == .ringsDiffer)
@@ -184,13 +212,13 @@ import Testing
     )
     func secondIsDown(takes: Bool) async throws {
         let (old, down, acting) = (
-            Peer("old", .notOwner), Peer("down", GroupCacheError(.peerFailed, "it cannot be reached")), Peer("acting")
+            self.peer("old", .notOwner), self.peer("down", GroupCacheError(.peerFailed, "it cannot be reached")), self.peer("acting")
         )
         let pool = Pool([old, down], acting: acting, takes: takes)
         let error = await #expect(throws: GroupCacheError.self) { try await self.group(pool).remove("k") }
         #expect(error?.code == (takes ? .notDelivered : .peerFailed))
         #expect(pool.kept.withLockedValue { $0 } == ["down"])
-        #expect(acting.asked.withLockedValue { $0 } == (takes ? [ChangeTerms.Role.acting] : []))
+        #expect(self.roles(acting) == (takes ? [ChangeTerms.Role.acting] : []))
         // Nobody can compare in an owner's place.
         let other = Pool([old, down], acting: acting)
         let refused = await #expect(throws: GroupCacheError.self) { try await self.group(other).set("k", to: "v", if: .absent) }
@@ -204,7 +232,7 @@ import Testing
         var settings = GroupConfiguration()
         settings.clock = CacheClock(clock)
         settings.standInTTL = .seconds(10)
-        for owner in [Peer("down"), nil] {
+        for owner in [self.peer("down"), nil] {
             let group = try Group<String>("g", capacity: .mebibytes(1), configuration: settings, peers: Pool([owner])) { _, _ in "loaded" }
             func set(_ value: String, age: Duration) async throws {
                 var terms = ChangeTerms(as: .acting)
@@ -227,11 +255,11 @@ import Testing
 
     @Test("a former owner is told before the change is acknowledged; one that cannot be hears of it before it is asked again")
     func former() async throws {
-        let up = Peer("up")
+        let up = self.peer("up")
         let pool = Pool([nil], former: up)
         await self.changes(try self.group(pool)) { #expect($0 == nil) }
-        #expect(up.asked.withLockedValue { $0 } == [.former, .former] && pool.kept.withLockedValue { $0.isEmpty })
-        let down = Pool([nil], former: Peer("down", GroupCacheError(.peerFailed, "it cannot be reached")))
+        #expect(self.roles(up) == [.former, .former] && pool.kept.withLockedValue { $0.isEmpty })
+        let down = Pool([nil], former: self.peer("down", GroupCacheError(.peerFailed, "it cannot be reached")))
         await self.changes(try self.group(down)) { #expect($0 == nil) }
         #expect(down.kept.withLockedValue { $0 } == ["down", "down"])
     }

@@ -131,15 +131,7 @@ import Testing
 
     @Test("who does not own the key does not compare")
     func standIns() async throws {
-        final class Away: PeerPicker, PeerGetter {
-            var id: String { "away" }
-            func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self) }
-            func register(_ group: any PeerServing) throws(GroupCacheError) {}
-            func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { throw .notFound }
-            func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {}
-            func remove(_ request: PeerRequest) async throws(GroupCacheError) {}
-        }
-        let group = try self.makeGroup(peers: Away())
+        let group = try self.makeGroup(peers: FakePool(FakePeer()))
         let server = group.server
         await #expect { try await server.serveSet("k", to: PeerEntry(value: "x"), if: .absent, for: .peer) } throws: {
             GroupCacheError.notOwner ~= $0

@@ -17,24 +17,18 @@ struct ObserversTests {
     private let tracer = W3CTracer()
     private let origin = Origin()
 
-    /// A peer that answers nothing but errors, and keeps what it is asked.
-    private final class Peer: PeerGetter, PeerPicker {
-        let id = "peer"
-        let traces = NIOLockedValueBox<[String]>([])
-        let error: GroupCacheError?
-
-        init(_ error: GroupCacheError? = nil) { self.error = error }
-
-        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry {
-            self.traces.withLockedValue { $0.append(request.trace?.traceparent ?? "none") }
+    /// A peer that answers nothing but an error, if there is one.
+    private func answering(_ error: GroupCacheError? = nil) -> FakePeer {
+        FakePeer { _ throws(GroupCacheError) in
             if let error { throw error }
             return PeerEntry(value: "630", ttl: .seconds(9))
         }
-        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {}
-        func remove(_ request: PeerRequest) async throws(GroupCacheError) {}
-        func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: key.string.hasPrefix("own") ? nil : self) }
-        func register(_ group: any PeerServing) throws(GroupCacheError) {}
     }
+
+    private func pool(_ peer: FakePeer) -> FakePool { FakePool(peer, where: { $0.string.hasPrefix("own") }) }
+
+    /// The traces of which a peer was told.
+    private func traces(_ peer: FakePeer) -> [String] { peer.gets.withLockedValue { $0.map { $0.trace?.traceparent ?? "none" } } }
 
     private struct Origin: Getter {
         let gate = Gate()
@@ -67,7 +61,7 @@ struct ObserversTests {
 
     @Test("each kind of event has its counter, with the group's name; all are made once")
     func counters() async throws {
-        let group = try self.group(peers: Peer(GroupCacheError(.peerFailed, "no")))
+        let group = try self.group(peers: self.pool(self.answering(GroupCacheError(.peerFailed, "no"))))
         let made = self.metrics.counters.count
         for _ in 0..<4 { _ = try await group.get("own") }
         for key in ["own-fail", "own-nobody", "far"] { _ = try? await group.get(key) }
@@ -88,7 +82,7 @@ struct ObserversTests {
 
     @Test("each get that waits is timed; of hits one of 256 that come over the network, and none of this process")
     func times() async throws {
-        let group = try self.group(peers: Peer())
+        let group = try self.group(peers: self.pool(self.answering()))
         let server = GroupServer(group)
         for key in ["own", "own-fail", "own-nobody", "far"] { _ = try? await group.get(key) }
         for _ in 0..<1_000 { _ = try await group.get("own") }
@@ -153,8 +147,8 @@ struct ObserversTests {
 
     @Test("a request to a peer is a span, which the peer is told of")
     func peer() async throws {
-        let peer = Peer()
-        let group = try self.group(peers: peer)
+        let peer = self.answering()
+        let group = try self.group(peers: self.pool(peer))
         try await self.tracer.withSpan("caller", ofKind: .server) { _ in
             let value = try await group.get("far")
             #expect(value == "630")
@@ -163,21 +157,21 @@ struct ObserversTests {
         let caller = try #require(self.spans.first { $0.operationName == "caller" })
         #expect(span.kind == .client && span.parentSpanID == caller.spanID && self.text(span.attributes["groupcache.peer"]) == "peer")
         #expect(self.text(span.attributes["db.system.name"]) == "groupcache" && self.text(span.attributes["db.operation.name"]) == "get")
-        #expect(peer.traces.withLockedValue { $0 } == ["00-\(span.traceID)-\(span.spanID)-01"])
+        #expect(self.traces(peer) == ["00-\(span.traceID)-\(span.spanID)-01"])
         #expect(self.tracer.memory.activeSpans.isEmpty)
     }
 
     @Test("many keys are one span for each owner; it ends when all are answered, and knows if the owner failed", arguments: [false, true])
     func many(_ fails: Bool) async throws {
-        let peer = Peer(fails ? GroupCacheError(.peerFailed, "no") : nil)
-        let group = try self.group(peers: peer)
+        let peer = self.answering(fails ? GroupCacheError(.peerFailed, "no") : nil)
+        let group = try self.group(peers: self.pool(peer))
         let results = await group.get(keys: ["a", "b", "c"])
         #expect(results.values.allSatisfy { (try? $0.get()) == (fails ? "value" : "630") })
         let spans = self.spans.filter { $0.operationName == "groupcache.peer.get" }
         let span = try #require(spans.first)
         #expect(spans.count == 1)
         #expect(span.errors.isEmpty != fails)
-        #expect(peer.traces.withLockedValue { $0 } == Array(repeating: "00-\(span.traceID)-\(span.spanID)-01", count: 3))
+        #expect(self.traces(peer) == Array(repeating: "00-\(span.traceID)-\(span.spanID)-01", count: 3))
         #expect(self.tracer.memory.activeSpans.isEmpty)
     }
 

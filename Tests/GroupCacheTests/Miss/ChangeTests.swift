@@ -94,21 +94,13 @@ struct ChangeTests {
         #expect(await #expect(throws: GroupCacheError.self) { try await groups[0].get(key) }?.code == .getterFailed)
     }
 
-    /// A pool that does not hold its groups, as others do; the other node owns everything.
-    private final class Other: PeerPicker, PeerGetter {
-        let id = "other"
-        func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self) }
-        func register(_ group: any PeerServing) throws(GroupCacheError) {}
-        func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { PeerEntry(value: "v") }
-        func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {}
-        func remove(_ request: PeerRequest) async throws(GroupCacheError) {}
-    }
-
     @Test("what gets have needed goes when they have ended")
     func nothingIsKept() async throws {
         weak var weakGroup: Group<String>?
         do {
-            let group = try Group<String>("g", capacity: .mebibytes(1), peers: Other()) { key, _ in key.string }
+            // It does not hold its groups, as others do; the other node owns everything.
+            let pool = FakePool(FakePeer { _ throws(GroupCacheError) in PeerEntry(value: "v") })
+            let group = try Group<String>("g", capacity: .mebibytes(1), peers: pool) { key, _ in key.string }
             for result in await group.get(keys: (0..<50).map { Key("k\($0)") }).values { #expect(try result.get() == "v") }
             #expect(try await group.get("single") == "v")
             #expect(try await group.refresh("single") == "v")

@@ -142,11 +142,7 @@ struct ClusterTagTests {
 
     @Test("a pool that cannot tell others: the change is made here, and the error says that it is not made elsewhere")
     func mutePool() async throws {
-        struct Mute: PeerPicker {
-            func pickPeer(for key: Key) -> PeerRoute { .local }
-            func register(_ group: any PeerServing) throws(GroupCacheError) {}
-        }
-        let group = try Group<Int>("group", capacity: .mebibytes(1), peers: Mute()) { _, _ -> Loaded<Int> in .value(1, tags: ["t"]) }
+        let group = try Group<Int>("group", capacity: .mebibytes(1), peers: FakePool(nil)) { _, _ -> Loaded<Int> in .value(1, tags: ["t"]) }
         _ = try await group.get("k")
         #expect(await #expect(throws: GroupCacheError.self) { try await group.remove(tag: "t") }?.code == .cannotFollow)
         #expect(group.cached("k") == nil)

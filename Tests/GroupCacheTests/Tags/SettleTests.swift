@@ -102,18 +102,7 @@ struct SettleTests {
         try await group.remove("k", settle: .zero)
         #expect(try await group.get("k") == 2 && group.cached("k") == nil, "a shorter time does not end a longer one")
 
-        final class Old: PeerGetter {
-            let id = "old"
-            func get(_ request: PeerRequest) async throws(GroupCacheError) -> PeerEntry { throw .notFound }
-            func set(_ request: PeerRequest, to entry: PeerEntry) async throws(GroupCacheError) {}
-            func remove(_ request: PeerRequest) async throws(GroupCacheError) {}
-        }
-        struct Pool: PeerPicker {
-            let old = Old()
-            func pickPeer(for key: Key) -> PeerRoute { PeerRoute(owner: self.old) }
-            func register(_ group: any PeerServing) throws(GroupCacheError) {}
-        }
-        let other = try Group<Int>("g", capacity: .mebibytes(1), peers: Pool()) { _, _ in 1 }
+        let other = try Group<Int>("g", capacity: .mebibytes(1), peers: FakePool(FakePeer())) { _, _ in 1 }
         #expect(await #expect(throws: GroupCacheError.self) { try await other.remove("k", settle: .seconds(1)) }?.code == .unsupported)
         try await other.remove("k")
     }

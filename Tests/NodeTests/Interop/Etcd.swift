@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import GroupCacheTesting
 import NIOConcurrencyHelpers
 import NIOHTTP1
 import Subprocess
@@ -91,7 +92,7 @@ final class Etcd: Sendable {
                 await child.wait()
             }
         }
-        await started.wait()
+        try? await started.pass()
         self.running.withLockedValue { $0?.end = end }
         guard self.scheme == "http" else { return }
         _ = try await fetch("\(self.url)/health") { $0.text.contains("true") }

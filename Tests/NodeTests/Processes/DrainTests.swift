@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import GroupCacheTesting
 import Subprocess
 import Testing
 
@@ -12,7 +13,7 @@ extension ProcessTests {
                 let (asked, gate) = (Gate(), Gate())
                 origin.answer { _, _ in
                     asked.open()
-                    await gate.wait()
+                    try? await gate.pass()
                     return StubOrigin.text("late")
                 }
                 // So long is it seen that it drains: long enough to look at it also where much else is going on.
@@ -21,7 +22,7 @@ extension ProcessTests {
                     let got1 = try await fetch("\(url)/readyz").status
                     #expect(got1 == 200)
                     async let answer = fetch("\(url)/v1/groups/pages/keys/k")
-                    await asked.wait()
+                    try? await asked.pass()
                     child.signal(signal)
                     _ = try await fetch("\(url)/readyz", until: { $0.status == 503 })
                     gate.open()
@@ -39,13 +40,13 @@ extension ProcessTests {
                 let (asked, gate) = (Gate(), Gate())
                 origin.answer { _, _ in
                     asked.open()
-                    await gate.wait()
+                    try? await gate.pass()
                     return StubOrigin.text("never")
                 }
                 let arguments = ["--listen", "127.0.0.1:0", "--group", "pages=\(template)", "--drain-delay", "1h", "--drain-timeout", "1h"]
                 let end = try await NodeProgram.serve(arguments) { child, url in
                     async let answer = fetch("\(url)/v1/groups/pages/keys/k")
-                    await asked.wait()
+                    try? await asked.pass()
                     child.signal(.terminate)
                     _ = try await fetch("\(url)/readyz", until: { $0.status == 503 })
                     child.signal(.interrupt)
