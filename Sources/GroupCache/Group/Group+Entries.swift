@@ -40,6 +40,11 @@ extension Group {
         self.withBytes(of: key.key) { self.store.heldVersion(key.hash, $0) }
     }
 
+    /// Whether there is an entry, whatever it is worth.
+    func holds(_ key: HashedKey) -> Bool {
+        self.withBytes(of: key.key) { self.store.holds(key.hash, $0) }
+    }
+
     /// What there is, without counting.
     func peek(_ key: HashedKey) -> Lookup<Value> {
         self.withBytes(of: key.key) { self.store.peek(key.hash, $0) }

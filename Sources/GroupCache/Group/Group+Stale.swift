@@ -20,7 +20,8 @@ extension Group {
 
     /// The value that is to be loaded anew, if we hold it as its owner.
     func previous(_ key: HashedKey) -> EntryInfo<Value>? {
-        guard let entry = self.entry(key), entry.details.kind == .main, entry.value != nil else { return nil }
+        // Nearly always there is none, which is found out without touching a value.
+        guard self.holds(key), let entry = self.entry(key), entry.details.kind == .main, entry.value != nil else { return nil }
         return entry
     }
 
@@ -39,7 +40,7 @@ extension Group {
 
     @inline(never)
     private func setSoftTimer(of load: Load) {
-        guard self.entry(load.key)?.details.staleIfErrorUntil != nil else { return }
+        guard self.holds(load.key), self.entry(load.key)?.details.staleIfErrorUntil != nil else { return }
         let patience = self.configuration.freshness.softTimeout
         guard patience < self.configuration.loadTimeout else { return }
         let soft = self.flights.deadlines.add(after: patience) { self.releasePatient(load) }

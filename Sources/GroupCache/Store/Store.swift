@@ -274,6 +274,15 @@ package final class Store<Value: Sendable>: @unchecked Sendable {
         return EntryInfo(value: value, details: details, sidecar: shard.core.pointee.sidecar(slot))
     }
 
+    /// Whether there is an entry for `key`, whatever it is worth. Counts nothing. O(1).
+    package func holds(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Bool {
+        let packed = PackedKey(key)
+        let shard = self.shard(of: hash)
+        shard.lock.pointee.lock()
+        defer { shard.lock.pointee.unlock() }
+        return shard.find(hash, packed) >= 0
+    }
+
     /// The version of the value that there is for `key`, if it would be served, if only in place of an error; 0: there is none. Counts nothing, and lets nothing
     /// go: who asks may hold a lock. O(1).
     package func heldVersion(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> UInt64 {

@@ -226,10 +226,10 @@ extension HTTPPool: RecordingPeers {
     private static let shortest = TimeAmount.milliseconds(10)
     /// Of fewer changes the next ones can wait a moment.
     private static let few = 64
-    /// How long: the longer the more nodes there are to be asked, for each answer costs this node some 80 µs, however little it tells: so to hear of changes takes
-    /// less than half of a core, also where all of very many nodes change something all the time. 1 to 50 ms.
+    /// How long: the longer the more nodes there are to be asked, for each answer costs this node some 100 µs, however little it tells: so to ask takes a quarter
+    /// of a core, also where all of very many nodes change something all the time. 1 to 100 ms.
     private var breath: TimeAmount {
-        .microseconds(max(1_000, min(50_000, 200 * Int64(self.core.members.withLockedValue { $0.getters.count }))))
+        .microseconds(max(1_000, min(100_000, 400 * Int64(self.core.members.withLockedValue { $0.getters.count }))))
     }
 
     /// - Returns: How many changes the peer has told.
