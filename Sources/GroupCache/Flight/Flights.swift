@@ -5,12 +5,26 @@ internal import Synchronization
 
 // An unchecked continuation, because the table gives out each waiter once and loses none, and the check would cost an allocation. Where the core is
 // built alone, for ThreadSanitizer above all, it is checked: the sanitizer does not see that a task goes on after it was resumed, and takes its next
-// wait at the same place for a race with the end of this one; and the check proves the once.
+// wait at the same place for a race with the end of this one; and the check proves the once. Nor does it see that who resumes a task had made the outcome
+// before, if it does so before the task is suspended: a lock of each wait's own, which it does see, says so.
 #if GROUPCACHE_CORE_ONLY
-    typealias WaiterContinuation = CheckedContinuation<Outcome, Never>
+    struct WaiterContinuation: Sendable {
+        fileprivate let continuation: CheckedContinuation<Outcome, Never>
+        fileprivate let made: NIOLockedValueBox<Bool>
+
+        func resume(returning outcome: Outcome) {
+            self.made.withLockedValue { $0 = true }
+            self.continuation.resume(returning: outcome)
+        }
+    }
 
     @inline(__always)
-    private func suspended(_ body: (WaiterContinuation) -> Void) async -> Outcome { await withCheckedContinuation(body) }
+    private func suspended(_ body: (WaiterContinuation) -> Void) async -> Outcome {
+        let made = NIOLockedValueBox(false)
+        let outcome = await withCheckedContinuation { body(WaiterContinuation(continuation: $0, made: made)) }
+        precondition(made.withLockedValue { $0 })
+        return outcome
+    }
 #else
     typealias WaiterContinuation = UnsafeContinuation<Outcome, Never>
 
