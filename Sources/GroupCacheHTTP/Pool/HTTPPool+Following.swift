@@ -125,9 +125,11 @@ extension HTTPPool {
     /// Of fewer changes the next ones can wait a moment.
     private static let few = 64
     /// How long: the longer the more nodes there are to be asked, for each answer costs this node some 100 µs, however little it tells: so to ask takes a quarter
-    /// of a core, also where all of very many nodes change something all the time. 1 to 100 ms.
+    /// of a core, also where all of very many nodes change something all the time. 1 to 100 ms, and at most a tenth of the promise, for each answer renews what
+    /// copies are served by.
     private var breath: TimeAmount {
-        .microseconds(max(1_000, min(100_000, 400 * Int64(self.core.members.withLockedValue { $0.getters.count }))))
+        let nodes = Int64(self.core.members.withLockedValue { $0.getters.count })
+        return .microseconds(max(1_000, min(100_000, Int64(self.configuration.promise.milliseconds) * 100, 400 * nodes)))
     }
 
     /// - Returns: How many changes the peer has told.
