@@ -45,6 +45,8 @@ struct ChangeFeedTests {
         try await eventually { feed.isAsked }
         _ = feed.record(.everything)
         feed.wake()
+        // At once, and not when its time is over, when it would be told the same.
+        #expect(feed.waitingCount == 0)
         #expect(try await answer.value.changes == [.everything])
         let start = ContinuousClock.now
         let quiet = try await self.ask(feed, feed.position, wait: 50)
